@@ -1,0 +1,1 @@
+"""Pure facts, parsers and plans: no I/O, no clock, no terminal."""

@@ -1,0 +1,66 @@
+"""The launch spec: one versioned, secret-free record of what shall run.
+
+It renders both the Engine API body and the `docker run` line (see `domain.render`), and is kept in
+a label on the container, so that any laptop that can reach the box finds and manages it.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+SPEC_VERSION = 1
+LABEL_SPEC = "io.gptoss-tui.spec"
+LABEL_LAUNCH = "io.gptoss-tui.launch"
+
+EngineName = Literal["vllm", "sglang", "ollama"]
+
+
+class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What shall run, where. Holds no secret: `needs_api_key` and `has_token` only say that one is.
+
+    `gpu_ids` are what Docker's DeviceIDs take (an index or a UUID); `port` is published on `bind`
+    of the box; `arguments` are the engine's own, after the image; `cache_dir` is the box's HF
+    `hub` folder, mounted at the engine's; `shm_bytes` is `--shm-size`.
+    """
+
+    version: int = SPEC_VERSION
+    launch_id: str
+    name: str
+    engine: EngineName = "vllm"
+    engine_version: str
+    image: str
+    model: str
+    served_name: str
+    gpu_ids: tuple[str, ...]
+    port: int
+    bind: str = "127.0.0.1"
+    arguments: tuple[str, ...]
+    environment: tuple[tuple[str, str], ...] = ()
+    cache_dir: str | None = None
+    shm_bytes: int = 16 * 1024**3
+    stop_timeout_s: int = 90
+    restart_once_ready: bool = True
+    needs_api_key: bool = False
+    has_token: bool = False
+    created_by: str = ""
+    created_at: str = ""
+
+
+class Secrets:
+    """What a launch needs and nobody may read. Prints as stars; is never part of a fact."""
+
+    __slots__ = ("api_key", "hf_token")
+
+    def __init__(self, *, hf_token: str | None = None, api_key: str | None = None) -> None:
+        self.hf_token = hf_token
+        self.api_key = api_key
+
+    def __repr__(self) -> str:
+        return "Secrets(***)"
+
+    __str__ = __repr__
+
+    def __reduce__(self) -> str:
+        raise TypeError("secrets are not serialised")

@@ -1,0 +1,156 @@
+"""The seam: a `Box` is all that the app and the commands know of a machine.
+
+An SSH box, the local one, the simulated one and later a replay are the same behind it. Every call
+is marked as one that *observes* or one that *changes*; a test holds that none is unmarked, and
+`remote.readonly` refuses the changing ones by that mark.
+
+All results are stamped facts that have passed the `Hub`. Streams end with the box's connection (by
+raising `ConnectionLostError`), when the thing watched is gone (by ending) or when the consumer
+closes them: use `contextlib.aclosing`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, Protocol, TypeVar
+
+from gptoss_tui.domain.chat import ChatDelta, ChatDone, ChatRequest
+from gptoss_tui.domain.facts import Fact
+from gptoss_tui.domain.gpu import GpuSnapshot
+from gptoss_tui.domain.host import BoxReport, LinkState
+from gptoss_tui.domain.instance import InstanceList, LogLine, Notice
+from gptoss_tui.domain.launch import LaunchSpec, Secrets
+from gptoss_tui.domain.progress import LaunchProgress
+from gptoss_tui.domain.serving import EngineSnapshot
+
+F = TypeVar("F", bound=Callable[..., Any])
+Effect = Literal["observes", "changes"]
+
+
+def observes(call: F) -> F:
+    """Mark a call that leaves the box as it is."""
+    call.effect = "observes"  # type: ignore[attr-defined]
+    return call
+
+
+def changes(call: F) -> F:
+    """Mark a call that changes the box or puts load on it."""
+    call.effect = "changes"  # type: ignore[attr-defined]
+    return call
+
+
+def effect_of(call: Callable[..., Any]) -> Effect | None:
+    """The mark on a call of the seam; None where it has none."""
+    effect: Effect | None = getattr(call, "effect", None)
+    return effect
+
+
+@dataclass(frozen=True)
+class Cadence:
+    """How often (seconds) and in what detail a consumer wants a stream.
+
+    "summary" polls memory and utilisation; "full" streams every column there is.
+    """
+
+    period_s: float = 1.0
+    detail: Literal["summary", "full"] = "full"
+
+
+@dataclass(frozen=True)
+class Forward:
+    """An open endpoint on this machine: `base_url` as `http://127.0.0.1:PORT/v1`."""
+
+    base_url: str
+    port: int
+    model: str | None
+
+
+class Box(Protocol):
+    """One machine with GPUs. `name` is what the user calls it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def link(self) -> LinkState:
+        """The connection as last known."""
+
+    @property
+    def ssh_target(self) -> str | None:
+        """What `ssh` takes to get there (None: this machine)."""
+
+    @observes
+    async def look(self) -> Fact[BoxReport]:
+        """Look at the whole box once: system, GPUs, Docker, disks, findings."""
+
+    @observes
+    async def gpus(self) -> Fact[GpuSnapshot]:
+        """The GPUs right now, in one quick round trip."""
+
+    @observes
+    def watch_gpus(self, cadence: Cadence) -> AsyncIterator[Fact[GpuSnapshot]]:
+        """The GPUs, the first figures at once, then at `cadence`."""
+
+    @observes
+    async def instances(self) -> Fact[InstanceList]:
+        """The servers on the box: ours, ready or not, then those of others."""
+
+    @observes
+    async def engine(self, instance: str) -> Fact[EngineSnapshot]:
+        """One scrape of a server's health and metrics; raises `EngineError` if it is silent."""
+
+    @observes
+    def watch_engine(self, instance: str, cadence: Cadence) -> AsyncIterator[Fact[EngineSnapshot]]:
+        """Scrapes at `cadence`, with rates; a silent server is a snapshot with `healthy` False."""
+
+    @observes
+    def logs(
+        self,
+        instance: str,
+        *,
+        tail: int | None = 200,
+        follow: bool = False,
+        since: datetime | None = None,
+    ) -> AsyncIterator[Fact[LogLine]]:
+        """A server's log: the last `tail` lines (None: all), then new ones while `follow`."""
+
+    @observes
+    async def launches(self) -> tuple[Fact[LaunchProgress], ...]:
+        """The launches that the box still knows of, newest first."""
+
+    @observes
+    def watch_launch(self, launch_id: str) -> AsyncIterator[Fact[LaunchProgress]]:
+        """A launch from its first phase to its end, wherever it stands now."""
+
+    @observes
+    def forward(
+        self, instance: str, local_port: int = 0
+    ) -> AbstractAsyncContextManager[Forward]:
+        """Open a server's endpoint on this machine's 127.0.0.1 (port 0: any free one)."""
+
+    @changes
+    async def launch(self, spec: LaunchSpec, secrets: Secrets) -> str:
+        """Start the launch helper on the box and return its launch id.
+
+        Raises `ConflictError` when a GPU, the port or the name is taken.
+        """
+
+    @changes
+    async def cancel(self, launch_id: str) -> Fact[Notice]:
+        """Cancel a launch in progress; the notice says what remains on the box."""
+
+    @changes
+    async def stop(self, instance: str, *, grace_s: int | None = None) -> Fact[Notice]:
+        """Stop and remove one of our containers; raises `NotFoundError` for anybody else's."""
+
+    @changes
+    def chat(
+        self, instance: str, request: ChatRequest, api_key: str | None = None
+    ) -> AsyncIterator[Fact[ChatDelta] | Fact[ChatDone]]:
+        """Ask a server; the pieces as they come, then one `ChatDone`."""
+
+    async def aclose(self) -> None:
+        """Close every stream and the connection. Nothing of ours stays on the box."""

@@ -1,0 +1,102 @@
+"""The one place that decides what foreign text may reach a terminal.
+
+Everything that comes from a box, a file of the user's or a model passes `clean` before it becomes
+part of a fact or an error. What is left is printable text, newlines and tabs: no escape sequence,
+no other control character, no bidirectional override. Markup is no concern here: the screens draw
+foreign text without markup.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import msgspec
+
+# Whole sequences go first, so that their parameters do not stay behind as litter:
+# CSI, then OSC/DCS/SOS/PM/APC up to their terminator, then two-byte escapes. The string sequences
+# are bounded (and may not cross a line), so that an unterminated one cannot swallow a log.
+_SEQUENCES = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
+    r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c\n]{0,4096}(?:\x07|\x1b\\|\x9c)"
+    r"|\x1b[ -/]*[0-~]"
+)
+# C0 but newline and tab, DEL, C1, line/paragraph separators, bidirectional controls,
+# and lone surrogates (which cannot be encoded to UTF-8 at all).
+_FORBIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069"
+    "\ud800-\udfff\ufff9-\ufffb]"
+)
+
+
+def clean(text: str) -> str:
+    """Return `text` with every terminal escape and control character removed (newline, tab stay)."""
+    if text.isprintable():
+        return text
+    return _FORBIDDEN.sub("", _SEQUENCES.sub("", text.replace("\r\n", "\n")))
+
+
+def clean_line(text: str, limit: int = 500) -> str:
+    """`clean` for text that must stay on one line (names, titles): at most `limit` characters."""
+    line = " ".join(clean(text).split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def decode(data: bytes) -> str:
+    """Bytes from outside as clean text; what is no UTF-8 becomes U+FFFD, and never raises."""
+    return clean(data.decode("utf-8", errors="replace"))
+
+
+_T = TypeVar("_T")
+
+
+def clean_struct(value: _T) -> _T:
+    """`value` (a frozen Struct, tuple, dict or string) with every string in it cleaned.
+
+    The same object comes back when nothing had to change, which is nearly always.
+    """
+    cleaned: Any = _clean_any(value)
+    return cleaned  # type: ignore[no-any-return]
+
+
+def _clean_any(value: Any) -> Any:
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, msgspec.Struct):
+        return _clean_fields(value)
+    if isinstance(value, tuple):
+        items = tuple(_clean_any(item) for item in value)
+        return value if all(a is b for a, b in zip(items, value, strict=True)) else items
+    if isinstance(value, dict):
+        return {_clean_any(key): _clean_any(item) for key, item in value.items()}
+    return value
+
+
+def _clean_fields(value: msgspec.Struct) -> msgspec.Struct:
+    changed: dict[str, Any] = {}
+    for name in _text_fields(type(value)):
+        old = getattr(value, name)
+        new = _clean_any(old)
+        if new is not old:
+            changed[name] = new
+    return msgspec.structs.replace(value, **changed) if changed else value
+
+
+@lru_cache(maxsize=None)
+def _text_fields(kind: type[msgspec.Struct]) -> tuple[str, ...]:
+    """The fields of `kind` that can hold text at some depth (figures need no look)."""
+    import typing
+
+    hints = typing.get_type_hints(kind)
+    return tuple(name for name in kind.__struct_fields__ if not _is_figure(hints[name]))
+
+
+def _is_figure(hint: Any) -> bool:
+    import datetime
+    import types
+    import typing
+
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return all(_is_figure(part) for part in typing.get_args(hint))
+    return hint in (int, float, bool, type(None), datetime.datetime)
