@@ -1,0 +1,174 @@
+"""All messages of the app. Facts come down (past tense), intents go up (…Requested).
+
+Only `app.feeds` turns intents into calls on a `Box`, and a `Box`'s facts into `FactArrived`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual.message import Message
+
+from gptoss_tui.domain.chat import ChatRequest
+from gptoss_tui.domain.facts import Body, Fact
+from gptoss_tui.domain.gpu import GpuSnapshot
+from gptoss_tui.domain.launch import LaunchSpec, Secrets
+from gptoss_tui.domain.serving import EngineSnapshot
+from gptoss_tui.errors import GptossError
+
+_REPLACEABLE = (GpuSnapshot, EngineSnapshot)
+
+
+@dataclass
+class FactArrived(Message):
+    """A fact passed the hub. A sample still in the queue gives way to its successor."""
+
+    fact: Fact[Body]
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def can_replace(self, message: Message) -> bool:
+        if not isinstance(message, FactArrived):
+            return False
+        mine, other = self.fact, message.fact
+        return (
+            isinstance(mine.body, _REPLACEABLE)
+            and type(mine.body) is type(other.body)
+            and (mine.box, mine.instance) == (other.box, other.instance)
+        )
+
+
+@dataclass
+class ActionFailed(Message):
+    """Something asked for did not happen; `doing` names it ("stop gptoss-20b")."""
+
+    box: str | None
+    doing: str
+    error: GptossError
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+
+@dataclass
+class BoxIntent(Message):
+    """Base of all intents about a box."""
+
+    box: str
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+
+@dataclass
+class ConnectRequested(BoxIntent):
+    """The user chose this box: connect (or try again now), look at it, remember it."""
+
+
+@dataclass
+class BoxAdded(Message):
+    """The user pasted an ssh command line or a user@host:port."""
+
+    line: str
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+
+@dataclass
+class BoxForgotten(BoxIntent):
+    """Take a box off the list (and disconnect)."""
+
+
+@dataclass
+class LookRequested(BoxIntent):
+    """Look at the whole box anew (report and instances)."""
+
+
+@dataclass
+class DashboardRequested(BoxIntent):
+    """Open the dashboard of a box, at an instance if one is named."""
+
+    instance: str | None = None
+
+
+@dataclass
+class WizardRequested(BoxIntent):
+    """Open the wizard for a box."""
+
+
+@dataclass
+class LogsRequested(BoxIntent):
+    """Follow the log of this instance (None: none)."""
+
+    instance: str | None = None
+
+
+@dataclass
+class EngineWatchRequested(BoxIntent):
+    """Watch the metrics of this instance (None: none)."""
+
+    instance: str | None = None
+
+
+@dataclass
+class ChatRequested(BoxIntent):
+    instance: str
+    request: ChatRequest
+    api_key: str | None = None
+
+    def __repr__(self) -> str:  # a key never reaches a log
+        return f"ChatRequested({self.box!r}, {self.instance!r})"
+
+
+@dataclass
+class ChatStopRequested(BoxIntent):
+    """Drop the answer that is streaming."""
+
+
+@dataclass
+class LaunchRequested(BoxIntent):
+    spec: LaunchSpec
+    secrets: Secrets
+
+
+@dataclass
+class CancelLaunchRequested(BoxIntent):
+    launch_id: str
+
+
+@dataclass
+class StopRequested(BoxIntent):
+    """Stop a server of ours; the app asks before it does."""
+
+    instance: str
+
+
+@dataclass
+class ForwardRequested(BoxIntent):
+    """Open (or close, when open) a server's endpoint on this machine."""
+
+    instance: str
+
+
+@dataclass
+class CopyRequested(Message):
+    """Put text on the clipboard, by every way that works here (also inside tmux)."""
+
+    text: str
+    what: str = "text"
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+
+@dataclass
+class PageRequested(Message):
+    """Show text as a plain unwrapped page that can be selected, copied and saved to a file."""
+
+    title: str
+    text: str
+
+    def __post_init__(self) -> None:
+        super().__init__()

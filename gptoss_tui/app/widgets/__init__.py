@@ -1,0 +1,1 @@
+"""Widgets: pure functions of their reactives."""

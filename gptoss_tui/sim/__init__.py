@@ -1,0 +1,1 @@
+"""A simulated GPU box that speaks SSH, Docker and vLLM."""
