@@ -1,0 +1,11 @@
+# gptoss-cancel LAUNCH_ID: end a launch's helper; it takes back what it made, and says what remains.
+dir=${XDG_STATE_HOME:-$HOME/.local/state}/gptoss-tui/launches/$1
+[ -d "$dir" ] || { echo "error there is no launch $1 here"; exit 1; }
+pid=$(cat "$dir/pid" 2>/dev/null)
+if [ -e "$dir/ended" ] || [ -z "$pid" ] || [ ! -d "/proc/$pid" ]; then
+    echo 'error that launch has already ended'; exit 1
+fi
+kill -TERM "$pid" || { echo 'error the launch belongs to somebody else'; exit 1; }
+tries=0
+while [ ! -e "$dir/ended" ] && [ "$tries" -lt 150 ]; do sleep 0.1; tries=$((tries + 1)); done
+grep '^@' "$dir/log" | tail -n 6

@@ -1,0 +1,160 @@
+# The launch helper: carries a pull, a create and a start on the box itself, because Docker drops a
+# pull when the client that asked for it goes away. Its standard output is the launch's log: raw
+# progress objects of Docker, and event lines "@UNIX_SECONDS EVENT [REST]". It ends with the launch.
+#
+# Argument: the launch's folder, with `vars` (shell assignments), `create.json`, and `secrets.tar`
+# where there are secrets.
+set -u
+dir=$1
+cd "$dir" || exit 1
+. ./vars
+echo $$ >pid
+claims=/var/tmp/gptoss-tui
+container=
+child=
+sudo=
+[ -r "$docker_socket" ] && [ -w "$docker_socket" ] || sudo='sudo -n'
+
+say() { printf '@%s %s\n' "$(date +%s)" "$*"; }
+answer() { [ -p answer ] && printf '%s\n' "$*" >answer; }
+
+# --- the Docker Engine API, by whatever can speak HTTP to a socket ------------------------------
+client() { # METHOD PATH [BODY_FILE [CONTENT_TYPE]]: the body to stdout, the status to ./status
+    echo 0 >status
+    if command -v curl >/dev/null 2>&1; then
+        if [ -n "${3:-}" ]; then set -- "$1" "$2" --data-binary "@$3" -H "Content-Type: ${4:-application/json}"; fi
+        method=$1 path=$2; shift 2
+        $sudo curl -sSN --unix-socket "$docker_socket" -X "$method" -D headers -H 'Expect:' "$@" "http://docker$path"
+        sed -n '1s/^HTTP[^ ]* \([0-9]*\).*/\1/p' headers >status 2>/dev/null
+    else
+        $sudo python3 ./http.py "$docker_socket" "$@"
+    fi
+}
+call() { client "$@" >reply 2>>client.err; status=$(cat status); }
+reason() { # What Docker's error body says, on one line.
+    sed -n 's/.*"message":"\(.*\)".*/\1/p' reply | head -n 1 | cut -c 1-600
+}
+
+pull_error() { # The last error that Docker wrote into the pull's stream, else the client's own.
+    tail -n 5 log | sed -n 's/.*"message":"\([^"]*\)".*/\1/p' | tail -n 1 | grep . || tail -n 1 client.err
+}
+
+# --- claims: two operators cannot take the same GPU, port or name unnoticed ---------------------
+claim() { # KEY: make its file, or say who has it
+    file=$claims/$1
+    if (set -C; printf '%s %s %s\n' "$$" "$launch_id" "$(id -un)" >"$file") 2>/dev/null; then return 0; fi
+    read -r pid other user <"$file" 2>/dev/null || return 0
+    [ "$other" = "$launch_id" ] && return 0
+    if [ -d "/proc/$pid" ]; then taken="$user is launching $other with $1"; return 1; fi
+    rm -f "$file" && (set -C; printf '%s %s %s\n' "$$" "$launch_id" "$(id -un)" >"$file") 2>/dev/null && return 0
+    taken="a launch of $user that died left $file behind"; return 1
+}
+release() { for key in $claim_keys; do
+    read -r _ mine _ <"$claims/$key" 2>/dev/null && [ "$mine" = "$launch_id" ] && rm -f "$claims/$key"
+done; }
+claim_all() {
+    mkdir -p -m 1777 "$claims" 2>/dev/null
+    [ -w "$claims" ] || return 0
+    umask 022
+    for key in $claim_keys; do claim "$key" || { umask 077; return 1; }; done
+    umask 077
+    # A container of ours that already runs on one of these GPUs holds it for as long as it runs.
+    for key in $claim_keys; do
+        case $key in gpu-*) ;; *) continue ;; esac
+        call GET "/containers/json?filters=%7B%22label%22%3A%5B%22io.gptoss-tui.$key%22%5D%7D"
+        [ "$status" = 200 ] || continue
+        case $(cat reply) in "[]"*) ;; *) taken="a running server has $key"; return 1 ;; esac
+    done
+}
+
+# --- endings ------------------------------------------------------------------------------------
+finish() { rm -f secrets.tar; release; say end; : >ended; exit "$1"; }
+drop_container() {
+    [ -n "$container" ] || return 0
+    call DELETE "/containers/$container?force=1&v=1"
+    case $status in 204|404) ;; *) say "left the container $name ($(reason))" ;; esac
+}
+fail() { # STEP MESSAGE: nothing half-made stays
+    say "failed $*"; drop_container; finish 1
+}
+cancelled() {
+    trap '' TERM HUP INT
+    $sudo kill -TERM -- "-$$" 2>/dev/null # our own group: the client that pulls, with its parents
+    drop_container
+    case $step in pull) say 'left the layers that were already pulled, in the Docker cache' ;; esac
+    case $step in start|wait) say "left the image $image and what was downloaded to $cache_dir" ;; esac
+    say cancelled; finish 1
+}
+step=reserve
+trap cancelled TERM INT
+trap '' HUP
+
+# --- the launch ---------------------------------------------------------------------------------
+say "begin $begin"
+say reserve
+if ! claim_all; then
+    say "failed reserve $taken"; answer "conflict $taken"; release; : >ended; rm -f secrets.tar; exit 1
+fi
+call GET /version
+if [ "$status" != 200 ]; then
+    why="Docker does not answer on $docker_socket: $(reason) $(tail -n 1 client.err 2>/dev/null)"
+    say "failed reserve $why"; answer "error $why"; finish 1
+fi
+answer ok
+
+call GET "/images/$image_path/json"
+if [ "$status" = 200 ]; then
+    say pull-skipped
+else
+    step=pull; say pull
+    client POST "/images/create?$pull_query" 2>client.err &
+    child=$!
+    wait "$child"; child=
+    [ "$(cat status)" = 200 ] || echo # the next event begins a line of its own
+    call GET "/images/$image_path/json"
+    [ "$status" = 200 ] || fail pull "$(pull_error)"
+    say pulled
+fi
+
+step=create; say create
+mkdir -p "$cache_dir" 2>/dev/null
+call POST "/containers/create?name=$name" create.json
+[ "$status" = 201 ] || fail create "$(reason)"
+container=$(sed -n 's/.*"Id":"\([0-9a-f]*\)".*/\1/p' reply | head -n 1)
+if [ -f secrets.tar ]; then
+    call PUT "/containers/$container/archive?path=/" secrets.tar application/x-tar
+    [ "$status" = 200 ] || fail create "the secrets could not be handed over: $(reason)"
+    rm -f secrets.tar
+fi
+say "created $container"
+
+step=start; say start
+call POST "/containers/$container/start"
+case $status in 204|304) ;; *) fail start "$(reason)" ;; esac
+say started
+
+# The model loads now; only a server that was ready once is worth restarting after a crash.
+step=wait; say wait
+health() {
+    if command -v curl >/dev/null 2>&1; then curl -sf -m 5 -o /dev/null "$health_url"
+    else python3 ./http.py --health "$health_url"; fi
+}
+deadline=$(($(date +%s) + 14400))
+until health 2>/dev/null; do
+    call GET "/containers/$container/json"
+    case $status in
+        404) container=; fail wait "the container $name was removed" ;;
+        200) case $(cat reply) in *'"Running":true'*) ;; *)
+            code=$(sed -n 's/.*"ExitCode":\([0-9]*\).*/\1/p' reply | head -n 1)
+            say "left the stopped container $name: its log says why"
+            say "failed wait exited $code"; finish 1 ;; esac ;;
+    esac
+    [ "$(date +%s)" -lt "$deadline" ] || { say "left the container $name, which still runs"; say 'failed wait not ready after four hours'; finish 1; }
+    sleep 1 & child=$!; wait "$child"; child=
+done
+if [ "$restart" = 1 ]; then
+    printf '{"RestartPolicy":{"Name":"unless-stopped"}}' >update.json
+    call POST "/containers/$container/update" update.json
+fi
+say ready
+finish 0

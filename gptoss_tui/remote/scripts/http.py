@@ -1,0 +1,43 @@
+"""HTTP for the launch helper where the box has no curl. Python 3.6, standard library only.
+
+    http.py SOCKET METHOD PATH [BODY_FILE [CONTENT_TYPE]]   body to stdout, status to ./status
+    http.py --health URL                                    exit 0 on status 200
+"""
+
+import http.client
+import os
+import socket
+import sys
+import urllib.request
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("docker")
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.connect(self.path)
+
+
+def call(path, method, target, body_file=None, content_type="application/json"):
+    connection = UnixConnection(path)
+    body = None
+    if body_file:
+        with open(body_file, "rb") as file:
+            body = file.read()
+    connection.request(method, target, body, {"Content-Type": content_type} if body else {})
+    reply = connection.getresponse()
+    while True:
+        block = reply.read1(65536)
+        if not block:
+            break
+        os.write(1, block)
+    with open("status", "w") as file:
+        file.write("%d\n" % reply.status)
+
+
+if sys.argv[1] == "--health":
+    sys.exit(0 if urllib.request.urlopen(sys.argv[2], timeout=5).status == 200 else 1)
+call(*sys.argv[1:])
