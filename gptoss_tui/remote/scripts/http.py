@@ -12,16 +12,18 @@ import urllib.request
 
 
 class UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path):
+    def __init__(self, path: str) -> None:
         super().__init__("docker")
         self.path = path
 
-    def connect(self):
+    def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.connect(self.path)
 
 
-def call(path, method, target, body_file=None, content_type="application/json"):
+def call(
+    path: str, method: str, target: str, body_file: str = "", content_type: str = "application/json"
+) -> None:
     connection = UnixConnection(path)
     body = None
     if body_file:

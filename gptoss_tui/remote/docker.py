@@ -1,0 +1,159 @@
+"""The Docker Engine API over a box's streams: socket first, then `docker system dial-stdio`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import httpcore
+import httpx
+
+from gptoss_tui.domain.docker_failures import failure_of
+from gptoss_tui.errors import (
+    ConnectionLostError,
+    DockerError,
+    DockerPermissionError,
+    NoDockerError,
+    NotFoundError,
+)
+from gptoss_tui.remote import http
+from gptoss_tui.remote.transport import Transport
+from gptoss_tui.text import decode
+
+Via = Literal["socket", "dial-stdio", "sudo dial-stdio"]
+
+# The newest API whose answers we were tested against; older engines say what they speak.
+NEWEST_API = (1, 47)
+DEFAULT_SOCKET = "/var/run/docker.sock"
+
+
+@dataclass(frozen=True)
+class Door:
+    """One way to the Engine: how its streams are opened."""
+
+    via: Via
+    opener: Callable[[], Awaitable[httpcore.AsyncNetworkStream]]
+
+
+def doors(transport: Transport, socket: str = DEFAULT_SOCKET) -> tuple[Door, ...]:
+    """The ways to Docker, the cheapest first: the socket needs no session channel at all."""
+
+    def by_exec(*argv: str) -> Callable[[], Awaitable[httpcore.AsyncNetworkStream]]:
+        return lambda: transport.open_exec(argv)
+
+    dial = ("docker", "--host", f"unix://{socket}", "system", "dial-stdio")
+    return (
+        Door("socket", lambda: transport.open_unix(socket)),
+        Door("dial-stdio", by_exec(*dial)),
+        Door("sudo dial-stdio", by_exec("sudo", "-n", *dial)),
+    )
+
+
+class Docker:
+    """A connected Engine: `version` and the API version both sides speak."""
+
+    def __init__(self, client: httpx.AsyncClient, via: Via, version: str, api: str) -> None:
+        self._client = client
+        self.via = via
+        self.version = version
+        self.api = api
+
+    @classmethod
+    async def connect(cls, ways: Sequence[Door]) -> Docker:
+        """Try the doors in order. Raises `NoDockerError` or `DockerPermissionError`."""
+        why: list[str] = []
+        for door in ways:
+            client = http.client(door.opener, base_url="http://docker", timeout_s=15)
+            try:
+                reply = await client.get("/version")
+                reply.raise_for_status()
+                about = reply.json()
+            except (httpx.HTTPError, json.JSONDecodeError, ConnectionLostError) as error:
+                why.append(f"{door.via}: {str(error) or type(error).__name__}")
+                await client.aclose()
+                continue
+            return cls(client, door.via, str(about.get("Version", "?")), _common_api(about))
+        raise NoDockerError(
+            f"Docker does not answer ({'; '.join(why)}).",
+            "Install Docker Engine, start it, and let this user reach its socket.",
+        )
+
+    async def get(self, path: str, params: Mapping[str, str] | None = None) -> Any:
+        """A JSON document. Raises `DockerError` or `NotFoundError`."""
+        return (await self._call("GET", path, params)).json()
+
+    async def post(self, path: str, params: Mapping[str, str] | None = None) -> None:
+        """A change; 304 ("already so") is fine."""
+        await self._call("POST", path, params)
+
+    async def delete(self, path: str, params: Mapping[str, str] | None = None) -> None:
+        await self._call("DELETE", path, params)
+
+    async def _call(self, method: str, path: str, params: Mapping[str, str] | None) -> httpx.Response:
+        timeout = httpx.Timeout(20, read=None if method == "POST" else 20)
+        try:
+            reply = await self._client.request(
+                method, f"/v{self.api}{path}", params=params, timeout=timeout
+            )
+        except httpx.HTTPError as error:
+            raise _broken(error) from error
+        if reply.status_code >= 400:
+            raise _refusal(reply.status_code, reply.content)
+        return reply
+
+    async def stream(
+        self, path: str, params: Mapping[str, str] | None = None
+    ) -> AsyncIterator[bytes]:
+        """The bytes of an endless answer, as they come. Close the iterator to end it."""
+        timeout = httpx.Timeout(20, read=None)
+        try:
+            async with self._client.stream(
+                "GET", f"/v{self.api}{path}", params=params, timeout=timeout
+            ) as reply:
+                if reply.status_code >= 400:
+                    raise _refusal(reply.status_code, await reply.aread())
+                async for part in reply.aiter_raw():
+                    yield part
+        except httpx.HTTPError as error:
+            raise _broken(error) from error
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+
+
+def _common_api(about: Mapping[str, Any]) -> str:
+    """The newest version both speak, from `GET /version` (which needs no version itself)."""
+    server = _api_tuple(about.get("ApiVersion"), NEWEST_API)
+    oldest = _api_tuple(about.get("MinAPIVersion"), (1, 12))
+    major, minor = max(min(server, NEWEST_API), oldest)
+    return f"{major}.{minor}"
+
+
+def _api_tuple(text: object, default: tuple[int, int]) -> tuple[int, int]:
+    try:
+        major, minor = str(text).split(".")
+        return int(major), int(minor)
+    except ValueError:
+        return default
+
+
+def _broken(error: httpx.HTTPError) -> DockerError:
+    return DockerError(
+        f"The conversation with Docker broke off: {str(error) or type(error).__name__}.",
+        "Docker may be restarting, or the connection may be gone: look again.",
+    )
+
+
+def _refusal(status: int, body: bytes) -> DockerError | NotFoundError:
+    try:
+        said = str(json.loads(body).get("message", ""))
+    except (json.JSONDecodeError, AttributeError):
+        said = decode(body)[:300]
+    message, next_step = failure_of("docker", said)
+    if status == 404:
+        return NotFoundError(message, next_step)
+    if "permission denied" in said.lower():
+        return DockerPermissionError(message, next_step)
+    return DockerError(message, next_step)

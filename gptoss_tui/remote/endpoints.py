@@ -1,0 +1,110 @@
+"""Using a server: scrapes with rates, chat, and a port on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from gptoss_tui.domain.chat import ChatDelta, ChatDone, ChatRequest
+from gptoss_tui.domain.engines import engine_named
+from gptoss_tui.domain.instance import Instance
+from gptoss_tui.domain.rates import rates
+from gptoss_tui.domain.serving import EngineSnapshot
+from gptoss_tui.errors import EngineError, NotFoundError
+from gptoss_tui.remote.box import Forward
+from gptoss_tui.remote.engine_client import EngineClient
+from gptoss_tui.remote.servers import Servers
+from gptoss_tui.remote.transport import Transport
+
+
+class Endpoints:
+    """The HTTP clients of a box's servers, one per server, kept while the box is connected."""
+
+    def __init__(self, transport: Transport, servers: Servers) -> None:
+        self._transport = transport
+        self._servers = servers
+        self._clients: dict[tuple[str, int], EngineClient] = {}
+        self._models: dict[str, str] = {}
+
+    async def scrape(self, name: str) -> EngineSnapshot:
+        """One scrape. Raises `NotFoundError` or `EngineError`."""
+        return await (await self._client(name)).snapshot()
+
+    async def watch(self, name: str, period_s: float) -> AsyncIterator[EngineSnapshot]:
+        """Scrapes with rates between them; a silent server is a snapshot with `healthy` False."""
+        before: tuple[float, EngineSnapshot] | None = None
+        while True:
+            began = time.monotonic()
+            try:
+                snapshot = await self.scrape(name)
+            except EngineError:
+                yield EngineSnapshot(healthy=False, metrics=False)
+                before = None
+            else:
+                yield _with_rates(before, began, snapshot)
+                before = (began, snapshot)
+            await asyncio.sleep(max(0.0, period_s - (time.monotonic() - began)))
+
+    async def chat(
+        self, name: str, request: ChatRequest, api_key: str | None
+    ) -> AsyncIterator[ChatDelta | ChatDone]:
+        """One answer. Raises `NotFoundError` or `EngineError`."""
+        client = await self._client(name)
+        if name not in self._models:
+            served = await client.models(api_key)
+            if not served:
+                raise EngineError(f"{name} serves no model.", "See its log.")
+            self._models[name] = served[0]
+        async with contextlib.aclosing(
+            client.chat(self._models[name], request, api_key)
+        ) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    @asynccontextmanager
+    async def forward(self, name: str, local_port: int) -> AsyncIterator[Forward]:
+        """A port of 127.0.0.1 here that leads to the server. Raises `NotFoundError`, `BoxError`."""
+        instance = await self._reachable(name)
+        assert instance.port is not None
+        async with self._transport.listen(local_port, (instance.host, instance.port)) as port:
+            yield Forward(f"http://127.0.0.1:{port}/v1", port, instance.model)
+
+    async def _client(self, name: str) -> EngineClient:
+        instance = await self._reachable(name)
+        assert instance.port is not None
+        key = (instance.host, instance.port)
+        if key not in self._clients:
+            engine = engine_named(instance.engine or "vllm")
+            self._clients[key] = EngineClient(self._transport, engine, *key)
+        return self._clients[key]
+
+    async def _reachable(self, name: str) -> Instance:
+        instance = await self._servers.named(name)
+        if instance.port is None:
+            raise NotFoundError(
+                f"{name} publishes no port on the box.",
+                "It cannot be reached from outside its container network.",
+            )
+        return instance
+
+    async def aclose(self) -> None:
+        for client in self._clients.values():
+            await client.aclose()
+        self._clients.clear()
+
+
+def _with_rates(
+    before: tuple[float, EngineSnapshot] | None, now: float, snapshot: EngineSnapshot
+) -> EngineSnapshot:
+    if before is None:
+        return snapshot
+    then, old = before
+    found, restarted = rates(old.counters, snapshot.counters, now - then)
+    return msgspec.structs.replace(
+        snapshot, rates=None if restarted else found, restarted=restarted
+    )

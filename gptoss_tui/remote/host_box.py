@@ -1,0 +1,170 @@
+"""The one `Box` for machines that have a transport: SSH, local and simulated boxes alike."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+
+from gptoss_tui.domain.chat import ChatDelta, ChatDone, ChatRequest
+from gptoss_tui.domain.facts import Fact, Hub
+from gptoss_tui.domain.gpu import GpuSnapshot
+from gptoss_tui.domain.host import BoxReport, LinkState
+from gptoss_tui.domain.instance import InstanceList, LogLine, Notice
+from gptoss_tui.domain.launch import LaunchSpec, Secrets
+from gptoss_tui.domain.parse.probe import Probe
+from gptoss_tui.domain.progress import LaunchProgress
+from gptoss_tui.domain.serving import EngineSnapshot
+from gptoss_tui.errors import DockerError, NoDockerError
+from gptoss_tui.remote import launcher, look
+from gptoss_tui.remote.box import Cadence, Forward, changes, observes
+from gptoss_tui.remote.docker import Docker
+from gptoss_tui.remote.endpoints import Endpoints
+from gptoss_tui.remote.gpus import GpuSource
+from gptoss_tui.remote.launch_watch import watch_launch
+from gptoss_tui.remote.logs import docker_logs
+from gptoss_tui.remote.servers import Servers
+from gptoss_tui.remote.transport import Transport
+
+
+class HostBox:
+    """Composes what knows Docker, GPUs, servers and launches; stamps what they say."""
+
+    def __init__(self, name: str, transport: Transport, gpus: GpuSource, hub: Hub) -> None:
+        self._name = name
+        self._transport = transport
+        self._gpus = gpus
+        self._hub = hub
+        self._probe: Probe | None = None
+        self._docker: Docker | None = None
+        self._docker_lock = asyncio.Lock()
+        self._servers = Servers(transport, self._engine_docker, lambda: self._probe)
+        self._endpoints = Endpoints(transport, self._servers)
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def link(self) -> LinkState:
+        return self._transport.link
+
+    @property
+    def ssh_target(self) -> str | None:
+        return self._transport.ssh_target
+
+    @observes
+    async def look(self) -> Fact[BoxReport]:
+        docker, probe = await asyncio.gather(
+            self._docker_or_problem(), look.probe(self._transport)
+        )
+        self._probe = probe
+        if not isinstance(docker, Docker) and (probe.socket or probe.denied):
+            docker = await self._docker_or_problem()  # now that the socket's path is known
+        problem = None if isinstance(docker, Docker) else docker
+        engine = docker if isinstance(docker, Docker) else None
+        body = await look.report(probe, engine, problem)
+        return self._hub.publish(body, box=self._name, box_time=probe.box_time)
+
+    @observes
+    async def gpus(self) -> Fact[GpuSnapshot]:
+        return self._hub.publish(await self._gpus.now(), box=self._name)
+
+    @observes
+    async def watch_gpus(self, cadence: Cadence) -> AsyncIterator[Fact[GpuSnapshot]]:
+        async for snapshot in self._gpus.watch(cadence):
+            yield self._hub.publish(snapshot, box=self._name)
+
+    @observes
+    async def instances(self) -> Fact[InstanceList]:
+        return self._hub.publish(await self._servers.all(), box=self._name)
+
+    @observes
+    async def engine(self, instance: str) -> Fact[EngineSnapshot]:
+        snapshot = await self._endpoints.scrape(instance)
+        return self._hub.publish(snapshot, box=self._name, instance=instance)
+
+    @observes
+    async def watch_engine(
+        self, instance: str, cadence: Cadence
+    ) -> AsyncIterator[Fact[EngineSnapshot]]:
+        async for snapshot in self._endpoints.watch(instance, cadence.period_s):
+            yield self._hub.publish(snapshot, box=self._name, instance=instance)
+
+    @observes
+    async def logs(
+        self,
+        instance: str,
+        *,
+        tail: int | None = 200,
+        follow: bool = False,
+        since: datetime | None = None,
+    ) -> AsyncIterator[Fact[LogLine]]:
+        docker = await self._engine_docker()
+        container = await self._servers.container_of(instance)
+        lines = docker_logs(docker, container, tail=tail, follow=follow, since=since)
+        async for at, line in lines:
+            yield self._hub.publish(line, box=self._name, instance=instance, box_time=at)
+
+    @observes
+    async def launches(self) -> tuple[Fact[LaunchProgress], ...]:
+        return tuple(
+            self._hub.publish(
+                record.progress, box=self._name, instance=record.progress.name or None
+            )
+            for record in await launcher.records(self._transport)
+        )
+
+    @observes
+    async def watch_launch(self, launch_id: str) -> AsyncIterator[Fact[LaunchProgress]]:
+        watched = watch_launch(self._transport, self._engine_docker, launch_id)
+        async for progress in watched:
+            yield self._hub.publish(progress, box=self._name, instance=progress.name or None)
+
+    @observes
+    def forward(self, instance: str, local_port: int = 0) -> AbstractAsyncContextManager[Forward]:
+        return self._endpoints.forward(instance, local_port)
+
+    @changes
+    async def launch(self, spec: LaunchSpec, secrets: Secrets) -> str:
+        socket = (self._probe.socket or self._probe.denied) if self._probe else None
+        return await launcher.start(self._transport, spec, secrets, socket)
+
+    @changes
+    async def cancel(self, launch_id: str) -> Fact[Notice]:
+        progress = await launcher.cancel(self._transport, launch_id)
+        left = f" What remains: {'; '.join(progress.leftovers)}." if progress.leftovers else ""
+        notice = Notice(text=f"The launch of {progress.name} was cancelled.{left}")
+        return self._hub.publish(notice, box=self._name, instance=progress.name or None)
+
+    @changes
+    async def stop(self, instance: str, *, grace_s: int | None = None) -> Fact[Notice]:
+        text = await self._servers.stop(instance, grace_s)
+        return self._hub.publish(Notice(text=text), box=self._name, instance=instance)
+
+    @changes
+    async def chat(
+        self, instance: str, request: ChatRequest, api_key: str | None = None
+    ) -> AsyncIterator[Fact[ChatDelta] | Fact[ChatDone]]:
+        async for piece in self._endpoints.chat(instance, request, api_key):
+            yield self._hub.publish(piece, box=self._name, instance=instance)
+
+    async def aclose(self) -> None:
+        await self._endpoints.aclose()
+        if self._docker is not None:
+            await self._docker.aclose()
+        await self._transport.aclose()
+
+    async def _engine_docker(self) -> Docker:
+        """The Engine's client, connected at the first use. Raises `DockerError`."""
+        async with self._docker_lock:
+            if self._docker is None:
+                self._docker = await look.docker_of(self._transport, self._probe)
+            return self._docker
+
+    async def _docker_or_problem(self) -> Docker | DockerError:
+        try:
+            return await self._engine_docker()
+        except NoDockerError as error:
+            return error

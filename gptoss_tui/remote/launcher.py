@@ -1,0 +1,190 @@
+"""Launching: the helper's folder is packed here, unpacked and detached on the box, and followed."""
+
+from __future__ import annotations
+
+import io
+import json
+import shlex
+import tarfile
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from urllib.parse import quote
+
+import msgspec
+
+from gptoss_tui.domain.launch import LaunchSpec, Secrets
+from gptoss_tui.domain.progress import LaunchProgress
+from gptoss_tui.domain.render import engine_api_body
+from gptoss_tui.domain.engines import engine_named
+from gptoss_tui.domain.timeline import LaunchLog
+from gptoss_tui.errors import CommandError, ConflictError, LaunchError, NotFoundError
+from gptoss_tui.remote import scripts
+from gptoss_tui.remote.docker import DEFAULT_SOCKET
+from gptoss_tui.remote.transport import Transport
+from gptoss_tui.text import decode
+
+SECRETS_DIR = "run/gptoss-tui"
+
+
+def bundle(spec: LaunchSpec, secrets: Secrets, socket: str | None) -> bytes:
+    """The tar that becomes the launch's folder on the box. Secrets are in it, in files of 0400."""
+    files = {
+        "helper.sh": scripts.text("helper.sh").encode(),
+        "http.py": scripts.text("http.py").encode(),
+        "spec.json": msgspec.json.encode(spec),
+        "create.json": json.dumps(engine_api_body(spec)).encode(),
+        "vars": _variables(spec, socket or DEFAULT_SOCKET).encode(),
+    }
+    handed = _secret_files(secrets)
+    if handed:
+        files["secrets.tar"] = _tar(handed, mode=0o400)
+    return _tar(files, mode=0o600)
+
+
+def _secret_files(secrets: Secrets) -> dict[str, bytes]:
+    named = {"hf_token": secrets.hf_token, "api_key": secrets.api_key}
+    return {f"{SECRETS_DIR}/{name}": value.encode() for name, value in named.items() if value}
+
+
+def _tar(files: dict[str, bytes], mode: int) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            entry.mode = mode
+            tar.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def _variables(spec: LaunchSpec, socket: str) -> str:
+    """Shell assignments for the helper, every value quoted."""
+    repository, tag = split_image(spec.image)
+    engine = engine_named(spec.engine)
+    host = "127.0.0.1" if spec.bind in ("0.0.0.0", "::", "") else spec.bind  # noqa: S104
+    claims = [f"gpu-{gpu}" for gpu in spec.gpu_ids] + [f"port-{spec.port}", f"name-{spec.name}"]
+    values = {
+        "launch_id": spec.launch_id,
+        "name": spec.name,
+        "image": spec.image,
+        "image_path": quote(spec.image, safe="/:@"),
+        "pull_query": f"fromImage={quote(repository, safe='/:')}&tag={quote(tag, safe=':')}",
+        "health_url": f"http://{host}:{spec.port}{engine.health_path}",
+        "cache_dir": spec.cache_dir or "",
+        "claim_keys": " ".join(claims),
+        "restart": "1" if spec.restart_once_ready else "0",
+        "docker_socket": socket,
+        "begin": json.dumps(
+            {"launch_id": spec.launch_id, "name": spec.name, "image": spec.image}
+        ),
+    }
+    return "".join(f"{key}={shlex.quote(value)}\n" for key, value in values.items())
+
+
+def split_image(image: str) -> tuple[str, str]:
+    """Repository and tag (or digest) as `POST /images/create` takes them; "latest" without one."""
+    if "@" in image:
+        repository, _, digest = image.partition("@")
+        return repository, digest
+    head, _, tail = image.rpartition(":")
+    if head and "/" not in tail:
+        return head, tail
+    return image, "latest"
+
+
+async def start(transport: Transport, spec: LaunchSpec, secrets: Secrets, socket: str | None) -> str:
+    """Detach the helper; it has reserved GPUs, port and name when this returns the launch id.
+
+    Raises `ConflictError` when one of them is taken, `LaunchError` when the helper cannot run.
+    """
+    done = await transport.run(
+        scripts.command("start", spec.launch_id), stdin=bundle(spec, secrets, socket), timeout_s=60
+    )
+    answer = decode(done.stdout).strip().splitlines()
+    word, _, rest = (answer[-1] if answer else "").partition(" ")
+    if word == "ok":
+        return spec.launch_id
+    if word == "conflict":
+        raise ConflictError(
+            f"The launch was refused: {rest}.",
+            "Choose another GPU, port or name, or wait until that one has ended.",
+        )
+    said = rest or decode(done.stderr).strip()[:300] or "the helper said nothing"
+    raise LaunchError(f"The launch could not be started on the box: {said}.", "Look at the box.")
+
+
+class LaunchRecord(msgspec.Struct, frozen=True):
+    """One launch in the box's folder: what its log says, and whether its helper still runs."""
+
+    progress: LaunchProgress
+    log: LaunchLog
+    alive: bool
+    read_bytes: int
+
+
+async def records(transport: Transport, launch_id: str = "") -> tuple[LaunchRecord, ...]:
+    """The launches of this user on the box, newest first; one of them if `launch_id` is given."""
+    argv = scripts.command("launches", launch_id) if launch_id else scripts.command("launches")
+    done = await transport.run(argv, timeout_s=30)
+    found: list[LaunchRecord] = []
+    for head, body in _blocks(decode(done.stdout)):
+        found.append(_record(head, body))
+    return tuple(found)
+
+
+def _blocks(text: str) -> list[tuple[str, list[str]]]:
+    blocks: list[tuple[str, list[str]]] = []
+    for line in text.splitlines():
+        if line.startswith("@@launch "):
+            blocks.append((line, []))
+        elif blocks and line:
+            blocks[-1][1].append(line)
+    return blocks
+
+
+def _record(head: str, lines: list[str]) -> LaunchRecord:
+    _, launch_id, alive, size = (head.split() + ["", "no", "0"])[:4]
+    log = LaunchLog(launch_id)
+    for line in lines:
+        log.feed(line)
+    if alive != "yes":
+        log.helper_gone()
+    return LaunchRecord(log.progress, log, alive == "yes", int(size) if size.isdigit() else 0)
+
+
+async def one_record(transport: Transport, launch_id: str) -> LaunchRecord:
+    """The launch of that id. Raises `NotFoundError`."""
+    for record in await records(transport, launch_id):
+        return record
+    raise NotFoundError(
+        f"The box knows of no launch {launch_id}.", "`status` lists what it knows of."
+    )
+
+
+async def follow_log(
+    transport: Transport, launch_id: str, from_byte: int
+) -> AsyncIterator[str]:
+    """The helper's log from `from_byte` on, as it grows. Never ends by itself."""
+    tail = 'exec tail -c "+$2" -f "${XDG_STATE_HOME:-$HOME/.local/state}/gptoss-tui/launches/$1/log"'
+    argv = ("sh", "-c", tail, "gptoss-tail", launch_id, str(from_byte + 1))
+    async with transport.follow(argv) as lines, aclosing(_decoded(lines)) as texts:
+        async for text in texts:
+            yield text
+
+
+async def _decoded(lines: AsyncIterator[bytes]) -> AsyncIterator[str]:
+    async for line in lines:
+        yield decode(line)
+
+
+async def cancel(transport: Transport, launch_id: str) -> LaunchProgress:
+    """End a launch's helper and return what the launch then looks like.
+
+    Raises `CommandError` when it cannot be cancelled (any more).
+    """
+    done = await transport.run(scripts.command("cancel", launch_id), timeout_s=40)
+    said = decode(done.stdout).strip()
+    if done.status != 0:
+        reason = said.removeprefix("error ").strip() or decode(done.stderr).strip()[:200]
+        raise CommandError(f"The launch could not be cancelled: {reason}.", "`status` shows it.")
+    return (await one_record(transport, launch_id)).progress

@@ -1,0 +1,176 @@
+"""The servers of a box: ours by their label, others by what they look like, launches on their way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from gptoss_tui.domain.engines import engine_named, engine_of
+from gptoss_tui.domain.instance import Instance, InstanceList, InstanceState
+from gptoss_tui.domain.parse.docker_json import instances_from_containers
+from gptoss_tui.domain.parse.probe import Probe, Server
+from gptoss_tui.errors import DockerError, EngineError, GptossError, NotFoundError
+from gptoss_tui.remote import launcher
+from gptoss_tui.remote.docker import Docker
+from gptoss_tui.remote.engine_client import EngineClient
+from gptoss_tui.remote.transport import Transport
+
+STOP_GRACE_S = 60
+
+
+class Servers:
+    """Finds, names and stops servers. `probe` gives the last look, for those without a container."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        docker: Callable[[], Awaitable[Docker]],
+        probe: Callable[[], Probe | None],
+    ) -> None:
+        self._transport = transport
+        self._docker = docker
+        self._probe = probe
+        self._last: InstanceList | None = None
+
+    async def all(self) -> InstanceList:
+        """Every server: ours first. A box without Docker lists its plain processes."""
+        containers, launches = await asyncio.gather(self._containers(), self._launches())
+        named = {instance.name for instance in containers}
+        coming = [instance for instance in launches if instance.name not in named]
+        launching = {instance.launch_id for instance in launches}
+        checked = await asyncio.gather(
+            *(self._with_health(instance, launching) for instance in containers)
+        )
+        plain = self._processes(taken={instance.port for instance in checked})
+        everything = [*coming, *checked, *plain]
+        everything.sort(key=lambda instance: (not instance.managed, instance.name))
+        self._last = InstanceList(instances=tuple(everything))
+        return self._last
+
+    async def named(self, name: str) -> Instance:
+        """The server of that name. Raises `NotFoundError` with the names there are."""
+        for fresh in (False, True):
+            listed = await self.all() if fresh or self._last is None else self._last
+            for instance in listed.instances:
+                if instance.name == name and (fresh or instance.port is not None):
+                    return instance
+        names = ", ".join(instance.name for instance in listed.instances) or "none"
+        raise NotFoundError(f"There is no server {name} on the box (there: {names}).")
+
+    async def container_of(self, name: str) -> str:
+        """The container of a server. Raises `NotFoundError` where it has none."""
+        instance = await self.named(name)
+        if instance.container_id is None:
+            instance = next((i for i in (await self.all()).instances if i.name == name), instance)
+        if instance.container_id is None:
+            raise NotFoundError(
+                f"{name} has no container (yet), so Docker has no log of it.",
+                "While it is being launched, the launch shows what happens.",
+            )
+        return instance.container_id
+
+    async def stop(self, name: str, grace_s: int | None) -> str:
+        """Stop and remove one of ours; returns a sentence. Never touches anybody else's."""
+        instance = next((i for i in (await self.all()).instances if i.name == name), None)
+        if instance is None:
+            await self.named(name)
+            raise NotFoundError(f"There is no server {name} on the box.")
+        if not instance.managed:
+            raise NotFoundError(
+                f"{name} was not launched by gptoss-tui, and is never stopped by it.",
+                "Stop it the way it was started.",
+            )
+        if instance.container_id is None:
+            raise NotFoundError(
+                f"{name} is still being launched: there is no container to stop.",
+                "Cancel the launch instead.",
+            )
+        docker = await self._docker()
+        grace = grace_s or (instance.spec.stop_timeout_s if instance.spec else STOP_GRACE_S)
+        await docker.post(f"/containers/{instance.container_id}/stop", {"t": str(grace)})
+        await docker.delete(f"/containers/{instance.container_id}", {"force": "1", "v": "1"})
+        self._last = None
+        return f"{name} was stopped and its container removed."
+
+    async def _containers(self) -> tuple[Instance, ...]:
+        try:
+            docker = await self._docker()
+            listed = await docker.get("/containers/json", {"all": "1"})
+        except DockerError:
+            return ()
+        return instances_from_containers(listed)
+
+    async def _launches(self) -> tuple[Instance, ...]:
+        try:
+            found = await launcher.records(self._transport)
+        except GptossError:
+            return ()
+        return tuple(
+            Instance(
+                name=record.progress.name,
+                managed=True,
+                state="launching",
+                detail=record.progress.current.name if record.progress.current else "",
+                launch_id=record.progress.launch_id,
+                container_id=record.progress.container_id,
+            )
+            for record in found
+            if record.alive
+        )
+
+    async def _with_health(self, instance: Instance, launching: set[str | None]) -> Instance:
+        """Tell a server that answers from one that still loads."""
+        if instance.state != "unknown" or instance.port is None or instance.engine is None:
+            return instance
+        client = EngineClient(
+            self._transport, engine_named(instance.engine), instance.host, instance.port
+        )
+        try:
+            healthy = await client.healthy(timeout_s=3)
+            model = instance.model or (await self._model(client) if healthy else None)
+        finally:
+            await client.aclose()
+        state: InstanceState = "ready" if healthy else "loading"
+        if not healthy and instance.launch_id in launching:
+            state = "launching"
+        return msgspec.structs.replace(instance, state=state, model=model)
+
+    async def _model(self, client: EngineClient) -> str | None:
+        try:
+            return next(iter(await client.models()), None)
+        except EngineError:
+            return None
+
+    def _processes(self, taken: set[int | None]) -> list[Instance]:
+        probe = self._probe()
+        found = [_plain(server) for server in probe.servers] if probe else []
+        return [instance for instance in found if instance and instance.port not in taken]
+
+
+def _plain(server: Server) -> Instance | None:
+    """A server that runs as a process: its port is in its command line, or the engine's own."""
+    engine = engine_of("", server.command)
+    if engine is None:
+        return None
+    return Instance(
+        name=f"{engine.name}-{server.pid}",
+        engine=engine.name,
+        model=engine.served_model(server.command),
+        port=_port_in(server.command) or engine.container_port,
+        pid=server.pid,
+        state="unknown",
+        detail=f"a process of {server.user}",
+    )
+
+
+def _port_in(command: tuple[str, ...]) -> int | None:
+    for word, value in zip(command, (*command[1:], ""), strict=True):
+        if word == "--port" and value.isdigit():
+            return int(value)
+        if word.startswith("--port=") and word[7:].isdigit():
+            return int(word[7:])
+    return None
+
+

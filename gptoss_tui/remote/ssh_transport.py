@@ -1,0 +1,226 @@
+"""The transport of an SSH box: everything is a channel of one connection.
+
+Measured traps that this file is built around (asyncssh 2.24): a cancelled `conn.run()` leaves the
+command running and its session slot taken, a quiet command outlives its reader, one undecodable
+byte kills the connection. So commands run under the watch script, whose end we control by closing
+its standard input; opening is never cancelled half-way; everything is bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shlex
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from typing import Any, TypeVar
+
+import asyncssh
+import httpcore
+
+from gptoss_tui.domain.host import LinkState
+from gptoss_tui.errors import CommandError, ConnectionLostError
+from gptoss_tui.remote import scripts
+from gptoss_tui.remote.lines import LineSplitter
+from gptoss_tui.remote.streams import ChannelStream
+from gptoss_tui.remote.transport import Completed
+
+SESSIONS = 6  # OpenSSH allows 10 by default; other tools of the user may share the connection
+HEARTBEAT_S = 10.0
+CLOSE_S = 2.0
+OUTPUT_LIMIT = 16 * 1024**2
+
+_T = TypeVar("_T")
+_Process = asyncssh.SSHClientProcess[bytes]
+
+
+class SshTransport:
+    """A `Transport` over one asyncssh connection, which it owns."""
+
+    def __init__(
+        self, connection: asyncssh.SSHClientConnection, name: str, ssh_target: str
+    ) -> None:
+        self._connection = connection
+        self._name = name
+        self._slots = asyncio.Semaphore(SESSIONS)
+        self._reapers: set[asyncio.Task[None]] = set()
+        self.ssh_target: str | None = ssh_target
+
+    @property
+    def link(self) -> LinkState:
+        if self._connection.is_closed():
+            return LinkState(phase="lost", reason=f"The connection to {self._name} is gone.")
+        return LinkState(phase="up")
+
+    async def run(
+        self, argv: Sequence[str], *, stdin: bytes = b"", timeout_s: float = 20.0
+    ) -> Completed:
+        # Standard input is the watch's heartbeat, so a command that reads it cannot be watched.
+        words = tuple(argv) if stdin else scripts.command("watch", *argv)
+        async with self._process(words) as process:
+            try:
+                async with asyncio.timeout(timeout_s):
+                    if stdin:
+                        process.stdin.write(stdin)
+                        process.stdin.write_eof()
+                    stdout, stderr = await asyncio.gather(
+                        _read_all(process.stdout), _read_all(process.stderr)
+                    )
+                    await process.wait_closed()
+            except TimeoutError as error:
+                raise CommandError(
+                    f"A command on {self._name} did not end in {timeout_s:.0f} s: "
+                    f"{_title(argv)}.",
+                    "The box may be overloaded, or its GPU driver may hang: try again.",
+                ) from error
+            except (asyncssh.Error, OSError) as error:
+                raise self._lost(error) from error
+            return Completed(process.exit_status, stdout, stderr)
+
+    @contextlib.asynccontextmanager
+    async def follow(self, argv: Sequence[str]) -> AsyncIterator[AsyncIterator[bytes]]:
+        async with self._process(scripts.command("watch", *argv)) as process:
+            heart = asyncio.create_task(_beat(process), name=f"heartbeat {self._name}")
+            try:
+                yield self._lines(process)
+            finally:
+                heart.cancel()
+                await asyncio.gather(heart, return_exceptions=True)
+
+    async def _lines(self, process: _Process) -> AsyncIterator[bytes]:
+        splitter = LineSplitter()
+        try:
+            while data := await process.stdout.read(65536):
+                for line in splitter.feed(data):
+                    yield line
+        except (asyncssh.Error, OSError) as error:
+            raise self._lost(error) from error
+        for line in splitter.flush():
+            yield line
+        if self._connection.is_closed():
+            raise self._lost(None)
+
+    @contextlib.asynccontextmanager
+    async def _process(self, argv: Sequence[str]) -> AsyncIterator[_Process]:
+        """A session channel, taken from the budget until it is really closed."""
+        async with self._slots:
+            process = await self._opened(
+                self._connection.create_process(shlex.join(argv), encoding=None)
+            )
+            try:
+                yield process
+            finally:
+                await self._close(process)
+
+    async def _close(self, process: _Process) -> None:
+        """Close, and wait (unless cancelled, then in the background) until the box let go."""
+        process.stdin.write_eof() if not process.is_closing() else None
+        process.close()
+        reaper = asyncio.create_task(_reap(process), name=f"close channel of {self._name}")
+        self._reapers.add(reaper)
+        reaper.add_done_callback(self._reapers.discard)
+        await asyncio.shield(reaper)
+
+    async def _opened(self, opening: Awaitable[_T]) -> _T:
+        """Await an opening to its end even when cancelled: a half-open channel is a lost slot."""
+        task = asyncio.ensure_future(opening)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(_close_late)
+            raise
+        except (asyncssh.Error, OSError) as error:
+            raise self._lost(error) from error
+
+    def _lost(self, error: Exception | None) -> ConnectionLostError:
+        if self._connection.is_closed() or isinstance(error, asyncssh.ConnectionLost):
+            return ConnectionLostError(
+                f"The connection to {self._name} was lost.",
+                "What runs on the box goes on. Connect again to see it.",
+            )
+        return ConnectionLostError(
+            f"{self._name} refused another channel: {error}.",
+            "Close other sessions to the box (its MaxSessions), then try again.",
+        )
+
+    async def open_tcp(self, host: str, port: int) -> httpcore.AsyncNetworkStream:
+        return await self._stream(self._connection.open_connection(host, port))
+
+    async def open_unix(self, path: str) -> httpcore.AsyncNetworkStream:
+        return await self._stream(self._connection.open_unix_connection(path))
+
+    async def _stream(self, opening: Awaitable[Any]) -> httpcore.AsyncNetworkStream:
+        task = asyncio.ensure_future(opening)
+        try:
+            reader, writer = await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(_close_late)
+            raise
+        except (asyncssh.Error, OSError) as error:
+            raise httpcore.ConnectError(str(error)) from error
+        return ChannelStream(reader, writer)
+
+    async def open_exec(self, argv: Sequence[str]) -> httpcore.AsyncNetworkStream:
+        await self._slots.acquire()
+        try:
+            writer, reader, _ = await self._opened(
+                self._connection.open_session(shlex.join(argv), encoding=None)
+            )
+        except ConnectionLostError as error:
+            self._slots.release()
+            raise httpcore.ConnectError(str(error)) from error
+        except BaseException:
+            self._slots.release()
+            raise
+        return ChannelStream(reader, writer, on_close=self._slots.release)
+
+    @contextlib.asynccontextmanager
+    async def listen(self, port: int, target: tuple[str, int]) -> AsyncIterator[int]:
+        listener = await self._connection.forward_local_port("127.0.0.1", port, *target)
+        try:
+            yield listener.get_port()
+        finally:
+            listener.close()
+
+    async def aclose(self) -> None:
+        self._connection.close()
+        with contextlib.suppress(TimeoutError, asyncssh.Error, OSError):
+            async with asyncio.timeout(CLOSE_S):
+                await self._connection.wait_closed()
+
+
+def _close_late(task: asyncio.Future[Any]) -> None:
+    """Close what an abandoned opening opened after all."""
+    if task.cancelled() or task.exception() is not None:
+        return
+    opened = task.result()
+    for part in opened if isinstance(opened, tuple) else (opened,):
+        if hasattr(part, "close"):
+            part.close()
+
+
+async def _reap(process: _Process) -> None:
+    with contextlib.suppress(TimeoutError, asyncssh.Error, OSError):
+        async with asyncio.timeout(CLOSE_S):
+            await process.wait_closed()
+
+
+async def _beat(process: _Process) -> None:
+    """Tell the watch script that somebody is still there."""
+    with contextlib.suppress(asyncssh.Error, OSError):
+        while True:
+            await asyncio.sleep(HEARTBEAT_S)
+            process.stdin.write(b".")
+
+
+async def _read_all(reader: asyncssh.SSHReader[bytes]) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while data := await reader.read(65536):
+        size += len(data)
+        if size <= OUTPUT_LIMIT:
+            parts.append(data)
+    return b"".join(parts)
+
+
+def _title(argv: Sequence[str]) -> str:
+    return argv[3] if tuple(argv[:2]) == ("sh", "-c") and len(argv) > 3 else argv[0]

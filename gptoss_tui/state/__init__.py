@@ -1,0 +1,1 @@
+"""Our own files on the user's machine: where they are, and how they are read and written."""
