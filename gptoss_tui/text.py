@@ -9,7 +9,7 @@ foreign text without markup.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -83,7 +83,7 @@ def _clean_fields(value: msgspec.Struct) -> msgspec.Struct:
     return msgspec.structs.replace(value, **changed) if changed else value
 
 
-@lru_cache(maxsize=None)
+@cache
 def _text_fields(kind: type[msgspec.Struct]) -> tuple[str, ...]:
     """The fields of `kind` that can hold text at some depth (figures need no look)."""
     import typing

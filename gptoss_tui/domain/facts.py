@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from gptoss_tui.text import clean_struct
 
-B = TypeVar("B", bound="Body", covariant=True)
+B = TypeVar("B", bound="Body")
 
 
 class Body(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_defaults=False):
@@ -39,7 +39,8 @@ class Fact(msgspec.Struct, Generic[B], frozen=True, kw_only=True):
     body: B
 
 
-Tap = Callable[[Fact[Body]], None]
+AnyFact = Fact[Any]
+Tap = Callable[[AnyFact], None]
 
 
 class Hub:
@@ -70,7 +71,7 @@ class Hub:
         self.admit(fact)
         return fact
 
-    def admit(self, fact: Fact[Body]) -> None:
+    def admit(self, fact: AnyFact) -> None:
         """Show an already stamped fact to the taps (a replay enters here)."""
         for tap in tuple(self._taps):
             tap(fact)

@@ -126,9 +126,7 @@ class Box(Protocol):
         """A launch from its first phase to its end, wherever it stands now."""
 
     @observes
-    def forward(
-        self, instance: str, local_port: int = 0
-    ) -> AbstractAsyncContextManager[Forward]:
+    def forward(self, instance: str, local_port: int = 0) -> AbstractAsyncContextManager[Forward]:
         """Open a server's endpoint on this machine's 127.0.0.1 (port 0: any free one)."""
 
     @changes

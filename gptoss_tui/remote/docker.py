@@ -91,7 +91,9 @@ class Docker:
     async def delete(self, path: str, params: Mapping[str, str] | None = None) -> None:
         await self._call("DELETE", path, params)
 
-    async def _call(self, method: str, path: str, params: Mapping[str, str] | None) -> httpx.Response:
+    async def _call(
+        self, method: str, path: str, params: Mapping[str, str] | None
+    ) -> httpx.Response:
         timeout = httpx.Timeout(20, read=None if method == "POST" else 20)
         try:
             reply = await self._client.request(

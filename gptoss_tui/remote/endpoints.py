@@ -60,9 +60,7 @@ class Endpoints:
             if not served:
                 raise EngineError(f"{name} serves no model.", "See its log.")
             self._models[name] = served[0]
-        async with contextlib.aclosing(
-            client.chat(self._models[name], request, api_key)
-        ) as pieces:
+        async with contextlib.aclosing(client.chat(self._models[name], request, api_key)) as pieces:
             async for piece in pieces:
                 yield piece
 

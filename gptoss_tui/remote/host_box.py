@@ -56,9 +56,7 @@ class HostBox:
 
     @observes
     async def look(self) -> Fact[BoxReport]:
-        docker, probe = await asyncio.gather(
-            self._docker_or_problem(), look.probe(self._transport)
-        )
+        docker, probe = await asyncio.gather(self._docker_or_problem(), look.probe(self._transport))
         self._probe = probe
         if not isinstance(docker, Docker) and (probe.socket or probe.denied):
             docker = await self._docker_or_problem()  # now that the socket's path is known

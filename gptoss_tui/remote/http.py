@@ -99,7 +99,9 @@ def _translated(error: Exception) -> Exception:
     return error
 
 
-def client(opener: Opener, *, base_url: str = "http://box", timeout_s: float = 20.0) -> httpx.AsyncClient:
+def client(
+    opener: Opener, *, base_url: str = "http://box", timeout_s: float = 20.0
+) -> httpx.AsyncClient:
     """A client all of whose connections are streams from `opener`; no environment, no redirects."""
     return httpx.AsyncClient(
         transport=ChannelTransport(opener),

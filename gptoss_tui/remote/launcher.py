@@ -6,16 +6,16 @@ import io
 import json
 import shlex
 import tarfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from urllib.parse import quote
 
 import msgspec
 
+from gptoss_tui.domain.engines import engine_named
 from gptoss_tui.domain.launch import LaunchSpec, Secrets
 from gptoss_tui.domain.progress import LaunchProgress
 from gptoss_tui.domain.render import engine_api_body
-from gptoss_tui.domain.engines import engine_named
 from gptoss_tui.domain.timeline import LaunchLog
 from gptoss_tui.errors import CommandError, ConflictError, LaunchError, NotFoundError
 from gptoss_tui.remote import scripts
@@ -74,9 +74,7 @@ def _variables(spec: LaunchSpec, socket: str) -> str:
         "claim_keys": " ".join(claims),
         "restart": "1" if spec.restart_once_ready else "0",
         "docker_socket": socket,
-        "begin": json.dumps(
-            {"launch_id": spec.launch_id, "name": spec.name, "image": spec.image}
-        ),
+        "begin": json.dumps({"launch_id": spec.launch_id, "name": spec.name, "image": spec.image}),
     }
     return "".join(f"{key}={shlex.quote(value)}\n" for key, value in values.items())
 
@@ -92,7 +90,9 @@ def split_image(image: str) -> tuple[str, str]:
     return image, "latest"
 
 
-async def start(transport: Transport, spec: LaunchSpec, secrets: Secrets, socket: str | None) -> str:
+async def start(
+    transport: Transport, spec: LaunchSpec, secrets: Secrets, socket: str | None
+) -> str:
     """Detach the helper; it has reserved GPUs, port and name when this returns the launch id.
 
     Raises `ConflictError` when one of them is taken, `LaunchError` when the helper cannot run.
@@ -163,16 +163,18 @@ async def one_record(transport: Transport, launch_id: str) -> LaunchRecord:
 
 async def follow_log(
     transport: Transport, launch_id: str, from_byte: int
-) -> AsyncIterator[str]:
+) -> AsyncGenerator[str, None]:
     """The helper's log from `from_byte` on, as it grows. Never ends by itself."""
-    tail = 'exec tail -c "+$2" -f "${XDG_STATE_HOME:-$HOME/.local/state}/gptoss-tui/launches/$1/log"'
+    tail = (
+        'exec tail -c "+$2" -f "${XDG_STATE_HOME:-$HOME/.local/state}/gptoss-tui/launches/$1/log"'
+    )
     argv = ("sh", "-c", tail, "gptoss-tail", launch_id, str(from_byte + 1))
     async with transport.follow(argv) as lines, aclosing(_decoded(lines)) as texts:
         async for text in texts:
             yield text
 
 
-async def _decoded(lines: AsyncIterator[bytes]) -> AsyncIterator[str]:
+async def _decoded(lines: AsyncIterator[bytes]) -> AsyncGenerator[str, None]:
     async for line in lines:
         yield decode(line)
 

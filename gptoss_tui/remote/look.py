@@ -64,6 +64,4 @@ async def report(found: Probe, docker: Docker | None, problem: GptossError | Non
         except (DockerError, NotFoundError) as error:
             problem = error
     said = None if problem is None else (problem.message, problem.next_step)
-    return msgspec.structs.replace(
-        found.report, docker=info, findings=findings(found, info, said)
-    )
+    return msgspec.structs.replace(found.report, docker=info, findings=findings(found, info, said))

@@ -143,5 +143,3 @@ def _merged(ours: GpuSample, theirs: GpuSample | None) -> GpuSample:
         if getattr(ours, name) is None and getattr(theirs, name) is not None
     }
     return msgspec.structs.replace(ours, **missing) if missing else ours
-
-

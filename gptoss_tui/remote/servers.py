@@ -172,5 +172,3 @@ def _port_in(command: tuple[str, ...]) -> int | None:
         if word.startswith("--port=") and word[7:].isdigit():
             return int(word[7:])
     return None
-
-

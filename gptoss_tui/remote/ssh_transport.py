@@ -68,8 +68,7 @@ class SshTransport:
                     await process.wait_closed()
             except TimeoutError as error:
                 raise CommandError(
-                    f"A command on {self._name} did not end in {timeout_s:.0f} s: "
-                    f"{_title(argv)}.",
+                    f"A command on {self._name} did not end in {timeout_s:.0f} s: {_title(argv)}.",
                     "The box may be overloaded, or its GPU driver may hang: try again.",
                 ) from error
             except (asyncssh.Error, OSError) as error:

@@ -26,19 +26,22 @@ _COLUMNS: dict[str, tuple[str, float]] = {
 class DmonParser:
     """Columns go by their names in the header: 3 to 22 occur, in the order of `-s`.
 
-    There is no mark between rounds, so a round is complete when as many rows came as in the first
-    one, or when an index comes that this round already has. Torn rows are dropped.
+    There is no mark between rounds: rows come in the order of their index, so a smaller or equal
+    index begins a new one. How many rows the last round had tells when this one is complete, so
+    that nobody waits for the next. Torn rows are dropped.
     """
 
     def __init__(self) -> None:
         self._columns: list[str] = []
-        self._round: dict[int, GpuSample] = {}
+        self._round: list[GpuSample] = []
+        self._last_index = -1
+        self._seen = 0
         self._size: int | None = None
 
     def feed(self, line: str) -> tuple[GpuSample, ...] | None:
         """Read one line; the round that it completes, or None."""
         words = line.replace("#", " ").split()
-        if "gpu" in words and not self._is_row(words):
+        if "gpu" in words and not words[0].isdigit():
             # pmon's header has a pid column: its rows are processes, not GPUs.
             self._columns = [] if "pid" in words else [word.lower() for word in words]
             return None
@@ -47,34 +50,23 @@ class DmonParser:
 
     def flush(self) -> tuple[GpuSample, ...] | None:
         """The round that is under way, at the end of the stream."""
-        return self._close() if self._round else None
+        return self._taken()
 
     def _add(self, sample: GpuSample) -> tuple[GpuSample, ...] | None:
-        if sample.index in self._round:
-            done = self._close()
-            self._round[sample.index] = sample
-            if self._size == 1:
-                # With one GPU every row is a round; the first showed that only now.
-                return done if len(done) > 1 else self._only(done)
-            return done
-        self._round[sample.index] = sample
-        if self._size is not None and len(self._round) >= self._size:
-            return self._close()
-        return None
+        finished: tuple[GpuSample, ...] | None = None
+        if sample.index <= self._last_index:
+            finished = self._taken()
+            self._size, self._seen = self._seen, 0
+        self._last_index = sample.index
+        self._seen += 1
+        self._round.append(sample)
+        if self._size is not None and self._seen >= self._size:
+            return self._taken()
+        return finished
 
-    def _only(self, done: tuple[GpuSample, ...]) -> tuple[GpuSample, ...]:
-        latest = tuple(self._round.values())
-        self._round = {}
-        return latest or done
-
-    def _close(self) -> tuple[GpuSample, ...]:
-        done = tuple(self._round.values())
-        self._size = len(done)
-        self._round = {}
-        return done
-
-    def _is_row(self, words: list[str]) -> bool:
-        return bool(words) and words[0].isdigit()
+    def _taken(self) -> tuple[GpuSample, ...] | None:
+        taken, self._round = tuple(self._round), []
+        return taken or None
 
     def _sample(self, words: list[str]) -> GpuSample | None:
         if not self._columns or len(words) != len(self._columns):

@@ -168,5 +168,3 @@ def _int(text: str | None) -> int | None:
 def _kib(text: str | None) -> int | None:
     value = _int(text)
     return None if value is None else value * 1024
-
-

@@ -1,7 +1,7 @@
 """HTTP for the launch helper where the box has no curl. Python 3.6, standard library only.
 
-    http.py SOCKET METHOD PATH [BODY_FILE [CONTENT_TYPE]]   body to stdout, status to ./status
-    http.py --health URL                                    exit 0 on status 200
+http.py SOCKET METHOD PATH [BODY_FILE [CONTENT_TYPE]]   body to stdout, status to ./status
+http.py --health URL                                    exit 0 on status 200
 """
 
 import http.client

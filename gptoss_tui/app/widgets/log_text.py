@@ -1,0 +1,72 @@
+"""Log lines as they are drawn: cleaned, coloured by their level's word, folded, searched."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from rich.cells import cell_len, chop_cells
+
+from gptoss_tui.app.widgets.paint import Cell
+from gptoss_tui.text import clean
+
+# Servers write the level near the start of a line, after a process or a time.
+_LEVEL = re.compile(
+    r"\b(?:(CRITICAL|FATAL|ERROR|Traceback|Error:|[A-Z]\w+Error:)"
+    r"|(WARNING|WARN)|(DEBUG|TRACE)|(INFO))(?:\b|(?<=:))"
+)
+_INKS = ("bad", "warn", "dim", "text")
+HEAD = 120
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of the log, ready to draw: one ink for all, and where its level's word is."""
+
+    text: str
+    ink: str = "text"
+    level: tuple[int, int] = (0, 0)
+
+
+def entry(raw: str) -> Entry:
+    """A raw line as an entry; the level is read from the word at its start."""
+    text = clean(raw).expandtabs(4).replace("\n", " ")
+    found = _LEVEL.search(text, 0, HEAD)
+    if not found or found.lastindex is None:
+        return Entry(text)
+    return Entry(text, _INKS[found.lastindex - 1], found.span())
+
+
+def fold(text: str, width: int) -> list[str]:
+    """`text` in pieces of at most `width` cells; an empty line stays one."""
+    if width < 1 or not text:
+        return [text]
+    if text.isascii():
+        return [text[start : start + width] for start in range(0, len(text), width)]
+    return chop_cells(text, width) if cell_len(text) > width else [text]
+
+
+def find(text: str, wanted: str) -> list[tuple[int, int]]:
+    """Where `wanted` is in `text`, any case, as plain text."""
+    if not wanted:
+        return []
+    # lower() keeps the length for all but a handful of letters; those only shift a highlight.
+    low, needle, spans, start = text.lower(), wanted.lower(), [], 0
+    while (at := low.find(needle, start)) >= 0:
+        start = at + len(needle)
+        spans.append((at, start))
+    return spans
+
+
+def cells_of(line: Entry, piece: str, offset: int, wanted: str) -> list[Cell]:
+    """A piece of an entry (from `offset` on) as cells: the level's word, matches, the rest."""
+    spans = [(start, end, "match") for start, end in find(piece, wanted)]
+    start, end = line.level[0] - offset, line.level[1] - offset
+    if not spans and line.ink == "text" and 0 <= start < end <= len(piece):
+        spans = [(start, end, "cool")]
+    cells: list[Cell] = []
+    at = 0
+    for start, end, ink in spans:
+        cells += [(piece[at:start], line.ink), (piece[start:end], ink)]
+        at = end
+    return [*cells, (piece[at:], line.ink)]

@@ -1,0 +1,81 @@
+"""What all widgets that draw their own lines share: named inks and lines of cells.
+
+Panes describe a line as cells, pairs of text and the name of an ink. So what is shown can be tested
+without a terminal, and no foreign text is ever read as markup.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+Cell = tuple[str, str]
+Line = Sequence[Cell]
+
+INKS = (
+    "text", "strong", "dim", "faint", "title", "good", "warn", "bad", "accent", "cool", "cursor",
+    "match",
+)  # fmt: skip
+
+
+def width_of(line: Iterable[Cell]) -> int:
+    """How many terminal cells a line takes."""
+    return sum(cell_len(text) for text, _ in line)
+
+
+def plain(line: Iterable[Cell]) -> str:
+    """The text of a line alone."""
+    return "".join(text for text, _ in line)
+
+
+def spread(start: Line, end: Line, width: int) -> list[Cell]:
+    """`start` at the left and `end` at the right of `width` cells; the end gives way first."""
+    room = width - width_of(start) - width_of(end)
+    if room < 1:
+        return list(start)
+    return [*start, (" " * room, "text"), *end]
+
+
+class Painted(ScrollView):
+    """Base of the widgets that draw lines of cells. It never takes more than it draws."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"ink--{name}" for name in INKS}
+    DEFAULT_CSS = """
+    Painted {
+        background: $surface;
+        scrollbar-size: 1 1;
+        & > .ink--text { color: $foreground; }
+        & > .ink--strong { color: $foreground; text-style: bold; }
+        & > .ink--dim { color: $foreground 68%; }
+        & > .ink--faint { color: $foreground 30%; }
+        & > .ink--title { color: $primary; text-style: bold; }
+        & > .ink--good { color: $success; }
+        & > .ink--warn { color: $warning; text-style: bold; }
+        & > .ink--bad { color: $error; text-style: bold; }
+        & > .ink--accent { color: $accent; }
+        & > .ink--cool { color: $primary; }
+        & > .ink--cursor {
+            color: $block-cursor-foreground; background: $block-cursor-background;
+        }
+        & > .ink--match { color: $background; background: $warning; }
+    }
+    """
+
+    def ink(self, name: str) -> Style:
+        """The style of an ink in the present theme."""
+        return self.get_component_rich_style(f"ink--{name}")
+
+    def strip(self, line: Line, width: int) -> Strip:
+        """A line of cells as a strip of exactly `width` cells."""
+        segments = [Segment(text, self.ink(name)) for text, name in line if text]
+        return Strip(segments).adjust_cell_length(width, self.ink("text"))
+
+    def blank(self, width: int) -> Strip:
+        """An empty line."""
+        return Strip.blank(width, self.ink("text"))

@@ -1,0 +1,213 @@
+"""The launch reducer: the helper's log and the engine's log lines become one `LaunchProgress`.
+
+Phases run in their order and never go back: a log may speak of an earlier one again (a draft
+model loads after the main one is compiled), and that changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from gptoss_tui.domain.docker_failures import failure_of
+from gptoss_tui.domain.engines.base import PhaseMark
+from gptoss_tui.domain.parse.docker_pull import PullProgress
+from gptoss_tui.domain.progress import PHASES, LaunchProgress, LaunchState, Phase, PhaseName
+
+_EVENT = re.compile(r"^@(\d+) (\S+) ?(.*)$")
+_HELPER_PHASES: dict[str, PhaseName] = {
+    "reserve": "reserve",
+    "pull": "pull",
+    "create": "create",
+    "start": "start",
+    "wait": "weights",
+}
+_ENDS: dict[str, PhaseName] = {"pulled": "pull", "created": "create", "started": "start"}
+
+
+class LaunchLog:
+    """Feed it the helper's lines and the engine's marks in any interleaving."""
+
+    def __init__(self, launch_id: str) -> None:
+        self._launch_id = launch_id
+        self._name = ""
+        self._phases = {name: Phase(name=name) for name in PHASES}
+        self._pull = PullProgress()
+        self._container: str | None = None
+        self._state: LaunchState = "running"
+        self._error = ("", "")
+        self._left: list[str] = []
+        self._at: datetime | None = None
+        self.engine_name = "vllm"
+
+    @property
+    def progress(self) -> LaunchProgress:
+        """The launch as it stands."""
+        return LaunchProgress(
+            launch_id=self._launch_id,
+            name=self._name,
+            state=self._state,
+            phases=tuple(self._phases.values()),
+            container_id=self._container,
+            error=self._error[0],
+            next_step=self._error[1],
+            leftovers=tuple(self._left),
+        )
+
+    def feed(self, line: str) -> None:
+        """Read one line of the helper's log. Odd lines change nothing."""
+        match = _EVENT.match(line)
+        if match:
+            self._at = datetime.fromtimestamp(int(match[1]), UTC)
+            self._event(match[2], match[3])
+        elif line.startswith("{"):
+            self._docker(line)
+
+    def feed_engine(self, mark: PhaseMark, at: datetime | None) -> None:
+        """What the engine's own log told, at the box's time `at`."""
+        if mark.fatal:
+            if self._state == "failed" or not self._error[0]:
+                self._error = (mark.fatal, mark.next_step)
+            return
+        if mark.phase and self._state == "running":
+            self._begin(mark.phase, at or self._at)
+            self._update(mark.phase, fraction=mark.fraction, detail=mark.detail)
+
+    def helper_gone(self) -> None:
+        """The helper is no longer there: a launch that still ran was cut off."""
+        if self._state == "running" and not self._phases["ready"].ended_at:
+            self._fail(
+                "The launch helper on the box ended without a word (a reboot, perhaps).",
+                "Launch again; what was downloaded is kept.",
+            )
+
+    # --- the helper's events --------------------------------------------------------------------
+
+    def _event(self, event: str, rest: str) -> None:
+        if event == "begin":
+            self._begun(rest)
+        elif event in _HELPER_PHASES:
+            self._begin(_HELPER_PHASES[event], self._at)
+        elif event in _ENDS:
+            if event == "created":
+                self._container = rest.strip() or None
+            self._end(_ENDS[event])
+        elif event == "pull-skipped":
+            self._begin("pull", self._at)
+            self._set("pull", state="skipped", ended_at=self._at, detail="the image is there")
+        elif event == "left":
+            self._left.append(rest)
+        elif event == "ready":
+            self._ready()
+        elif event == "cancelled":
+            self._cancelled()
+        elif event == "failed":
+            step, _, said = rest.partition(" ")
+            self._failed(step, said)
+
+    def _begun(self, rest: str) -> None:
+        try:
+            about = json.loads(rest)
+        except ValueError:
+            return
+        self._name = str(about.get("name") or "")
+        self.engine_name = str(about.get("engine") or "vllm")
+
+    def _docker(self, line: str) -> None:
+        try:
+            document: Any = json.loads(line)
+        except ValueError:
+            return
+        if not isinstance(document, dict) or self._phases["pull"].state != "running":
+            return
+        self._pull.feed(document)
+        self._set(
+            "pull",
+            done_bytes=self._pull.done_bytes,
+            total_bytes=self._pull.total_bytes,
+            detail=self._pull.detail,
+        )
+
+    def _ready(self) -> None:
+        self._begin("ready", self._at)
+        self._end("ready")
+        self._state = "ready"
+        self._error = ("", "")
+
+    def _cancelled(self) -> None:
+        self._state = "cancelled"
+        self._error = ("The launch was cancelled.", "")
+        for name, phase in self._phases.items():
+            if phase.state == "running":
+                self._set(name, state="failed", ended_at=self._at)
+
+    def _failed(self, step: str, said: str) -> None:
+        if step == "wait":
+            told = self._error if self._error[0] else _died(said)
+            self._fail(*told)
+            return
+        if step == "reserve":
+            self._fail(f"The launch was refused: {said}.", "Choose another GPU, port or name.")
+            return
+        self._fail(*failure_of(step, self._pull.error or said))
+
+    def _fail(self, sentence: str, next_step: str) -> None:
+        self._state = "failed"
+        self._error = (sentence, next_step)
+        for name, phase in self._phases.items():
+            if phase.state == "running":
+                self._set(name, state="failed", ended_at=self._at)
+
+    # --- phases ---------------------------------------------------------------------------------
+
+    def _begin(self, name: PhaseName, at: datetime | None) -> None:
+        """Begin a phase: those before it are over. A phase behind the current one changes nothing."""
+        position = PHASES.index(name)
+        if any(self._phases[later].state != "pending" for later in PHASES[position + 1 :]):
+            return
+        for earlier in PHASES[:position]:
+            state = self._phases[earlier].state
+            if state == "running":
+                self._set(earlier, state="done", ended_at=at)
+            elif state == "pending":
+                self._set(earlier, state="skipped")
+        if self._phases[name].state == "pending":
+            self._set(name, state="running", started_at=at)
+
+    def _end(self, name: PhaseName) -> None:
+        if self._phases[name].state == "running":
+            self._set(name, state="done", ended_at=self._at)
+
+    def _update(self, name: PhaseName, *, fraction: float | None, detail: str) -> None:
+        phase = self._phases[name]
+        if phase.state != "running":
+            return
+        if fraction is not None and phase.fraction is not None and detail == phase.detail:
+            fraction = max(fraction, phase.fraction)
+        if fraction is not None:
+            self._set(name, fraction=fraction)
+        if detail:
+            self._set(name, detail=detail)
+
+    def _set(self, name: PhaseName, **changes: Any) -> None:
+        self._phases[name] = msgspec.structs.replace(self._phases[name], **changes)
+
+
+def _died(said: str) -> tuple[str, str]:
+    match = re.search(r"exited (\d+)", said)
+    if match and match[1] == "137":
+        return (
+            "The server was killed while loading (exit code 137): the box's memory ran out, "
+            "or somebody stopped it.",
+            "See its log and the kernel's (dmesg) for the OOM killer.",
+        )
+    if match:
+        return (
+            f"The server ended while loading, with exit code {match[1]}.",
+            "Its log says why: see the log pane, or `gptoss-tui logs BOX NAME`.",
+        )
+    return f"The server did not come up: {said}.", "See its log."
