@@ -31,7 +31,7 @@ _FORBIDDEN = re.compile(
 
 
 def clean(text: str) -> str:
-    """Return `text` with every terminal escape and control character removed (newline, tab stay)."""
+    """`text` without terminal escapes and control characters (newline and tab stay)."""
     if text.isprintable():
         return text
     return _FORBIDDEN.sub("", _SEQUENCES.sub("", text.replace("\r\n", "\n")))

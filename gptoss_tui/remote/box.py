@@ -147,7 +147,7 @@ class Box(Protocol):
     @changes
     def chat(
         self, instance: str, request: ChatRequest, api_key: str | None = None
-    ) -> AsyncIterator[Fact[ChatDelta] | Fact[ChatDone]]:
+    ) -> AsyncIterator[Fact[ChatDelta | ChatDone]]:
         """Ask a server; the pieces as they come, then one `ChatDone`."""
 
     async def aclose(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -35,7 +35,7 @@ class Endpoints:
         """One scrape. Raises `NotFoundError` or `EngineError`."""
         return await (await self._client(name)).snapshot()
 
-    async def watch(self, name: str, period_s: float) -> AsyncIterator[EngineSnapshot]:
+    async def watch(self, name: str, period_s: float) -> AsyncGenerator[EngineSnapshot, None]:
         """Scrapes with rates between them; a silent server is a snapshot with `healthy` False."""
         before: tuple[float, EngineSnapshot] | None = None
         while True:
@@ -52,7 +52,7 @@ class Endpoints:
 
     async def chat(
         self, name: str, request: ChatRequest, api_key: str | None
-    ) -> AsyncIterator[ChatDelta | ChatDone]:
+    ) -> AsyncGenerator[ChatDelta | ChatDone, None]:
         """One answer. Raises `NotFoundError` or `EngineError`."""
         client = await self._client(name)
         if name not in self._models:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import httpx
@@ -71,7 +71,7 @@ class EngineClient:
 
     async def chat(
         self, model: str, request: ChatRequest, api_key: str | None
-    ) -> AsyncIterator[ChatDelta | ChatDone]:
+    ) -> AsyncGenerator[ChatDelta | ChatDone, None]:
         """Stream one answer; the last item is the `ChatDone`. Raises `EngineError`."""
         stopwatch = _Stopwatch(time.monotonic)
         timeout = httpx.Timeout(15, read=600)

@@ -144,7 +144,7 @@ class HostBox:
     @changes
     async def chat(
         self, instance: str, request: ChatRequest, api_key: str | None = None
-    ) -> AsyncIterator[Fact[ChatDelta] | Fact[ChatDone]]:
+    ) -> AsyncIterator[Fact[ChatDelta | ChatDone]]:
         async for piece in self._endpoints.chat(instance, request, api_key):
             yield self._hub.publish(piece, box=self._name, instance=instance)
 

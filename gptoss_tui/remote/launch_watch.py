@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 
 from gptoss_tui.domain.engines import Engine, engine_named
@@ -21,7 +21,7 @@ DockerOf = Callable[[], Awaitable[Docker]]
 
 async def watch_launch(
     transport: Transport, docker: DockerOf, launch_id: str
-) -> AsyncIterator[LaunchProgress]:
+) -> AsyncGenerator[LaunchProgress, None]:
     """The launch as it stands, then each change of it, until it is ready, failed or cancelled.
 
     Raises `NotFoundError` when the box knows of no such launch, `ConnectionLostError` when the
@@ -53,7 +53,7 @@ async def watch_launch(
 
 async def _changes(
     log: LaunchLog, changed: asyncio.Event, helper: asyncio.Task[None]
-) -> AsyncIterator[LaunchProgress]:
+) -> AsyncGenerator[LaunchProgress, None]:
     """One progress for each burst of changes, at most ten a second."""
     while True:
         waiting = asyncio.ensure_future(changed.wait())
@@ -97,7 +97,7 @@ async def _follow_engine(docker: DockerOf, log: LaunchLog, changed: asyncio.Even
                     changed.set()
 
 
-async def _aftermath(docker: DockerOf, log: LaunchLog) -> AsyncIterator[LaunchProgress]:
+async def _aftermath(docker: DockerOf, log: LaunchLog) -> AsyncGenerator[LaunchProgress, None]:
     """For a launch that failed while loading: what its container's log says of the cause."""
     if log.progress.state != "failed" or log.progress.container_id is None:
         return

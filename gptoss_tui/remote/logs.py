@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from datetime import datetime
 from typing import Literal
@@ -23,7 +23,7 @@ async def docker_logs(
     tail: int | None = 200,
     follow: bool = False,
     since: datetime | None = None,
-) -> AsyncIterator[Stamped]:
+) -> AsyncGenerator[Stamped, None]:
     """`(Docker's time stamp, line)` in order; `tail` None is everything, `since` is exclusive."""
     about = await docker.get(f"/containers/{container}/json")
     tty = bool((about.get("Config") or {}).get("Tty"))
@@ -47,7 +47,7 @@ async def docker_logs(
 
 async def _lines(
     parts: AsyncIterator[bytes], tty: bool
-) -> AsyncIterator[tuple[Literal["stdout", "stderr"], bytes]]:
+) -> AsyncGenerator[tuple[Literal["stdout", "stderr"], bytes], None]:
     """Whole lines of both streams. A terminal's log is not multiplexed."""
     demuxer = LogDemuxer()
     splitters: dict[str, LineSplitter] = {"stdout": LineSplitter(), "stderr": LineSplitter()}

@@ -21,7 +21,7 @@ STOP_GRACE_S = 60
 
 
 class Servers:
-    """Finds, names and stops servers. `probe` gives the last look, for those without a container."""
+    """Finds, names and stops servers. `probe` gives the last look (for plain processes)."""
 
     def __init__(
         self,

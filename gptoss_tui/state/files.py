@@ -37,7 +37,7 @@ def write_private(path: Path, text: str) -> None:
     except OSError as error:
         raise StateError(
             f"{path} cannot be written: {error.strerror or error}.",
-            "Check the folder's owner and the free space, or set GPTOSS_TUI_HOME to another folder.",
+            "Check the folder's owner and the free space, or set GPTOSS_TUI_HOME to another one.",
         ) from error
 
 
