@@ -1,0 +1,279 @@
+"""A simulated container and how vLLM comes up in it: phases, log lines, memory on the GPUs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from gptoss_tui.sim.engine import EngineModel
+
+if TYPE_CHECKING:
+    from gptoss_tui.sim.world import World
+
+# GiB of checkpoint, GiB resident on the GPU, safetensors shards, KiB of KV a token, tokens/s alone.
+_MODELS = {"120b": (60.77, 64.4, 14, 36, 160.0), "20b": (12.82, 13.5, 3, 24, 240.0)}
+
+
+@dataclass
+class Container:
+    """`memory_mib` is what it holds on each of its GPUs; `engine` is there once it is ready."""
+
+    id: str
+    name: str
+    body: dict[str, Any]
+    created: datetime
+    state: str = "created"
+    started: datetime | None = None
+    exit_code: int = 0
+    log: list[tuple[datetime, str]] = field(default_factory=list)
+    grown: asyncio.Event = field(default_factory=asyncio.Event)
+    files: dict[str, bytes] = field(default_factory=dict)
+    memory_mib: float = 0.0
+    busy: float = 0.0
+    engine: EngineModel | None = None
+    restart_policy: str = "no"
+    task: asyncio.Task[None] | None = None
+
+    @property
+    def arguments(self) -> list[str]:
+        return [str(word) for word in self.body.get("Cmd") or []]
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return dict(self.body.get("Labels") or {})
+
+    @property
+    def gpu_ids(self) -> list[str]:
+        requests = (self.body.get("HostConfig") or {}).get("DeviceRequests") or []
+        return [str(gpu) for request in requests for gpu in request.get("DeviceIDs") or []]
+
+    @property
+    def binding(self) -> tuple[str, int] | None:
+        """Host address and port of the first published port."""
+        bindings = (self.body.get("HostConfig") or {}).get("PortBindings") or {}
+        for places in bindings.values():
+            for place in places or []:
+                if str(place.get("HostPort", "")).isdigit():
+                    return str(place.get("HostIp") or "0.0.0.0"), int(place["HostPort"])  # noqa: S104
+        return None
+
+    @property
+    def model(self) -> str:
+        """The name it serves under."""
+        return self.option("--served-model-name") or next(
+            iter(self.arguments), "openai/gpt-oss-20b"
+        )
+
+    @property
+    def api_key(self) -> str | None:
+        key = self.files.get("run/gptoss-tui/api_key")
+        return key.decode() if key else None
+
+    def option(self, flag: str) -> str | None:
+        """The value of an engine argument."""
+        words = self.arguments
+        for at, word in enumerate(words):
+            if word == flag and at + 1 < len(words):
+                return words[at + 1]
+            if word.startswith(f"{flag}="):
+                return word.partition("=")[2]
+        return None
+
+    def say(self, now: datetime, text: str) -> None:
+        self.log.append((now, text))
+        self.grown.set()
+        self.grown = asyncio.Event()
+
+    def end(self, code: int) -> None:
+        self.state, self.exit_code = "exited", code
+        self.engine, self.memory_mib, self.busy = None, 0.0, 0.0
+        self.grown.set()
+        self.grown = asyncio.Event()
+
+
+def new_id(name: str, number: int) -> str:
+    """64 hex digits, the same ones for the same name and number."""
+    return hashlib.sha256(f"{name}/{number}".encode()).hexdigest()
+
+
+async def come_up(container: Container, world: World) -> None:
+    """Start vLLM: fetch, load, compile, capture, serve. Cancelling it is the container's end."""
+    with contextlib.suppress(asyncio.CancelledError):
+        await _Start(container, world).run()
+
+
+class _Start:
+    def __init__(self, container: Container, world: World) -> None:
+        self.container = container
+        self.world = world
+        size = "120b" if "120b" in " ".join(container.arguments) else "20b"
+        self.checkpoint, self.resident, self.shards, self.kv_kib, self.rate = _MODELS[size]
+        self.size = size
+
+    def core(self, text: str) -> None:
+        self._say("EngineCore", 271, text)
+
+    def api(self, text: str) -> None:
+        self._say("APIServer", 1, text)
+
+    def _say(self, who: str, pid: int, text: str) -> None:
+        self.container.say(self.world.clock.now(), f"({who} pid={pid}) {text}")
+
+    def info(self, file: str, text: str) -> str:
+        return f"INFO {self.world.clock.now():%m-%d %H:%M:%S} [{file}] {text}"
+
+    async def run(self) -> None:
+        await self._begin()
+        await self._fetch()
+        if self.world.profile.has("dies_loading"):
+            await self._die()
+            return
+        await self._load()
+        await self._compile()
+        await self._capture()
+        self._serve()
+
+    async def _begin(self) -> None:
+        self.api(self.info("api_server.py:1896", "vLLM API server version 0.32.0"))
+        await self.world.clock.sleep(1.2)
+        self.core(
+            self.info(
+                "core.py:93",
+                "Initializing a V1 LLM engine (v0.32.0) with config: "
+                f"model='{self.container.model}', quantization=gpt_oss_mxfp4",
+            )
+        )
+        if self.world.profile.has("hostile_text"):
+            self.core("\x1b]52;c;ZXZpbA==\x07\x1b[2J[/bold] {not markup} \x9b31m bad \udcff byte")
+        await self.world.clock.sleep(0.6)
+
+    async def _fetch(self) -> None:
+        self.core(
+            self.info(
+                "gpu_model_runner.py:5011", f"Starting to load model {self.container.model}..."
+            )
+        )
+        if self.world.weights_cached(self.size):
+            return
+        steps = 16
+        for step in range(1, steps + 1):
+            await self.world.clock.sleep(0.45)
+            self.world.disk_used_gib[self.size] = self.checkpoint * step / steps
+        self.core(
+            self.info(
+                "weight_utils.py:551",
+                f"Time spent downloading weights for {self.container.model}: 7.2 seconds",
+            )
+        )
+
+    async def _load(self) -> None:
+        for shard in range(self.shards + 1):
+            percent = 100 * shard // self.shards
+            self.core(
+                f"Loading safetensors checkpoint shards: {percent:3d}% Completed | "
+                f"{shard}/{self.shards} [00:{shard:02d}<00:01,  1.31it/s]"
+            )
+            self.container.memory_mib = 1024 * self._share(self.resident) * shard / self.shards
+            self.container.busy = 0.08
+            await self.world.clock.sleep(3.2 / self.shards)
+        self.core(self.info("default_loader.py:384", "Loading weights took 3.20 seconds"))
+        self.core(
+            self.info(
+                "gpu_model_runner.py:5096",
+                f"Model loading took {self._share(self.resident):.2f} GiB memory and 4.1 seconds",
+            )
+        )
+
+    async def _compile(self) -> None:
+        self.container.busy = 0.35
+        self.core(
+            self.info(
+                "backends.py:1051",
+                "Using cache directory: /root/.cache/vllm/torch_compile_cache/7c1f/rank_0_0/backbone "
+                "for vLLM's torch.compile",
+            )
+        )
+        await self.world.clock.sleep(2.6)
+        self.core(self.info("monitor.py:48", "torch.compile took 2.61 s in total"))
+        kv = self._kv_gib()
+        self.core(self.info("gpu_worker.py:436", f"Available KV cache memory: {kv:.2f} GiB"))
+        self.core(
+            self.info(
+                "kv_cache_utils.py:1319",
+                f"GPU KV cache size: {self._kv_tokens():,} tokens, Maximum concurrency for "
+                f"{self._context():,} tokens per request: {self._slots():.2f}x",
+            )
+        )
+        self.container.memory_mib += 1024 * kv
+
+    async def _capture(self) -> None:
+        for step in range(0, 84, 12):
+            self.core(
+                "Capturing CUDA graphs (mixed prefill-decode, PIECEWISE): "
+                f"{100 * step // 83:3d}%|#####     | {step}/83 [00:01<00:01, 41.20it/s]"
+            )
+            self.container.busy = 0.75
+            await self.world.clock.sleep(0.3)
+        self.core(
+            self.info(
+                "gpu_model_runner.py:6046", "Graph capturing finished in 2 secs, took 1.31 GiB"
+            )
+        )
+        self.core(
+            self.info(
+                "core.py:283",
+                "init engine (profile, create kv cache, warmup model) took 7.32 seconds",
+            )
+        )
+        await self.world.clock.sleep(0.5)
+
+    def _serve(self) -> None:
+        self.container.busy = 0.0
+        self.container.engine = EngineModel(
+            kv_tokens=self._kv_tokens(),
+            slots=max(
+                1, min(int(self._slots()), int(self.container.option("--max-num-seqs") or 256))
+            ),
+            rate=self.rate,
+            traffic=self.world.traffic,
+            seed=self.world.seed,
+            since=self.world.clock.seconds(),
+        )
+        self.api(self.info("api_server.py:2012", "Starting vLLM server on http://0.0.0.0:8000"))
+        self.api("INFO:     Started server process [1]")
+        self.api("INFO:     Waiting for application startup.")
+        self.api("INFO:     Application startup complete.")
+        self.world.changed()
+
+    async def _die(self) -> None:
+        await self.world.clock.sleep(1)
+        self.core(
+            "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 786.00 MiB. "
+            "GPU 0 has a total capacity of 79.18 GiB of which 512.00 MiB is free."
+        )
+        self.api("RuntimeError: Engine core initialization failed. See root cause above.")
+        self.container.end(1)
+        self.world.changed()
+
+    def _share(self, gib: float) -> float:
+        return gib / max(1, len(self.container.gpu_ids))
+
+    def _context(self) -> int:
+        return int(self.container.option("--max-model-len") or 131072)
+
+    def _kv_gib(self) -> float:
+        """GiB a GPU: what the budget leaves after weights and about 3.5 GiB of activation."""
+        total = self.world.profile.cards[0].memory_mib / 1024
+        budget = total * float(self.container.option("--gpu-memory-utilization") or 0.92)
+        return max(1.0, budget - self._share(self.resident) - 3.5)
+
+    def _kv_tokens(self) -> int:
+        gpus = max(1, len(self.container.gpu_ids))
+        return int(self._kv_gib() * gpus * 1024**2 / self.kv_kib)
+
+    def _slots(self) -> float:
+        return max(1.0, self._kv_tokens() / self._context())

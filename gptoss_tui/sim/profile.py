@@ -1,0 +1,78 @@
+"""What kind of box is simulated: its cards, and what is wrong with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+Fault = Literal[
+    "no_docker",
+    "docker_denied",
+    "no_gpu",
+    "image_missing",
+    "port_taken",
+    "dies_loading",
+    "server_500",
+    "hostile_text",
+]
+FAULTS: tuple[str, ...] = get_args(Fault)
+
+
+@dataclass(frozen=True)
+class Card:
+    """A GPU model: memory in MiB as the driver reports it, power in W."""
+
+    name: str
+    memory_mib: int
+    capability: str
+    power_limit_w: int
+    idle_w: int
+
+
+H100 = Card("NVIDIA H100 80GB HBM3", 81559, "9.0", 700, 71)
+H200 = Card("NVIDIA H200", 143771, "9.0", 700, 76)
+A100 = Card("NVIDIA A100-SXM4-80GB", 81920, "8.0", 400, 58)
+L40S = Card("NVIDIA L40S", 46068, "8.9", 350, 33)
+RTX4090 = Card("NVIDIA GeForce RTX 4090", 24564, "8.9", 450, 19)
+B200 = Card("NVIDIA B200", 183359, "10.0", 1000, 140)
+PRO6000 = Card("NVIDIA RTX PRO 6000 Blackwell Server Edition", 97887, "12.0", 600, 31)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One box. `foreign_mib` is what somebody else's process holds on the last GPU."""
+
+    hostname: str
+    cards: tuple[Card, ...] = (H100, H100)
+    foreign_mib: int = 0
+    is_container: bool = False
+    image_cached: bool = False
+    weights_cached: bool = False
+    faults: frozenset[str] = frozenset()
+
+    def has(self, fault: Fault) -> bool:
+        return fault in self.faults
+
+
+_KINDS: tuple[Profile, ...] = (
+    Profile("h100-2x", (H100, H100)),
+    Profile("rtx4090", (RTX4090,)),
+    Profile("h100-8x", (H100,) * 8),
+    Profile("l40s-4x", (L40S,) * 4, foreign_mib=31_240),
+    Profile("a100", (A100,), image_cached=True, weights_cached=True),
+    Profile("b200-8x", (B200,) * 8),
+    Profile("pod", (PRO6000,), is_container=True),
+    Profile("h200", (H200,)),
+)
+
+
+def profiles(count: int, faults: frozenset[str] = frozenset()) -> tuple[Profile, ...]:
+    """`count` boxes of different kinds, all with `faults`."""
+    return tuple(
+        replace(
+            _KINDS[number % len(_KINDS)],
+            hostname=f"{_KINDS[number % len(_KINDS)].hostname}-{number + 1}",
+            faults=faults,
+        )
+        for number in range(count)
+    )

@@ -1,0 +1,178 @@
+"""The state of one simulated box: GPUs, images, containers, launches, disks."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from gptoss_tui.sim.clock import Clock
+from gptoss_tui.sim.container import Container, come_up, new_id
+from gptoss_tui.sim.profile import Card, Profile
+
+DRIVER = "580.159.04"
+CUDA = "13.0"
+
+
+@dataclass(frozen=True)
+class GpuFigures:
+    """One GPU at one moment, in nvidia-smi's units (W, °C, %, MiB)."""
+
+    index: int
+    card: Card
+    uuid: str
+    power_w: int
+    gpu_temp_c: int
+    memory_temp_c: int
+    sm_pct: int
+    memory_pct: int
+    used_mib: int
+    bar1_mib: int
+
+
+class World:
+    """One box. `traffic` is the mean number of background requests a ready server gets."""
+
+    def __init__(
+        self, profile: Profile, clock: Clock, *, seed: int = 0, traffic: float = 0.0
+    ) -> None:
+        self.profile = profile
+        self.clock = clock
+        self.seed = seed
+        self.traffic = traffic
+        self.images: set[str] = set()
+        if profile.image_cached:
+            self.images.add("vllm/vllm-openai:v0.32.0")
+        self.containers: dict[str, Container] = {}
+        self.launches: dict[str, Any] = {}
+        self.disk_used_gib: dict[str, float] = {}
+        self._event = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._made = 0
+
+    # --- waiting for something to change --------------------------------------------------------
+
+    def changed(self) -> None:
+        """Wake whoever waits for anything on this box."""
+        self._event.set()
+        self._event = asyncio.Event()
+
+    async def change(self) -> None:
+        await self._event.wait()
+
+    def spawn(self, work: Any, name: str) -> asyncio.Task[None]:
+        """Something that goes on on the box, whoever is connected."""
+        task: asyncio.Task[None] = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def aclose(self) -> None:
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # --- containers -----------------------------------------------------------------------------
+
+    def create(self, name: str, body: dict[str, Any]) -> Container:
+        self._made += 1
+        container = Container(new_id(name, self._made), name, body, self.clock.now())
+        self.containers[container.id] = container
+        return container
+
+    def find(self, key: str) -> Container | None:
+        """By id, by the beginning of an id, or by name."""
+        for container in self.containers.values():
+            if container.name == key or container.id.startswith(key):
+                return container
+        return None
+
+    def start(self, container: Container) -> None:
+        container.state, container.started = "running", self.clock.now()
+        container.task = self.spawn(come_up(container, self), f"sim container {container.name}")
+        self.changed()
+
+    def stop(self, container: Container, code: int = 0) -> None:
+        if container.task is not None:
+            container.task.cancel()
+        if container.state == "running":
+            container.say(self.clock.now(), "(APIServer pid=1) INFO:     Shutting down")
+            container.end(code)
+        self.changed()
+
+    def remove(self, container: Container) -> None:
+        self.stop(container, 137)
+        self.containers.pop(container.id, None)
+        self.changed()
+
+    def serving(self, port: int) -> Container | None:
+        """The container that answers on a port of this box's loopback."""
+        for container in self.containers.values():
+            binding = container.binding
+            if container.engine is not None and binding and binding[1] == port:
+                return container
+        return None
+
+    def port_in_use(self, port: int) -> bool:
+        return (port == 8000 and self.profile.has("port_taken")) or any(
+            container.state == "running" and container.binding and container.binding[1] == port
+            for container in self.containers.values()
+        )
+
+    def weights_cached(self, size: str) -> bool:
+        full = {"20b": 12.8, "120b": 60.7}[size]
+        return self.profile.weights_cached or self.disk_used_gib.get(size, 0) >= full
+
+    # --- GPUs -----------------------------------------------------------------------------------
+
+    def uuid(self, index: int) -> str:
+        digits = new_id(f"{self.profile.hostname}/gpu", index)
+        return f"GPU-{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:32]}"
+
+    def foreign_mib(self, index: int) -> int:
+        return self.profile.foreign_mib if index == len(self.profile.cards) - 1 else 0
+
+    def gpus(self) -> tuple[GpuFigures, ...]:
+        """Every GPU now: memory and load follow the containers on it."""
+        if self.profile.has("no_gpu"):
+            return ()
+        return tuple(self._gpu(index, card) for index, card in enumerate(self.profile.cards))
+
+    def _gpu(self, index: int, card: Card) -> GpuFigures:
+        now = self.clock.seconds()
+        load, used = self._load_on(index, now)
+        wobble = math.sin(now * 1.3 + index * 2.1) * 0.04 if load > 0.02 else 0.0
+        busy = min(1.0, max(0.0, load + wobble))
+        name = card.name
+        if self.profile.has("hostile_text"):
+            card = Card(f"{name} \x1b[31m[/x]", *_rest(card))
+        power = card.idle_w + (card.power_limit_w - card.idle_w) * busy * 0.86
+        return GpuFigures(
+            index=index,
+            card=card,
+            uuid=self.uuid(index),
+            power_w=round(power),
+            gpu_temp_c=round(31 + 34 * busy + index % 3),
+            memory_temp_c=round(38 + 36 * busy + index % 3),
+            sm_pct=round(100 * busy),
+            memory_pct=round(62 * busy),
+            used_mib=min(card.memory_mib, round(used) + self.foreign_mib(index) + 4),
+            bar1_mib=4 if used < 1 else 14,
+        )
+
+    def _load_on(self, index: int, now: float) -> tuple[float, float]:
+        load = used = 0.0
+        for container in self.containers.values():
+            if not {str(index), self.uuid(index)} & set(container.gpu_ids):
+                continue
+            used += container.memory_mib
+            load = max(load, container.busy)
+            if container.engine:
+                share = container.engine.running(now) / max(8, container.engine.slots)
+                load = max(load, min(0.97, 0.25 + 0.75 * share) if share > 0 else 0.0)
+        return load, used
+
+
+def _rest(card: Card) -> tuple[int, str, int, int]:
+    return card.memory_mib, card.capability, card.power_limit_w, card.idle_w
