@@ -193,8 +193,8 @@ class _Start:
         self.core(
             self.info(
                 "backends.py:1051",
-                "Using cache directory: /root/.cache/vllm/torch_compile_cache/7c1f/rank_0_0/backbone "
-                "for vLLM's torch.compile",
+                "Using cache directory: /root/.cache/vllm/torch_compile_cache/7c1f/rank_0_0/"
+                "backbone for vLLM's torch.compile",
             )
         )
         await self.world.clock.sleep(2.6)
@@ -235,9 +235,7 @@ class _Start:
         self.container.busy = 0.0
         self.container.engine = EngineModel(
             kv_tokens=self._kv_tokens(),
-            slots=max(
-                1, min(int(self._slots()), int(self.container.option("--max-num-seqs") or 256))
-            ),
+            slots=max(1, min(int(self._slots()), self._max_seqs())),
             rate=self.rate,
             traffic=self.world.traffic,
             seed=self.world.seed,
@@ -264,6 +262,9 @@ class _Start:
 
     def _context(self) -> int:
         return int(self.container.option("--max-model-len") or 131072)
+
+    def _max_seqs(self) -> int:
+        return int(self.container.option("--max-num-seqs") or 256)
 
     def _kv_gib(self) -> float:
         """GiB a GPU: what the budget leaves after weights and about 3.5 GiB of activation."""

@@ -1,0 +1,201 @@
+"""The launch helper of the simulated box: the same log, the same order, without a shell.
+
+It stands for `remote/scripts/helper.sh`; the tests with real parts hold the script itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import shlex
+import tarfile
+from dataclasses import dataclass, field
+
+from gptoss_tui.sim import pull
+from gptoss_tui.sim.container import Container
+from gptoss_tui.sim.docker_api import DockerApi
+from gptoss_tui.sim.http import Request
+from gptoss_tui.sim.world import World
+
+FOLDER = "/root/.local/state/gptoss-tui/launches"
+
+
+@dataclass
+class Launch:
+    """A launch's folder: its log as bytes, and whether its helper still runs."""
+
+    id: str
+    variables: dict[str, str]
+    body: bytes
+    secrets: bytes | None
+    log: bytearray = field(default_factory=bytearray)
+    alive: bool = True
+    step: str = "reserve"
+    container: Container | None = None
+    task: asyncio.Task[None] | None = None
+
+
+class _Failed(Exception):
+    pass
+
+
+def start(world: World, launch_id: str, archive: bytes) -> str:
+    """What `gptoss-launch` prints: "ok", "conflict …" or "error …"."""
+    try:
+        files = _unpack(archive)
+        variables = _variables(files["vars"].decode())
+        body = files["create.json"]
+    except (KeyError, tarfile.TarError, ValueError) as error:
+        return f"error cannot unpack the launch: {error}"
+    if launch_id in world.launches:
+        return f"error launch {launch_id} is already there"
+    launch = Launch(launch_id, variables, body, files.get("secrets.tar"))
+    if taken := _conflict(world, variables):
+        return f"conflict {taken}"
+    world.launches[launch_id] = launch
+    _say(world, launch, f"begin {variables.get('begin', '{}')}")
+    _say(world, launch, "reserve")
+    launch.task = world.spawn(_carry(world, launch), f"sim launch {launch_id}")
+    return "ok"
+
+
+def _unpack(archive: bytes) -> dict[str, bytes]:
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        return {
+            member.name: file.read()
+            for member in tar.getmembers()
+            if (file := tar.extractfile(member)) is not None
+        }
+
+
+def _variables(text: str) -> dict[str, str]:
+    return {
+        name: "".join(shlex.split(value))
+        for name, _, value in (line.partition("=") for line in text.splitlines())
+        if name
+    }
+
+
+def _conflict(world: World, variables: dict[str, str]) -> str:
+    claims = set(variables.get("claim_keys", "").split())
+    for other in world.launches.values():
+        shared = claims & set(other.variables.get("claim_keys", "").split())
+        if other.alive and shared:
+            return f"root is launching {other.id} with {min(shared)}"
+    for container in world.containers.values():
+        held = {f"gpu-{gpu}" for gpu in container.gpu_ids}
+        if container.state == "running" and claims & held:
+            return f"a running server has {min(claims & held)}"
+    return ""
+
+
+def _say(world: World, launch: Launch, text: str) -> None:
+    launch.log += f"@{int(world.clock.now().timestamp())} {text}\n".encode()
+    world.changed()
+
+
+async def _carry(world: World, launch: Launch) -> None:
+    try:
+        await _steps(world, launch)
+    except _Failed as failure:
+        _say(world, launch, f"failed {failure}")
+        if launch.step != "wait" and launch.container is not None:
+            world.remove(launch.container)
+    except asyncio.CancelledError:
+        if launch.container is not None:
+            world.remove(launch.container)
+        if launch.step == "pull":
+            _say(world, launch, "left the layers that were already pulled, in the Docker cache")
+        if launch.step in ("start", "wait"):
+            image, cache = launch.variables.get("image"), launch.variables.get("cache_dir")
+            _say(world, launch, f"left the image {image} and what was downloaded to {cache}")
+        _say(world, launch, "cancelled")
+    finally:
+        launch.alive = False
+        _say(world, launch, "end")
+
+
+async def _steps(world: World, launch: Launch) -> None:
+    docker = DockerApi(world)
+    await _image(world, launch)
+    launch.step = "create"
+    _say(world, launch, "create")
+    name = launch.variables["name"]
+    created = await _ask(docker, "POST", "/containers/create", {"name": name}, launch.body)
+    container = world.find(str(json.loads(created)["Id"]))
+    assert container is not None
+    launch.container = container
+    if launch.secrets:
+        container.files.update(_unpack(launch.secrets))
+        launch.secrets = None
+    _say(world, launch, f"created {container.id}")
+    launch.step = "start"
+    _say(world, launch, "start")
+    await _ask(docker, "POST", f"/containers/{container.id}/start", {}, b"", "start")
+    _say(world, launch, "started")
+    launch.step = "wait"
+    _say(world, launch, "wait")
+    while container.engine is None:
+        if container.state != "running":
+            _say(world, launch, f"left the stopped container {name}: its log says why")
+            raise _Failed(f"wait exited {container.exit_code}")
+        await world.change()
+    if launch.variables.get("restart") == "1":
+        container.restart_policy = "unless-stopped"
+    _say(world, launch, "ready")
+
+
+async def _image(world: World, launch: Launch) -> None:
+    image = launch.variables["image"]
+    if image in world.images:
+        _say(world, launch, "pull-skipped")
+        return
+    launch.step = "pull"
+    _say(world, launch, "pull")
+    repository, _, tag = image.rpartition(":")
+    if not pull.exists(world, repository, tag):
+        raise _Failed(f"pull manifest for {image} not found: manifest unknown: manifest unknown")
+    async for line in pull.pull(world, repository, tag):
+        launch.log += line
+        world.changed()
+    _say(world, launch, "pulled")
+
+
+async def _ask(
+    docker: DockerApi,
+    method: str,
+    path: str,
+    query: dict[str, str],
+    body: bytes,
+    step: str = "create",
+) -> bytes:
+    reply = await docker.handle(Request(method, path, query, {}, body))
+    content = reply.body if isinstance(reply.body, bytes) else b""
+    if reply.status >= 400:
+        raise _Failed(f"{step} {json.loads(content)['message']}")
+    return content
+
+
+def listing(world: World, only: str) -> str:
+    """What `gptoss-launches` prints, newest first."""
+    blocks: list[str] = []
+    for launch in reversed(list(world.launches.values())):
+        if not only or launch.id == only:
+            alive = "yes" if launch.alive else "no"
+            head = f"@@launch {launch.id} {alive} {len(launch.log)}\n"
+            blocks.append(head + launch.log.decode() + "\n")
+    return "".join(blocks)
+
+
+async def cancel(world: World, launch_id: str) -> tuple[str, int]:
+    """What `gptoss-cancel` prints, and its exit status."""
+    launch = world.launches.get(launch_id)
+    if launch is None:
+        return f"error there is no launch {launch_id} here\n", 1
+    if not launch.alive or launch.task is None:
+        return "error that launch has already ended\n", 1
+    launch.task.cancel()
+    await asyncio.gather(launch.task, return_exceptions=True)
+    events = [line for line in launch.log.decode().splitlines() if line.startswith("@")]
+    return "\n".join(events[-6:]) + "\n", 0

@@ -1,0 +1,110 @@
+"""The SSH server of a simulated box: key login, channels, and OpenSSH's MaxSessions."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import asyncssh
+
+from gptoss_tui.sim.docker_api import DockerApi
+from gptoss_tui.sim.http import serve
+from gptoss_tui.sim.shell import Shell
+from gptoss_tui.sim.vllm_api import VllmApi
+from gptoss_tui.sim.world import World
+
+MAX_SESSIONS = 10
+DOCKER_SOCKET = "/var/run/docker.sock"
+
+_Streams = Callable[[Any, Any], Awaitable[None]]
+
+
+@dataclass
+class Counters:
+    """What the box has seen, for tests: connections, logins, sessions at once."""
+
+    connections: int = 0
+    logins: int = 0
+    sessions: int = 0
+    peak_sessions: int = 0
+
+
+class BoxServer(asyncssh.SSHServer):
+    """One connection's side of the box."""
+
+    def __init__(self, world: World, counters: Counters, key: asyncssh.SSHKey) -> None:
+        self._world = world
+        self._counters = counters
+        self._key = key
+        self._connection: asyncssh.SSHServerConnection | None = None
+        self._sessions = 0
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        self._connection = conn
+        self._counters.connections += 1
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._counters.sessions -= self._sessions
+        self._sessions = 0
+
+    def begin_auth(self, username: str) -> bool:
+        return True
+
+    def auth_completed(self) -> None:
+        self._counters.logins += 1
+
+    def public_key_auth_supported(self) -> bool:
+        return True
+
+    def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        return key == self._key
+
+    def session_requested(self) -> Any:
+        if self._sessions >= MAX_SESSIONS or self._connection is None:
+            return False
+        self._sessions += 1
+        self._counters.sessions += 1
+        self._counters.peak_sessions = max(self._counters.peak_sessions, self._sessions)
+        return self._connection.create_server_channel(encoding=None), self._session
+
+    async def _session(self, stdin: Any, stdout: Any, stderr: Any) -> None:
+        status = 255
+        try:
+            command = stdout.channel.get_command()
+            if command is None:
+                stderr.write(b"A simulated box has no login shell: give it a command.\n")
+                status = 1
+            else:
+                status = await Shell(self._world, stdin, stdout, stderr).run(command)
+        except (asyncssh.Error, ConnectionError, OSError):
+            pass  # the client closed the channel: nobody is left to tell
+        finally:
+            if self._sessions:
+                self._sessions -= 1
+                self._counters.sessions -= 1
+            stdout.channel.exit(status)
+
+    def connection_requested(
+        self, dest_host: str, dest_port: int, orig_host: str, orig_port: int
+    ) -> Any:
+        container = self._world.serving(dest_port)
+        if container is None or container.engine is None:
+            raise asyncssh.ChannelOpenError(
+                asyncssh.OPEN_CONNECT_FAILED, "Connect failed: Connection refused"
+            )
+        return _server_of(VllmApi(self._world, container, container.engine).handle)
+
+    def unix_connection_requested(self, dest_path: str) -> Any:
+        profile = self._world.profile
+        absent = profile.has("no_docker") or profile.is_container
+        if dest_path != DOCKER_SOCKET or absent or profile.has("docker_denied"):
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, "open failed")
+        return _server_of(DockerApi(self._world).handle)
+
+
+def _server_of(handler: Any) -> _Streams:
+    async def streams(reader: Any, writer: Any) -> None:
+        await serve(reader, writer, handler)
+
+    return streams

@@ -1,0 +1,127 @@
+"""The HTTP side of the simulated vLLM: health, models, metrics, chat with reasoning."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+from gptoss_tui.sim.answers import answer, tokens
+from gptoss_tui.sim.container import Container
+from gptoss_tui.sim.engine import EngineModel
+from gptoss_tui.sim.http import Request, Response, json_response
+from gptoss_tui.sim.metrics_page import page
+from gptoss_tui.sim.world import World
+
+
+class VllmApi:
+    """`handle` answers one request to the server in `container`."""
+
+    def __init__(self, world: World, container: Container, engine: EngineModel) -> None:
+        self._world = world
+        self._container = container
+        self._engine = engine
+
+    async def handle(self, request: Request) -> Response:
+        if request.path in ("/health", "/ping"):
+            return Response(200)
+        if request.path == "/metrics":
+            text = page(self._engine, self._container.model, self._world.clock.seconds())
+            return Response(body=text.encode(), content_type="text/plain; version=0.0.4")
+        if request.path == "/version":
+            return json_response({"version": "0.32.0"})
+        if request.path.startswith("/v1") and not self._allowed(request):
+            return json_response({"error": "Unauthorized"}, 401)
+        if request.path == "/v1/models":
+            model = {"id": self._container.model, "object": "model", "owned_by": "vllm"}
+            return json_response({"object": "list", "data": [model]})
+        if request.path == "/v1/chat/completions" and request.method == "POST":
+            return self._chat(request)
+        return json_response({"detail": "Not Found"}, 404)
+
+    def _allowed(self, request: Request) -> bool:
+        key = self._container.api_key
+        return key is None or request.headers.get("authorization") == f"Bearer {key}"
+
+    def _chat(self, request: Request) -> Response:
+        if self._world.profile.has("server_500"):
+            return _error(
+                500, "EngineCore encountered an issue. See stack trace for the root cause."
+            )
+        try:
+            body: dict[str, Any] = request.json()
+            prompt = str(body["messages"][-1]["content"])
+        except (ValueError, KeyError, TypeError, IndexError):
+            return _error(400, "Field required: messages")
+        if body.get("model") != self._container.model:
+            return _error(404, f"The model `{body.get('model')}` does not exist.")
+        limit = int(self._container.option("--max-model-len") or 131072)
+        if len(prompt) // 4 > limit:
+            return _error(
+                400,
+                f"This model's maximum context length is {limit} tokens. However, your prompt "
+                f"contains {len(prompt) // 4} input tokens. Please reduce the length of the input.",
+            )
+        reasoning, text = answer(prompt)
+        if self._world.profile.has("hostile_text"):
+            text = "\x1b]52;c;ZXZpbA==\x07[bold]not markup[/x] " + text
+        if body.get("stream"):
+            return Response(
+                body=self._stream(body, reasoning, text), content_type="text/event-stream"
+            )
+        message = {"role": "assistant", "content": text, "reasoning": reasoning}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        usage = _usage(prompt, len(tokens(reasoning)) + len(tokens(text)))
+        return json_response({"model": body["model"], "choices": [choice], "usage": usage})
+
+    async def _stream(
+        self, body: dict[str, Any], reasoning: str, text: str
+    ) -> AsyncIterator[bytes]:
+        clock, engine = self._world.clock, self._engine
+        began = clock.seconds()
+        limit = body.get("max_tokens")
+        pieces = [("reasoning", piece) for piece in tokens(reasoning)]
+        pieces += [("content", piece) for piece in tokens(text)]
+        cut = isinstance(limit, int) and limit < len(pieces)
+        pieces = pieces[:limit] if cut else pieces
+        engine.chats += 1
+        try:
+            await clock.sleep(0.05 + 0.4 * engine.waiting(began) / engine.slots)
+            first = clock.seconds() - began
+            yield _event(body["model"], {"role": "assistant", "content": ""})
+            for channel, piece in pieces:
+                await clock.sleep((1 + 0.045 * engine.running(clock.seconds())) / engine.rate)
+                yield _event(body["model"], {channel: piece})
+            yield _event(body["model"], {}, "length" if cut else "stop")
+            prompt = str(body["messages"][-1]["content"])
+            if (body.get("stream_options") or {}).get("include_usage"):
+                usage = {
+                    "model": body["model"],
+                    "choices": [],
+                    "usage": _usage(prompt, len(pieces)),
+                }
+                yield f"data: {json.dumps(usage)}\n\n".encode()
+            yield b"data: [DONE]\n\n"
+            engine.count_chat(len(prompt) // 4, len(pieces), first, clock.seconds() - began)
+        finally:
+            engine.chats -= 1
+
+
+def _event(model: str, delta: dict[str, str], finish: str | None = None) -> bytes:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    document = {"id": "chatcmpl-sim", "object": "chat.completion.chunk", "model": model}
+    return f"data: {json.dumps(document | {'choices': [choice]})}\n\n".encode()
+
+
+def _usage(prompt: str, completion: int) -> dict[str, int]:
+    asked = max(8, len(prompt) // 4)
+    return {
+        "prompt_tokens": asked,
+        "completion_tokens": completion,
+        "total_tokens": asked + completion,
+    }
+
+
+def _error(status: int, message: str) -> Response:
+    error = {"message": message, "type": "BadRequestError", "param": None, "code": status}
+    return json_response({"error": error}, status)
