@@ -122,7 +122,7 @@ async def _steps(world: World, launch: Launch) -> None:
     launch.step = "create"
     _say(world, launch, "create")
     name = launch.variables["name"]
-    created = await _ask(docker, "POST", "/containers/create", {"name": name}, launch.body)
+    created = await _post(docker, "create", "/containers/create", name, launch.body)
     container = world.find(str(json.loads(created)["Id"]))
     assert container is not None
     launch.container = container
@@ -132,7 +132,7 @@ async def _steps(world: World, launch: Launch) -> None:
     _say(world, launch, f"created {container.id}")
     launch.step = "start"
     _say(world, launch, "start")
-    await _ask(docker, "POST", f"/containers/{container.id}/start", {}, b"", "start")
+    await _post(docker, "start", f"/containers/{container.id}/start")
     _say(world, launch, "started")
     launch.step = "wait"
     _say(world, launch, "wait")
@@ -162,15 +162,8 @@ async def _image(world: World, launch: Launch) -> None:
     _say(world, launch, "pulled")
 
 
-async def _ask(
-    docker: DockerApi,
-    method: str,
-    path: str,
-    query: dict[str, str],
-    body: bytes,
-    step: str = "create",
-) -> bytes:
-    reply = await docker.handle(Request(method, path, query, {}, body))
+async def _post(docker: DockerApi, step: str, path: str, name: str = "", body: bytes = b"") -> bytes:
+    reply = await docker.handle(Request("POST", path, {"name": name}, {}, body))
     content = reply.body if isinstance(reply.body, bytes) else b""
     if reply.status >= 400:
         raise _Failed(f"{step} {json.loads(content)['message']}")

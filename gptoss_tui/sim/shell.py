@@ -1,4 +1,4 @@
-"""Commands on the simulated box: our own scripts by their `$0`, and what a person looks around with.
+"""Commands on the simulated box: our own scripts by their `$0`, and what a person tries.
 
 There is no shell behind this: a command is known here, or it is "not found".
 """
