@@ -1,5 +1,24 @@
-"""stub"""
+"""The entry point: reads the words, imports what they need, turns every failure into a sentence."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
 
 
-def main() -> int:
-    return 0
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code (see the README for the codes)."""
+    from gptoss_tui.cli.parser import parse
+
+    arguments = parse(sys.argv[1:] if argv is None else list(argv))
+    try:
+        from gptoss_tui.cli.run import run
+
+        return run(arguments)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; nothing more can be said.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0

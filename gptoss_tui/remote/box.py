@@ -42,7 +42,7 @@ def changes(call: F) -> F:
     return call
 
 
-def effect_of(call: Callable[..., Any]) -> Effect | None:
+def effect_of(call: Callable[..., Any] | None) -> Effect | None:
     """The mark on a call of the seam; None where it has none."""
     effect: Effect | None = getattr(call, "effect", None)
     return effect

@@ -16,7 +16,7 @@ from gptoss_tui.remote.fleet_port import LOCAL, BoxEntry
 from gptoss_tui.remote.gpus import SmiSource
 from gptoss_tui.remote.host_box import HostBox
 from gptoss_tui.remote.local_transport import LocalTransport
-from gptoss_tui.remote.readonly import ReadOnlyBox
+from gptoss_tui.remote.readonly import read_only
 from gptoss_tui.remote.ssh_connect import ConnectOptions, connect
 from gptoss_tui.remote.ssh_transport import SshTransport
 from gptoss_tui.remote.target import Target, parse_target
@@ -106,7 +106,7 @@ class Fleet:
             if known is not None:
                 await known.aclose()
             box = await self._open(name)
-            self._boxes[name] = ReadOnlyBox(box) if self.read_only else box
+            self._boxes[name] = read_only(box) if self.read_only else box
             return self._boxes[name]
 
     async def _open(self, name: str) -> HostBox:

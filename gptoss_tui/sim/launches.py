@@ -162,7 +162,9 @@ async def _image(world: World, launch: Launch) -> None:
     _say(world, launch, "pulled")
 
 
-async def _post(docker: DockerApi, step: str, path: str, name: str = "", body: bytes = b"") -> bytes:
+async def _post(
+    docker: DockerApi, step: str, path: str, name: str = "", body: bytes = b""
+) -> bytes:
     reply = await docker.handle(Request("POST", path, {"name": name}, {}, body))
     content = reply.body if isinstance(reply.body, bytes) else b""
     if reply.status >= 400:

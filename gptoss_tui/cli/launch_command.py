@@ -1,0 +1,159 @@
+"""`launch` and `cancel`."""
+
+from __future__ import annotations
+
+import getpass
+import secrets as random_source
+import socket
+import sys
+from argparse import Namespace
+from contextlib import aclosing
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from gptoss_tui.cli.output import Output, gib
+from gptoss_tui.cli.plan_command import gpu_ids_of, request_of, taken_gpus, tell
+from gptoss_tui.cli.server_commands import read_secret
+from gptoss_tui.cli.session import confirm, connected
+from gptoss_tui.domain import choose
+from gptoss_tui.domain.launch import LaunchSpec, Secrets
+from gptoss_tui.domain.plan import Plan
+from gptoss_tui.domain.progress import LaunchProgress, Phase
+from gptoss_tui.domain.render import base_url, command_page, docker_run, openai_env
+from gptoss_tui.domain.spec import build_spec
+from gptoss_tui.errors import DockerError, DoesNotFitError, LaunchError, NotFoundError, UsageError
+from gptoss_tui.remote.box import Box
+
+
+async def launch(arguments: Namespace, output: Output) -> int:
+    """Plan, ask, start the helper; with --wait follow it until it is ready or has failed."""
+    secrets = Secrets(
+        hf_token=read_secret(arguments.hf_token_file, "HF token"),
+        api_key=read_secret(arguments.api_key_file, "API key"),
+    )
+    async with connected(arguments, arguments.box) as box:
+        spec, plan = await _spec(arguments, box, secrets)
+        _tell(spec, plan, arguments.box, output)
+        if arguments.dry_run:
+            output.document({"spec": spec, "command": docker_run(spec), "plan": plan})
+            return 0
+        _agree(arguments, spec)
+        launch_id = await box.launch(spec, secrets)
+        output.document({"launch_id": launch_id, "spec": spec, "command": docker_run(spec)})
+        if not arguments.wait:
+            output.line(
+                f"launch {launch_id} goes on on {box.name}; see: gptoss-tui status {box.name}"
+            )
+            return 0
+        return await _follow(box, spec, launch_id, output)
+
+
+async def _spec(arguments: Namespace, box: Box, secrets: Secrets) -> tuple[LaunchSpec, Plan]:
+    report = (await box.look()).body
+    instances = (await box.instances()).body
+    for finding in report.findings:
+        if finding.level == "blocker" and finding.code != "gpu_too_old":
+            raise DockerError(finding.what, finding.do)
+    gpus, plan = choose.choose(
+        report, request_of(arguments), gpu_ids_of(arguments), taken_gpus(instances)
+    )
+    if plan.verdict in ("does_not_fit", "unsupported") and not arguments.force:
+        raise DoesNotFitError(
+            plan.reason, "Lower --max-model-len or --users, use more GPUs, or --force."
+        )
+    spec = build_spec(
+        plan=plan,
+        report=report,
+        gpus=gpus,
+        launch_id=new_launch_id(),
+        created_by=who(),
+        created_at=datetime.now(UTC),
+        name=arguments.name,
+        port=arguments.port,
+        image=arguments.image,
+        bind=arguments.bind,
+        has_token=secrets.hf_token is not None,
+        needs_api_key=secrets.api_key is not None,
+        others=instances.instances,
+    )
+    return spec, plan
+
+
+def new_launch_id() -> str:
+    """Sorts by time, and two operators never draw the same."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{random_source.token_hex(3)}"
+
+
+def who() -> str:
+    """Who launches, as it stands in the label."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+def _tell(spec: LaunchSpec, plan: Plan, box: str, output: Output) -> None:
+    tell(plan, output)
+    output.line()
+    output.line(f"on {box}:")
+    output.line(command_page(docker_run(spec)))
+    output.line()
+
+
+def _agree(arguments: Namespace, spec: LaunchSpec) -> None:
+    if arguments.yes:
+        return
+    if not sys.stdin.isatty() or arguments.json:
+        raise UsageError("Nobody is there to ask.", "Say --yes to launch without a question.")
+    if not confirm(f"Launch {spec.name}?"):
+        raise LaunchError("Nothing was launched.")
+
+
+async def _follow(box: Box, spec: LaunchSpec, launch_id: str, output: Output) -> int:
+    last: LaunchProgress | None = None
+    shown = ""
+    stream = cast("Any", box.watch_launch(launch_id))
+    async with aclosing(stream) as facts:
+        async for fact in facts:
+            last = fact.body
+            output.document(fact)
+            line = _line(last.current)
+            if line != shown:
+                output.line(line)
+                shown = line
+    if last is None or last.state != "ready":
+        sentence = last.error if last and last.error else "The launch did not become ready."
+        left = f" What remains: {'; '.join(last.leftovers)}." if last and last.leftovers else ""
+        raise LaunchError(sentence + left, last.next_step if last else "")
+    url = base_url(spec)
+    output.line(f"ready: {spec.served_name} at {url} on {box.name}")
+    output.line(openai_env(url, spec.served_name, spec.needs_api_key))
+    return 0
+
+
+def _line(phase: Phase | None) -> str:
+    if phase is None:
+        return ""
+    size = ""
+    if phase.done_bytes is not None and phase.total_bytes:
+        size = f"  {gib(phase.done_bytes)} of {gib(phase.total_bytes)}"
+    elif phase.fraction is not None:
+        size = f"  {phase.fraction:.0%}"
+    return f"{phase.name:8} {phase.state}{size}  {phase.detail}".rstrip()
+
+
+async def cancel(arguments: Namespace, output: Output) -> int:
+    """Cancel the named launch, or the only one in progress."""
+    async with connected(arguments, arguments.box) as box:
+        launch_id = arguments.launch_id
+        if launch_id is None:
+            running = [f.body for f in await box.launches() if f.body.state == "running"]
+            if len(running) != 1:
+                raise NotFoundError(
+                    f"{len(running) or 'No'} launches are in progress on {box.name}.",
+                    "Name one: " + ", ".join(launch.launch_id for launch in running)
+                    if running
+                    else "",
+                )
+            launch_id = running[0].launch_id
+        fact = await box.cancel(launch_id)
+    output.document(fact)
+    output.line(fact.body.text)
+    return 0

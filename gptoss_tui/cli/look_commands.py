@@ -1,0 +1,140 @@
+"""`check` and `status`: what a box is, and what it does."""
+
+from __future__ import annotations
+
+import asyncio
+from argparse import Namespace
+from typing import Any
+
+from gptoss_tui.cli.output import Output, figure, gib
+from gptoss_tui.cli.session import connected
+from gptoss_tui.domain.facts import Fact
+from gptoss_tui.domain.gpu import GpuSnapshot
+from gptoss_tui.domain.host import BoxReport
+from gptoss_tui.domain.instance import Instance
+from gptoss_tui.domain.progress import LaunchProgress
+from gptoss_tui.domain.serving import EngineSnapshot
+from gptoss_tui.errors import BoxError, EngineError, GptossError, NotFoundError
+from gptoss_tui.remote.box import Box
+
+_SIGNS = {"ok": "ok     ", "warning": "WARNING", "blocker": "BLOCKER"}
+
+
+async def check(arguments: Namespace, output: Output) -> int:
+    """Exit 0 when nothing stands in the way of a launch, 1 when a finding is a blocker."""
+    async with connected(arguments, arguments.box) as box:
+        fact = await box.look()
+    output.document(fact)
+    _describe(fact.body, output)
+    return 1 if any(finding.level == "blocker" for finding in fact.body.findings) else 0
+
+
+def _describe(report: BoxReport, output: Output) -> None:
+    output.line(f"{report.hostname}: {report.os or '--'}, kernel {report.kernel or '--'}")
+    output.line(
+        f"  {figure(report.cpus)} CPUs, {gib(report.memory_total_bytes)} of memory, "
+        f"driver {report.driver_version or '--'}, CUDA {report.cuda_version or '--'}"
+    )
+    for gpu in report.gpus:
+        output.line(
+            f"  GPU {gpu.index}  {gpu.name}  {gib(gpu.memory_used_bytes)} of "
+            f"{gib(gpu.memory_total_bytes)} used"
+        )
+    for disk in report.disks:
+        output.line(f"  disk for {disk.role}: {gib(disk.free_bytes)} free ({disk.path})")
+    for finding in report.findings:
+        output.line(f"  {_SIGNS[finding.level]} {finding.what}")
+        if finding.do:
+            output.line(f"          {finding.do}")
+
+
+async def status(arguments: Namespace, output: Output) -> int:
+    """One document: GPUs, servers with a scrape of each that is ready, launches."""
+    async with connected(arguments, arguments.box) as box:
+        gpus, instances, launches = await asyncio.gather(
+            _gpus(box), box.instances(), _launches(box)
+        )
+        shown = instances.body.instances
+        if arguments.name:
+            shown = tuple(i for i in shown if i.name == arguments.name)
+            if not shown:
+                raise NotFoundError(f"There is no server {arguments.name} on {box.name}.")
+        engines = await asyncio.gather(*(_scrape(box, instance) for instance in shown))
+    scraped = {fact.instance: fact for fact in engines if fact is not None}
+    output.document(
+        {
+            "box": box.name,
+            "gpus": gpus,
+            "instances": instances,
+            "engines": scraped,
+            "launches": launches,
+        }
+    )
+    _tell_gpus(gpus, output)
+    for instance in shown:
+        _tell_instance(instance, scraped.get(instance.name), output)
+    if not shown:
+        output.line("no server runs here")
+    for launch in launches[:3]:
+        _tell_launch(launch.body, output)
+    return 0
+
+
+async def _gpus(box: Box) -> Fact[GpuSnapshot] | None:
+    try:
+        return await box.gpus()
+    except BoxError:
+        return None  # `check` says why; the rest of the status is still worth having
+
+
+async def _launches(box: Box) -> tuple[Fact[LaunchProgress], ...]:
+    try:
+        return await box.launches()
+    except GptossError:
+        return ()
+
+
+async def _scrape(box: Box, instance: Instance) -> Fact[EngineSnapshot] | None:
+    if instance.port is None or instance.state not in ("ready", "unknown", "unhealthy"):
+        return None
+    try:
+        return await box.engine(instance.name)
+    except (EngineError, NotFoundError):
+        return None
+
+
+def _tell_gpus(fact: Fact[GpuSnapshot] | None, output: Output) -> None:
+    if fact is None:
+        output.line("GPUs: -- (see `gptoss-tui check`)")
+        return
+    for gpu in fact.body.gpus:
+        output.line(
+            f"GPU {gpu.index}  {gpu.name or ''}  {figure(gpu.sm_pct, ' %')} busy, "
+            f"{gib(gpu.memory_used_bytes)} of {gib(gpu.memory_total_bytes)}, "
+            f"{figure(gpu.power_w, ' W')}, {figure(gpu.gpu_temp_c, ' °C')}"
+        )
+
+
+def _tell_instance(instance: Instance, fact: Fact[EngineSnapshot] | None, output: Output) -> None:
+    ours = "" if instance.managed else "  (not ours: watched only)"
+    port = f"port {instance.port}" if instance.port else "no port"
+    output.line(f"{instance.name}  {instance.state}  {instance.model or '--'}  {port}{ours}")
+    if fact is None:
+        return
+    body = fact.body
+    if not body.metrics:
+        output.line("  serves no metrics")
+        return
+    usage: Any = None if body.kv_cache_usage is None else body.kv_cache_usage * 100
+    output.line(
+        f"  running {figure(body.running)}, waiting {figure(body.waiting)}, "
+        f"KV cache {figure(usage, ' %', 1)} of {figure(body.kv_cache_tokens, ' tokens')}"
+    )
+
+
+def _tell_launch(progress: LaunchProgress, output: Output) -> None:
+    phase = progress.current
+    where = f", {phase.name}" if phase and progress.state == "running" else ""
+    output.line(f"launch {progress.launch_id} of {progress.name}: {progress.state}{where}")
+    if progress.error:
+        output.line(f"  {progress.error} {progress.next_step}".rstrip())

@@ -1,0 +1,54 @@
+"""How commands speak: sentences for people, one JSON document or one object a line for scripts."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import msgspec
+
+from gptoss_tui.domain.gpu import GIB
+from gptoss_tui.errors import GptossError
+from gptoss_tui.text import clean
+
+
+class Output:
+    """Where a command's results go. `json` decides the form; both are flushed line by line."""
+
+    def __init__(self, json: bool) -> None:
+        self.json = json
+
+    def line(self, text: str = "") -> None:
+        """A line for people."""
+        if not self.json:
+            print(clean(text), flush=True)
+
+    def piece(self, text: str) -> None:
+        """Part of a line, as it streams."""
+        if not self.json:
+            print(clean(text), end="", flush=True)
+
+    def document(self, document: Any) -> None:
+        """A JSON object on one line."""
+        if self.json:
+            sys.stdout.write(msgspec.json.encode(document).decode() + "\n")
+            sys.stdout.flush()
+
+    def error(self, error: GptossError) -> None:
+        """Scripts get the error as their document, people a sentence and the next step."""
+        if self.json:
+            self.document({"error": error.as_dict()})
+            return
+        print(f"gptoss-tui: {error.message}", file=sys.stderr)
+        if error.next_step:
+            print(f"  {error.next_step}", file=sys.stderr)
+
+
+def gib(size: int | None) -> str:
+    """Bytes as GiB with one decimal, `--` when unknown."""
+    return "--" if size is None else f"{size / GIB:.1f} GiB"
+
+
+def figure(value: float | None, unit: str = "", digits: int = 0) -> str:
+    """A figure with its unit, `--` when unknown."""
+    return "--" if value is None else f"{value:.{digits}f}{unit}"

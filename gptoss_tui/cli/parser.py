@@ -1,0 +1,177 @@
+"""The words of the command line. Imports nothing heavy: --help and --version answer at once."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from gptoss_tui import __version__
+
+EPILOG = """exit codes: 0 done, 1 failed, 2 the words are off, 3 the box cannot be reached or entered,
+4 Docker refuses, 5 it does not fit, 6 the launch failed, 7 not found, 8 the server refuses,
+130 interrupted"""
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Read the words; ends the process with 2 (usage) or 0 (--help, --version) by itself."""
+    return build().parse_args(list(argv))
+
+
+def build() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gptoss-tui",
+        description="Size, launch, watch, talk to and stop GPT-OSS on GPU boxes. "
+        "Without a command it opens the app.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"gptoss-tui {__version__}")
+    _connection(parser, top=True)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    _box(commands, "check", "look at a box: GPUs, Docker, disks, what stands in the way")
+    _plan(commands)
+    _launch(commands)
+    _box(commands, "status", "what runs on a box, and how it does", name=True)
+    _logs(commands)
+    _chat(commands)
+    _forward(commands)
+    stop = _box(commands, "stop", "stop a server that gptoss-tui launched", name=True)
+    stop.add_argument("--grace", type=int, metavar="SECONDS", help="before it is killed")
+    stop.add_argument("--yes", "-y", action="store_true", help="do not ask")
+    cancel = _box(commands, "cancel", "cancel a launch in progress")
+    cancel.add_argument("launch_id", nargs="?", metavar="LAUNCH_ID")
+    _sim(commands)
+    _demo(commands)
+    return parser
+
+
+def _connection(parser: argparse.ArgumentParser, *, top: bool = False) -> None:
+    # A subcommand must not overwrite what stood before it with its own defaults.
+    default = None if top else argparse.SUPPRESS
+    group = parser.add_argument_group("connection")
+    group.add_argument("-F", dest="ssh_config", metavar="FILE", default=default, help="ssh config")
+    group.add_argument("-i", dest="identity", metavar="KEY", default=default, help="private key")
+    group.add_argument(
+        "--accept-new",
+        action="store_true",
+        default=False if top else argparse.SUPPRESS,
+        help="accept the key of a host never seen before (a changed one is always refused)",
+    )
+    group.add_argument(
+        "--read-only",
+        action="store_true",
+        default=False if top else argparse.SUPPRESS,
+        help="watch everything, change nothing",
+    )
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, what: str
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=what, description=what[0].upper() + what[1:] + ".", epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="machine-readable output")
+    return parser
+
+
+def _box(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name_of_command: str,
+    what: str,
+    *,
+    name: bool = False,
+) -> argparse.ArgumentParser:
+    parser = _command(commands, name_of_command, what)
+    parser.add_argument(
+        "box", metavar="BOX", help="a Host of the ssh config, user@host:port, local"
+    )
+    if name:
+        parser.add_argument("name", nargs="?", metavar="NAME", help="a server on the box")
+    _connection(parser)
+    return parser
+
+
+def _plan_flags(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("plan")
+    group.add_argument("--model", default="20b", help="20b or 120b (default 20b)")
+    group.add_argument("--engine", default="vllm", help="vllm")
+    group.add_argument("--engine-version", metavar="VERSION", help="default 0.32.0")
+    group.add_argument("--max-model-len", "--context", type=int, dest="max_model_len", metavar="N")
+    group.add_argument("--users", type=int, metavar="N", help="simultaneous requests")
+    group.add_argument("--tensor-parallel-size", type=int, metavar="N")
+    group.add_argument("--max-num-seqs", type=int, metavar="N")
+    group.add_argument("--max-num-batched-tokens", type=int, metavar="N")
+    group.add_argument("--gpu-memory-utilization", type=float, metavar="0..1")
+    group.add_argument("--kv-cache-dtype", metavar="DTYPE")
+    group.add_argument("--kv-cache-memory-bytes", type=int, metavar="BYTES")
+    group.add_argument("--enforce-eager", action="store_true")
+    group.add_argument("--gpu-ids", metavar="0,1", help="indices or UUIDs; default: free ones")
+
+
+def _plan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _command(commands, "plan", "say before the launch what the engine will say after it")
+    parser.add_argument("box", nargs="?", metavar="BOX", help="plan for this box as it is")
+    parser.add_argument("--box", dest="box_option", metavar="BOX", help="the same")
+    _plan_flags(parser)
+    group = parser.add_argument_group("a card instead of a box")
+    group.add_argument("--gpu", metavar="NAME", help='as nvidia-smi prints it: "NVIDIA L40S"')
+    group.add_argument("--gpus", type=int, default=1, metavar="N")
+    group.add_argument("--gpu-memory-mib", type=int, metavar="MIB", help="as nvidia-smi prints it")
+    group.add_argument("--compute-capability", metavar="X.Y")
+    _connection(parser)
+
+
+def _launch(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _box(commands, "launch", "launch GPT-OSS in a container on a box")
+    _plan_flags(parser)
+    group = parser.add_argument_group("launch")
+    group.add_argument("--image", help="default: the engine's own, pinned by version")
+    group.add_argument("--name", help="of the container")
+    group.add_argument("--port", type=int, help="on the box; default: the first free from 8000")
+    group.add_argument("--bind", default="127.0.0.1", metavar="ADDRESS", help="default 127.0.0.1")
+    group.add_argument("--api-key-file", metavar="FILE", help="a key that clients must send")
+    group.add_argument("--hf-token-file", metavar="FILE", help="not needed for GPT-OSS")
+    group.add_argument("--yes", "-y", action="store_true", help="do not ask")
+    group.add_argument("--wait", action="store_true", help="until it is ready or has failed")
+    group.add_argument("--dry-run", action="store_true", help="print the docker run line only")
+    group.add_argument("--force", action="store_true", help="also when the plan does not fit")
+
+
+def _logs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _box(commands, "logs", "print a server's log", name=True)
+    parser.add_argument("--follow", "-f", action="store_true")
+    parser.add_argument("--tail", type=int, default=200, metavar="LINES", help="0: everything")
+
+
+def _chat(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _box(commands, "chat", "ask a server; the answer streams", name=True)
+    parser.add_argument("-p", "--prompt", help="default: read from standard input")
+    parser.add_argument("--effort", choices=("low", "medium", "high"), default="medium")
+    parser.add_argument("--max-tokens", type=int)
+    parser.add_argument("--api-key-file", metavar="FILE", help="or the variable GPTOSS_TUI_API_KEY")
+
+
+def _forward(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _box(commands, "forward", "open a server's endpoint on this machine", name=True)
+    parser.add_argument("--port", type=int, default=0, help="on 127.0.0.1 here; default: any free")
+
+
+def _sim(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _command(commands, "sim", "run simulated GPU boxes that any SSH client can use")
+    _sim_flags(parser)
+    parser.add_argument("--fault", action="append", default=[], metavar="NAME", dest="faults")
+
+
+def _sim_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--boxes", type=int, default=1, metavar="N")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--speed", type=float, default=1.0, help="of the boxes' time")
+    parser.add_argument("--traffic", type=float, default=None, help="requests of others at once")
+
+
+def _demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _command(commands, "demo", "open the app on a simulated box")
+    _sim_flags(parser)
+    parser.set_defaults(boxes=3)

@@ -1,0 +1,53 @@
+"""The flags a careful operator would choose, where the request leaves them open."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import msgspec
+
+from gptoss_tui.domain.plan.planner import plan, settle
+from gptoss_tui.domain.plan.types import Plan, PlanRequest
+
+_RANK = {"fits": 0, "tight": 1, "does_not_fit": 2, "unsupported": 3}
+# Smaller batches cost prefill speed, a fuller card costs safety: so in this order.
+_UTILIZATIONS = (None, 0.94, 0.95)
+_BATCHES = (None, 4096, 2048, 1024)
+SEQS_FLOOR = 8
+SEQS_CEILING = 256
+
+
+def recommend(request: PlanRequest) -> Plan:
+    """The first arrangement that fits, else the best there is. Raises `PlanInputError`.
+
+    Only what the request leaves at None is chosen. `max_num_seqs` follows the number of users.
+    """
+    settings = settle(request)
+    if request.max_num_seqs is None:
+        wanted = max(SEQS_FLOOR, 2 * (request.users or SEQS_FLOOR))
+        request = msgspec.structs.replace(
+            request, max_num_seqs=min(wanted, SEQS_CEILING, settings.seqs)
+        )
+    best: Plan | None = None
+    for utilization, batch in product(
+        _UTILIZATIONS if request.gpu_memory_utilization is None else (None,),
+        _BATCHES if request.max_num_batched_tokens is None else (None,),
+    ):
+        if batch is not None and batch >= settings.batched:
+            continue
+        candidate = plan(_with(request, utilization, batch))
+        if best is None or _RANK[candidate.verdict] < _RANK[best.verdict]:
+            best = candidate
+        if best.verdict == "fits":
+            break
+    assert best is not None
+    return best
+
+
+def _with(request: PlanRequest, utilization: float | None, batch: int | None) -> PlanRequest:
+    changes: dict[str, float | int] = {}
+    if utilization is not None:
+        changes["gpu_memory_utilization"] = utilization
+    if batch is not None:
+        changes["max_num_batched_tokens"] = batch
+    return msgspec.structs.replace(request, **changes) if changes else request

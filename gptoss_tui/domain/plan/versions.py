@@ -1,0 +1,67 @@
+"""What changes with vLLM's version. Source: vLLM's source of the releases named beside each."""
+
+from __future__ import annotations
+
+import re
+
+from gptoss_tui.domain.plan.types import PlanInputError, PlanRequest
+
+Version = tuple[int, int, int]
+OLDEST: Version = (0, 10, 1)
+_GIB = 1024**3
+
+
+def parse(text: str) -> Version:
+    """ "0.25.1", "v0.25.1" or "0.25". Raises `PlanInputError`, also for what cannot serve GPT-OSS."""
+    match = re.match(r"^v?(\d+)\.(\d+)(?:\.(\d+))?", text)
+    if not match:
+        raise PlanInputError(f"{text!r} is no vLLM version.", "Write it as 0.32.0.")
+    version = (int(match[1]), int(match[2]), int(match[3] or 0))
+    if version < OLDEST:
+        raise PlanInputError(
+            f"vLLM {text} cannot serve GPT-OSS.", "0.10.1 is the first release that can."
+        )
+    return version
+
+
+def default_utilization(version: Version) -> float:
+    """0.90 up to 0.19, 0.92 from 0.20.0 (config/cache.py)."""
+    return 0.92 if version >= (0, 20, 0) else 0.90
+
+
+def default_batching(version: Version, memory_bytes: int, name: str) -> tuple[int, int]:
+    """`(max_num_batched_tokens, max_num_seqs)` of `vllm serve` (engine/arg_utils.py).
+
+    From 70 GiB (and no A100) 8192 and 1024; from 0.28 and 160 GiB 16384 and 1024; else 2048, 256.
+    """
+    gib = memory_bytes / _GIB
+    if gib < 70 or "a100" in name.lower() or (version >= (0, 33, 0) and "gb10" in name.lower()):
+        return 2048, 256
+    if version >= (0, 28, 0) and gib >= 160:
+        return 16384, 1024
+    return 8192, 1024
+
+
+def subtracts_graphs(version: Version, request: PlanRequest) -> bool:
+    """From 0.20.0 the estimated CUDA graphs come out of the KV pool (v1/worker/gpu_worker.py)."""
+    return version >= (0, 20, 0) and not request.enforce_eager
+
+
+def concurrent_batches(version: Version) -> int:
+    """Batches charged to the sliding window: from 0.26 two, as async scheduling is the default."""
+    return 2 if version >= (0, 26, 0) else 1
+
+
+def has_null_block(version: Version) -> bool:
+    """From 0.29.0 the start-up check asks for one block more."""
+    return version >= (0, 29, 0)
+
+
+def reports_request_tokens(version: Version) -> bool:
+    """From 0.21 "GPU KV cache size" is concurrency times context; before it was half the blocks."""
+    return version >= (0, 21, 0)
+
+
+def has_shutdown_timeout(version: Version) -> bool:
+    """`--shutdown-timeout` exists from 0.18.0; without it SIGTERM aborts running requests."""
+    return version >= (0, 18, 0)
