@@ -86,7 +86,9 @@ def _cards(arguments: Namespace) -> tuple[PlanGpu, ...]:
     if arguments.gpus < 1:
         raise PlanInputError(f"{arguments.gpus} GPUs make no sense.")
     card = card_named(arguments.gpu)
-    mib = arguments.gpu_memory_mib if arguments.gpu_memory_mib is not None else card and card.mib
+    mib: int | None = arguments.gpu_memory_mib
+    if mib is None and card is not None:
+        mib = card.mib
     if mib is None:
         raise PlanInputError(
             f"The card {arguments.gpu!r} is not in the catalogue.",

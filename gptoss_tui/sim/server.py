@@ -58,7 +58,7 @@ class BoxServer(asyncssh.SSHServer):
         return True
 
     def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
-        return key == self._key
+        return key.public_data == self._key.public_data
 
     def session_requested(self) -> Any:
         if self._sessions >= MAX_SESSIONS or self._connection is None:
