@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from textual.message import Message
 
 from gptoss_tui.domain.chat import ChatRequest
-from gptoss_tui.domain.facts import Body, Fact
+from gptoss_tui.domain.facts import AnyFact
 from gptoss_tui.domain.gpu import GpuSnapshot
 from gptoss_tui.domain.launch import LaunchSpec, Secrets
 from gptoss_tui.domain.serving import EngineSnapshot
-from gptoss_tui.errors import GptossError
+from gptoss_tui.errors import GptossError, UnknownHostKeyError
 
 _REPLACEABLE = (GpuSnapshot, EngineSnapshot)
 
@@ -23,7 +23,7 @@ _REPLACEABLE = (GpuSnapshot, EngineSnapshot)
 class FactArrived(Message):
     """A fact passed the hub. A sample still in the queue gives way to its successor."""
 
-    fact: Fact[Body]
+    fact: AnyFact
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -46,6 +46,17 @@ class ActionFailed(Message):
     box: str | None
     doing: str
     error: GptossError
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+
+@dataclass
+class HostKeyAsked(Message):
+    """A host that was never seen before showed its key: the user decides."""
+
+    box: str
+    error: UnknownHostKeyError
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -172,3 +183,21 @@ class PageRequested(Message):
 
     def __post_init__(self) -> None:
         super().__init__()
+
+
+@dataclass
+class SaveRequested(Message):
+    """Write text to a file of the user's, and say where."""
+
+    title: str
+    text: str
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+
+@dataclass
+class LaunchWatchRequested(BoxIntent):
+    """Open the timeline of a launch that is under way (or has ended)."""
+
+    launch_id: str

@@ -143,7 +143,7 @@ def _blocks(text: str) -> list[tuple[str, list[str]]]:
 
 
 def _record(head: str, lines: list[str]) -> LaunchRecord:
-    _, launch_id, alive, size = (head.split() + ["", "no", "0"])[:4]
+    _, launch_id, alive, size = [*head.split(), "", "no", "0"][:4]
     log = LaunchLog(launch_id)
     for line in lines:
         log.feed(line)

@@ -61,4 +61,4 @@ class Pane(Vertical):
             parts.append((f" · {self.detail}", ""))
         if self.age_s is not None:
             parts.append((f" · {stale_words(self.age_s)}", "$warning bold"))
-        self.border_title = Content.assemble(*parts, " ")  # type: ignore[assignment]
+        self.border_title = Content.assemble(*parts, " ")

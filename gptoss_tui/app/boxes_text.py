@@ -1,0 +1,120 @@
+"""What the place *Boxes* writes: one row a box, and the page about the chosen one. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+from textual.content import Content
+
+from gptoss_tui.app.model import BoxModel
+from gptoss_tui.app.widgets.figures import UNKNOWN, foreign, gib
+from gptoss_tui.domain.host import BoxReport
+from gptoss_tui.domain.instance import Instance
+
+if TYPE_CHECKING:
+    from gptoss_tui.remote.fleet_port import BoxEntry
+
+_STATES = {
+    "connecting": "… connecting",
+    "needs_you": "? needs you",
+    "up": "● connected",
+    "degraded": "◐ degraded",
+    "lost": "✗ lost",
+    "retrying": "↻ retrying",
+    "closed": "○ closed",
+}
+_LEVELS = {"ok": ("✓ ", "$success"), "warning": ("▲ ", "$warning"), "blocker": ("✗ ", "$error")}
+
+
+def row_of(entry: BoxEntry, model: BoxModel | None) -> tuple[Text, ...]:
+    """name, state, GPUs, what runs, source."""
+    link = model.link if model else None
+    state = _STATES[link.phase] if link else "○ not contacted"
+    report = model.report.body if model and model.report else None
+    cells = (entry.name, state, gpus_text(report), runs_text(model), entry.source)
+    return tuple(Text(cell, no_wrap=True, overflow="ellipsis") for cell in cells)
+
+
+def gpus_text(report: BoxReport | None) -> str:
+    """ "8 x H100 80GB HBM3", `--` while unknown."""
+    if report is None:
+        return UNKNOWN
+    if not report.gpus:
+        return "none"
+    names = Counter(short_name(gpu.name) for gpu in report.gpus)
+    return ", ".join(f"{count} x {name}" for name, count in names.items())
+
+
+def short_name(name: str) -> str:
+    """A card's name without what all of them share."""
+    return foreign(name).removeprefix("NVIDIA ").removeprefix("GeForce ")
+
+
+def runs_text(model: BoxModel | None) -> str:
+    if model is None or model.instances is None:
+        return UNKNOWN
+    listed = model.instances.body.instances
+    if not listed:
+        return "nothing"
+    return ", ".join(f"{foreign(i.name)} {i.state}" for i in listed)
+
+
+def about_lines(name: str | None, model: BoxModel | None, *, demo: bool) -> list[Content]:
+    """The page about the chosen box: what it is, what stands in the way, what to press."""
+    if name is None:
+        return [
+            Content("There is no box yet."),
+            Content("Press a to paste an ssh line, or start `gptoss-tui demo` to look around."),
+        ]
+    link = model.link if model else None
+    if model is None or link is None:
+        more = " This one is simulated, but the way there is real SSH." if demo else ""
+        return [
+            Content(f"{name} has not been contacted. Press enter to connect.{more}"),
+            Content("Nothing on a box changes by looking at it."),
+        ]
+    lines: list[Content] = []
+    if link.phase != "up" and link.reason:
+        lines.append(Content.assemble(("▲ ", "$warning"), link.reason))
+    if model.report is not None:
+        lines += report_lines(model.report.body)
+    elif link.phase == "up":
+        lines.append(Content("Looking at the box…"))
+    if model.instances is not None:
+        lines += [_server_line(instance) for instance in model.instances.body.instances]
+    if link.phase == "up":
+        lines.append(Content.assemble(("enter", "$primary bold"), " opens the dashboard, ",
+                                      ("w", "$primary bold"), " launches a model"))  # fmt: skip
+    return lines
+
+
+def report_lines(report: BoxReport) -> list[Content]:
+    """The report as a person reads it."""
+    memory = gib(report.memory_total_bytes)
+    lines = [
+        Content(
+            f"{foreign(report.hostname)} · {foreign(report.os)} · {report.cpus or UNKNOWN} CPUs · "
+            f"{memory} GiB · driver {foreign(report.driver_version)}"
+        )
+    ]
+    for gpu in report.gpus[:4]:
+        used, total = gib(gpu.memory_used_bytes), gib(gpu.memory_total_bytes)
+        lines.append(Content(f"GPU {gpu.index}  {foreign(gpu.name)}  {used} of {total} GiB used"))
+    if len(report.gpus) > 4:
+        lines.append(Content(f"… and {len(report.gpus) - 4} more GPUs"))
+    for finding in report.findings:
+        sign, colour = _LEVELS[finding.level]
+        do = f" {finding.do}" if finding.do else ""
+        lines.append(Content.assemble((sign, colour), finding.what, (do, "$foreground 70%")))
+    return lines
+
+
+def _server_line(instance: Instance) -> Content:
+    ours = "" if instance.managed else " · not ours: watched only"
+    port = f" · port {instance.port}" if instance.port else ""
+    model = f" · {foreign(instance.model)}" if instance.model else ""
+    return Content.assemble(
+        ("▸ ", "$accent"), f"{foreign(instance.name)} {instance.state}{model}{port}{ours}"
+    )

@@ -1,0 +1,71 @@
+"""What the dashboard writes, from the model of its box. Pure."""
+
+from __future__ import annotations
+
+from rich.text import Text
+from textual.content import Content
+
+from gptoss_tui.app.model import BoxModel
+from gptoss_tui.app.widgets.figures import UNKNOWN, foreign
+from gptoss_tui.app.widgets.gpu_card import GpuCard, GpuHistory
+from gptoss_tui.app.widgets.gpu_pane import GpuView
+from gptoss_tui.domain.instance import Instance
+
+_STATES = {
+    "launching": "▶ launching",
+    "loading": "… loading",
+    "ready": "● ready",
+    "unhealthy": "▲ unhealthy",
+    "exited": "○ exited",
+    "failed": "✗ failed",
+    "unknown": "? unknown",
+}
+_TABS = ("GPUs", "Engine", "Servers, log", "Chat")
+PAST = 240
+
+
+def gpu_view(model: BoxModel) -> GpuView:
+    """The cards of the box, with their history, or why there are none."""
+    if model.gpus is None:
+        report = model.report.body if model.report else None
+        if report is not None and not report.gpus:
+            return GpuView(note="This box has no GPU that a driver tells of.")
+        return GpuView()
+    limits = {}
+    if model.report is not None:
+        limits = {gpu.index: gpu.power_limit_w for gpu in model.report.body.gpus}
+    names = {sample.name for sample in model.gpus.body.gpus}
+    cards = tuple(
+        GpuCard(
+            sample=sample,
+            history=GpuHistory(
+                sm=tuple(model.gpu_history[sample.index]["sm"].values(PAST)),
+                power=tuple(model.gpu_history[sample.index]["power"].values(PAST)),
+            ),
+            power_limit_w=limits.get(sample.index),
+            name=sample.name,
+            names_differ=len(names) > 1,
+        )
+        for sample in model.gpus.body.gpus
+    )
+    return GpuView(cards=cards)
+
+
+def server_row(instance: Instance) -> tuple[Text, ...]:
+    """state, name, model, where."""
+    where = f":{instance.port}" if instance.port else UNKNOWN
+    if instance.gpu_ids:
+        where += f"  {len(instance.gpu_ids)} GPU" + ("s" if len(instance.gpu_ids) > 1 else "")
+    if not instance.managed:
+        where += "  not ours"
+    cells = (_STATES[instance.state], foreign(instance.name), foreign(instance.model), where)
+    return tuple(Text(cell, no_wrap=True, overflow="ellipsis") for cell in cells)
+
+
+def tabs_line(shown: int) -> Content:
+    """The panes by their digit, the shown one marked."""
+    parts: list[tuple[str, str]] = []
+    for number, name in enumerate(_TABS, 1):
+        style = "$primary bold reverse" if number == shown else "$foreground 70%"
+        parts += [(f" {number} {name} ", style), (" ", "")]
+    return Content.assemble(*parts)

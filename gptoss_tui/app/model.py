@@ -1,0 +1,98 @@
+"""What the app knows of each box: the last fact of each kind, and bounded histories of them.
+
+Owned by the app, changed in one place (`BoxModel.apply`), read by the screens.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from datetime import datetime
+from typing import Any
+
+from gptoss_tui.domain.facts import AnyFact, Fact
+from gptoss_tui.domain.gpu import GpuSnapshot
+from gptoss_tui.domain.history import Series
+from gptoss_tui.domain.host import BoxReport, LinkState
+from gptoss_tui.domain.instance import Instance, InstanceList, LogLine
+from gptoss_tui.domain.progress import LaunchProgress
+from gptoss_tui.domain.serving import EngineSnapshot
+
+LOG_LINES = 5000
+HISTORY = 600
+
+
+class BoxModel:
+    """One box. Facts are applied in the order in which they arrive."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.link: LinkState | None = None
+        self.report: Fact[BoxReport] | None = None
+        self.gpus: Fact[GpuSnapshot] | None = None
+        self.instances: Fact[InstanceList] | None = None
+        self.engines: dict[str, Fact[EngineSnapshot]] = {}
+        self.launches: dict[str, Fact[LaunchProgress]] = {}
+        self.logs: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=LOG_LINES))
+        self.gpu_history: dict[int, dict[str, Series]] = defaultdict(_gpu_series)
+        self.engine_history: dict[str, dict[str, Series]] = defaultdict(_engine_series)
+
+    def apply(self, fact: AnyFact) -> None:
+        """Take one fact in."""
+        body: Any = fact.body
+        if isinstance(body, LinkState):
+            self._link(body, fact.our_time)
+        elif isinstance(body, BoxReport):
+            self.report = fact
+        elif isinstance(body, GpuSnapshot):
+            self.gpus = fact
+            self._remember_gpus(body, fact.our_time)
+        elif isinstance(body, InstanceList):
+            self.instances = fact
+        elif isinstance(body, EngineSnapshot) and fact.instance:
+            self.engines[fact.instance] = fact
+            self._remember_engine(fact.instance, body, fact.our_time)
+        elif isinstance(body, LaunchProgress):
+            self.launches[body.launch_id] = fact
+        elif isinstance(body, LogLine) and fact.instance:
+            self.logs[fact.instance].append(body.text)
+
+    def instance(self, name: str | None) -> Instance | None:
+        listed = self.instances.body.instances if self.instances else ()
+        return next((instance for instance in listed if instance.name == name), None)
+
+    def _link(self, link: LinkState, at: datetime) -> None:
+        if self.link and self.link.phase == "up" and link.phase != "up":
+            # A gap, so that nothing is drawn as if it had been seen.
+            for series in (*self.gpu_history.values(), *self.engine_history.values()):
+                for one in series.values():
+                    one.append(at, None)
+        self.link = link
+
+    def _remember_gpus(self, snapshot: GpuSnapshot, at: datetime) -> None:
+        for gpu in snapshot.gpus:
+            series = self.gpu_history[gpu.index]
+            series["sm"].append(at, gpu.sm_pct)
+            series["power"].append(at, gpu.power_w)
+
+    def _remember_engine(self, name: str, snapshot: EngineSnapshot, at: datetime) -> None:
+        series, rates = self.engine_history[name], snapshot.rates
+        ttft = rates.ttft if rates else None
+        values = {
+            "running": snapshot.running,
+            "waiting": snapshot.waiting,
+            "kv_cache_usage": snapshot.kv_cache_usage,
+            "generation": rates.generation_tokens_per_s if rates else None,
+            "prompt": rates.prompt_tokens_per_s if rates else None,
+            "ttft": ttft.p50_s if ttft else None,
+        }
+        for key, value in values.items():
+            series[key].append(at, value)
+
+
+def _gpu_series() -> dict[str, Series]:
+    return {name: Series(HISTORY) for name in ("sm", "power")}
+
+
+def _engine_series() -> dict[str, Series]:
+    names = ("running", "waiting", "kv_cache_usage", "generation", "prompt", "ttft")
+    return {name: Series(HISTORY) for name in names}

@@ -1,0 +1,299 @@
+"""The place *Dashboard*: one box live — GPUs, engine, servers with their log, chat."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.events import Resize
+from textual.screen import Screen
+from textual.widgets import DataTable, Footer, Static
+
+from gptoss_tui.app.dashboard_text import gpu_view, server_row, tabs_line
+from gptoss_tui.app.messages import (
+    ActionFailed,
+    ChatRequested,
+    ChatStopRequested,
+    CopyRequested,
+    EngineWatchRequested,
+    ForwardRequested,
+    LaunchWatchRequested,
+    LogsRequested,
+    PageRequested,
+    StopRequested,
+    WizardRequested,
+)
+from gptoss_tui.app.model import BoxModel
+from gptoss_tui.app.widgets.chat_pane import ChatPane
+from gptoss_tui.app.widgets.engine_pane import EnginePane, EngineView, engine_view
+from gptoss_tui.app.widgets.gpu_pane import GpuPane
+from gptoss_tui.app.widgets.log_view import LogView
+from gptoss_tui.app.widgets.pane import Pane
+from gptoss_tui.app.widgets.stale import stale_age
+from gptoss_tui.domain.chat import ChatDelta, ChatDone
+from gptoss_tui.domain.facts import AnyFact
+from gptoss_tui.domain.gpu import GpuSnapshot
+from gptoss_tui.domain.instance import Instance, InstanceList, LogLine
+from gptoss_tui.domain.render import base_url, openai_env
+from gptoss_tui.domain.serving import EngineSnapshot
+
+PANES = ("pane-gpus", "pane-engine", "pane-servers", "pane-chat")
+_WIDE, _HIGH = 110, 32
+
+
+class DashboardScreen(Screen[None]):
+    """Panes are pure functions of what this screen assigns; one fact is one assignment."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(Binding(str(n), f"pane({n})", show=False) for n in range(1, 5)),
+        Binding("1", "pane(1)", "1-4 pane", key_display="1-4", id="dash.pane"),
+        Binding("z", "zoom", "Zoom", id="dash.zoom"),
+        Binding("c", "chat", "Chat", id="dash.chat"),
+        Binding("w", "wizard", "Launch", id="dash.wizard"),
+        Binding("s", "stop", "Stop", id="dash.stop"),
+        Binding("o", "forward", "Open here", id="dash.forward"),
+        Binding("u", "copy_url", "Copy URL", show=False, id="dash.url"),
+        Binding("l", "launch", "Timeline", show=False, id="dash.launch"),
+        Binding("p", "page", "Log page", id="dash.page"),
+        Binding("q", "app.back", "Back", id="dash.back"),
+    ]
+
+    def __init__(self, model: BoxModel, instance: str | None = None) -> None:
+        super().__init__()
+        self._model = model
+        self._watched: str | None = None
+        self._wanted = instance
+        self._shown = 1
+        self._zoomed = False
+
+    @property
+    def box_name(self) -> str:
+        return self._model.name
+
+    @property
+    def instance(self) -> str | None:
+        """The server that engine, log and chat are about."""
+        return self._watched
+
+    @property
+    def _app(self) -> Any:
+        return self.app
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="tabs", markup=False)
+        with Horizontal(id="grid"):
+            with Vertical(id="left", classes="column"):
+                yield Pane(1, "GPUs", GpuPane(), id="pane-gpus")
+                servers: DataTable[Text] = DataTable(
+                    id="servers", cursor_type="row", show_header=False
+                )
+                yield Pane(3, "Servers and log", servers, LogView(id="log"), id="pane-servers")
+            with Vertical(id="right", classes="column"):
+                yield Pane(2, "Engine", EnginePane(), id="pane-engine")
+                yield Pane(4, "Chat", ChatPane(), id="pane-chat")
+        yield Footer()
+
+    def on_mount(self) -> None:
+        servers = self.query_one("#servers", DataTable)
+        servers.styles.height = 4
+        for name, width in (("state", 12), ("name", 20), ("model", 22), ("where", 24)):
+            servers.add_column(name, width=width, key=name)
+        self.query_one(LogView).replace((), "No server is chosen.")
+        self.set_interval(1.0, self._age)
+        self._all()
+        self.query_one(GpuPane).focus()
+
+    def on_resize(self, event: Resize) -> None:
+        self.set_class(
+            event.size.width < _WIDE or event.size.height < _HIGH or self._zoomed, "-single"
+        )
+        self._arrange()
+
+    # --- facts ----------------------------------------------------------------------------------
+
+    def show_fact(self, model: BoxModel, fact: AnyFact) -> None:
+        if model.name != self.box_name:
+            return
+        body = fact.body
+        if isinstance(body, GpuSnapshot):
+            self._gpus()
+        elif isinstance(body, InstanceList):
+            self._servers(body.instances)
+        elif fact.instance is not None and fact.instance == self._watched:
+            self._about_watched(fact.instance, body)
+        self._age()
+
+    def _about_watched(self, name: str, body: Any) -> None:
+        if isinstance(body, EngineSnapshot):
+            self._engine(name)
+        elif isinstance(body, LogLine):
+            self.query_one(LogView).add([body.text])
+        elif isinstance(body, ChatDelta | ChatDone):
+            self.query_one(ChatPane).add(body)
+
+    def show_failure(self, message: ActionFailed) -> bool:
+        if message.doing == "chat" and message.box == self.box_name:
+            self.query_one(ChatPane).fail(str(message.error))
+            return True
+        return False
+
+    def _all(self) -> None:
+        self._gpus()
+        if self._model.instances is not None:
+            self._servers(self._model.instances.body.instances)
+        self._age()
+
+    def _gpus(self) -> None:
+        self.query_one(GpuPane).view = gpu_view(self._model)
+        snapshot = self._model.gpus
+        detail = f"{len(snapshot.body.gpus)} on {self.box_name}" if snapshot else self.box_name
+        self.query_one("#pane-gpus", Pane).detail = detail
+
+    def _engine(self, name: str) -> None:
+        fact = self._model.engines.get(name)
+        view = engine_view(fact.body, self._model.engine_history[name]) if fact else EngineView()
+        self.query_one(EnginePane).view = view
+
+    def _age(self) -> None:
+        """How old the data of each pane is, where it is old."""
+        now = self._app.clock()
+        gpus, engine = self._model.gpus, self._model.engines.get(self._watched or "")
+        self.query_one("#pane-gpus", Pane).age_s = stale_age(gpus.our_time if gpus else None, now)
+        self.query_one("#pane-engine", Pane).age_s = stale_age(
+            engine.our_time if engine else None, now
+        )
+        link = self._model.link
+        lost = link is not None and link.phase != "up"
+        self.query_one("#pane-gpus", Pane).hint = (
+            f"connection {link.phase}" if lost and link else ""
+        )
+
+    # --- servers --------------------------------------------------------------------------------
+
+    def _servers(self, listed: tuple[Instance, ...]) -> None:
+        table = self.query_one("#servers", DataTable)
+        rows = {key.value for key in table.rows}
+        names = {instance.name for instance in listed}
+        for gone in rows - names:
+            table.remove_row(str(gone))
+        for instance in listed:
+            cells = server_row(instance)
+            if instance.name in rows:
+                for column, cell in zip(("state", "name", "model", "where"), cells, strict=True):
+                    table.update_cell(instance.name, column, cell)
+            else:
+                table.add_row(*cells, key=instance.name)
+        self._choose(listed)
+
+    def _choose(self, listed: tuple[Instance, ...]) -> None:
+        """Keep the watched server while it is there, else take the wanted or the first one."""
+        names = [instance.name for instance in listed]
+        if self._watched in names:
+            return
+        wanted = self._wanted if self._wanted in names else (names[0] if names else None)
+        self._watch(wanted)
+
+    def _watch(self, name: str | None) -> None:
+        self._watched = name
+        for pane in ("pane-engine", "pane-chat"):
+            self.query_one(f"#{pane}", Pane).detail = name or ""
+        self.query_one(LogView).replace((), f"Waiting for the log of {name}…" if name else
+                                        "No server runs here. Press w to launch one.")  # fmt: skip
+        self.query_one(EnginePane).view = EngineView()
+        self.post_message(EngineWatchRequested(self.box_name, name))
+        self.post_message(LogsRequested(self.box_name, name))
+
+    @on(DataTable.RowSelected, "#servers")
+    def _server_selected(self, event: DataTable.RowSelected) -> None:
+        self._wanted = event.row_key.value
+        if self._wanted != self._watched:
+            self._watch(self._wanted)
+
+    # --- chat -----------------------------------------------------------------------------------
+
+    @on(ChatPane.Asked)
+    def _asked(self, event: ChatPane.Asked) -> None:
+        if self._watched is None:
+            self.query_one(ChatPane).fail("No server runs here: launch one first (w).")
+            return
+        self.post_message(ChatRequested(self.box_name, self._watched, event.request))
+
+    @on(ChatPane.Stopped)
+    def _chat_stopped(self) -> None:
+        self.post_message(ChatStopRequested(self.box_name))
+
+    @on(ChatPane.CopyAnswer)
+    def _copy_answer(self, event: ChatPane.CopyAnswer) -> None:
+        self.post_message(CopyRequested(event.text, "the answer"))
+
+    @on(ChatPane.EffortChanged)
+    def _effort_changed(self) -> None:
+        self.query_one("#pane-chat", Pane).hint = f"effort {self.query_one(ChatPane).effort}"
+
+    # --- panes ----------------------------------------------------------------------------------
+
+    def _arrange(self) -> None:
+        shown = PANES[self._shown - 1]
+        for name in PANES:
+            self.query_one(f"#{name}").set_class(name == shown, "-shown")
+        for column in self.query(".column"):
+            column.set_class(not column.query(f"#{shown}"), "-empty")
+        self.query_one("#tabs", Static).update(tabs_line(self._shown))
+
+    def action_pane(self, number: int) -> None:
+        self._shown = number
+        self._arrange()
+        inner = {1: "GpuPane", 2: "EnginePane", 3: "#servers", 4: "Input"}[number]
+        self.query_one(f"#{PANES[number - 1]} {inner}").focus()
+
+    def action_zoom(self) -> None:
+        focused = self.focused
+        for number, name in enumerate(PANES, 1):
+            if focused is not None and self.query_one(f"#{name}") in focused.ancestors:
+                self._shown = number
+        self._zoomed = not self._zoomed
+        self.set_class(
+            self._zoomed or self.size.width < _WIDE or self.size.height < _HIGH, "-single"
+        )
+        self._arrange()
+
+    def action_chat(self) -> None:
+        self.action_pane(4)
+
+    def action_wizard(self) -> None:
+        self.post_message(WizardRequested(self.box_name))
+
+    def action_stop(self) -> None:
+        instance = self._model.instance(self._watched)
+        if instance is None:
+            self._app.tell("No server is chosen.", "warning")
+        elif not instance.managed:
+            self._app.tell(f"{instance.name} is not ours: it is watched, never stopped.", "warning")
+        else:
+            self.post_message(StopRequested(self.box_name, instance.name))
+
+    def action_forward(self) -> None:
+        if self._watched is not None:
+            self.post_message(ForwardRequested(self.box_name, self._watched))
+
+    def action_copy_url(self) -> None:
+        instance = self._model.instance(self._watched)
+        if instance is not None and instance.port is not None:
+            block = openai_env(
+                base_url(instance.port), instance.model or "", instance.needs_api_key
+            )
+            self.post_message(CopyRequested(block, "the OPENAI_BASE_URL block"))
+
+    def action_launch(self) -> None:
+        instance = self._model.instance(self._watched)
+        if instance is not None and instance.launch_id:
+            self.post_message(LaunchWatchRequested(self.box_name, instance.launch_id))
+
+    def action_page(self) -> None:
+        log = self.query_one(LogView)
+        log.flush()
+        self.post_message(PageRequested(f"log of {self._watched or 'nothing'}", log.text))

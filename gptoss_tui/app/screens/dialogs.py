@@ -1,0 +1,91 @@
+"""Small questions. Every answer has a key of its own, and Escape is never the only way out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.events import Key
+from textual.screen import ModalScreen
+from textual.widgets import Button, Input, Static
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An answer: what it returns, the key for it, what its button says."""
+
+    id: str
+    key: str
+    label: str
+
+
+class AskDialog(ModalScreen[str]):
+    """A question with a few answers; returns the id of the one chosen, the last one on Escape."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "last", "Close", show=False),
+        Binding("left", "app.focus_previous", show=False),
+        Binding("right", "app.focus_next", show=False),
+    ]
+
+    def __init__(self, title: str, text: str, choices: tuple[Choice, ...]) -> None:
+        super().__init__()
+        self._title = title
+        self._text = text
+        self._choices = choices
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="box"):
+            yield Static(Content(self._text))
+            with Horizontal(id="buttons"):
+                for choice in self._choices:
+                    yield Button(Content(f"{choice.label} ({choice.key})"), id=choice.id)
+
+    def on_mount(self) -> None:
+        self.query_one("#box").border_title = Content(f" {self._title} ")
+
+    def on_key(self, event: Key) -> None:
+        for choice in self._choices:
+            if event.key == choice.key:
+                event.stop()
+                self.dismiss(choice.id)
+                return
+
+    @on(Button.Pressed)
+    def _pressed(self, event: Button.Pressed) -> None:
+        self.dismiss(event.button.id or "")
+
+    def action_last(self) -> None:
+        self.dismiss(self._choices[-1].id)
+
+
+class AddDialog(ModalScreen[str]):
+    """Asks for an ssh line; returns it, or nothing."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,ctrl+g", "close", "Close", key_display="ctrl+g")
+    ]
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="box"):
+            yield Static("Paste the line that your provider shows, or an address:")
+            yield Static(
+                "ssh -p 40123 root@1.2.3.4 -i ~/.ssh/key   or   root@1.2.3.4:40123", id="hint"
+            )
+            yield Input(placeholder="ssh …", id="line")
+            yield Static("enter adds it and connects, ctrl+g closes", id="keys")
+
+    def on_mount(self) -> None:
+        self.query_one("#box").border_title = " Add a box "
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        self.dismiss(event.value)
+
+    def action_close(self) -> None:
+        self.dismiss("")

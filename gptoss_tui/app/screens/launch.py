@@ -1,0 +1,198 @@
+"""The place *Launch*: the timeline, then how to use what runs (or why it failed)."""
+
+from __future__ import annotations
+
+from collections import deque
+from datetime import datetime
+from typing import Any, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+from gptoss_tui.app.messages import (
+    ActionFailed,
+    CancelLaunchRequested,
+    CopyRequested,
+    DashboardRequested,
+    PageRequested,
+)
+from gptoss_tui.app.model import BoxModel
+from gptoss_tui.app.timeline_text import Pace, timeline_lines
+from gptoss_tui.domain.facts import AnyFact
+from gptoss_tui.domain.launch import LaunchSpec
+from gptoss_tui.domain.progress import LaunchProgress
+from gptoss_tui.domain.render import (
+    base_url,
+    command_page,
+    docker_run,
+    openai_env,
+    ssh_forward_line,
+)
+
+
+class LaunchScreen(Screen[None]):
+    """Shows one launch of one box, wherever it stands."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("d", "dashboard", "Dashboard and chat", id="launch.dashboard"),
+        Binding("u", "copy_url", "Copy URL", id="launch.url"),
+        Binding("e", "copy_env", "Copy env", id="launch.env"),
+        Binding("s", "copy_ssh", "Copy ssh -L", id="launch.ssh"),
+        Binding("c", "copy_command", "Copy docker run", show=False, id="launch.command"),
+        Binding("p", "page", "As a page", show=False, id="launch.page"),
+        Binding("x", "cancel", "Cancel the launch", id="launch.cancel"),
+        Binding("q", "app.back", "Back", id="launch.back"),
+    ]
+
+    def __init__(
+        self, model: BoxModel, spec: LaunchSpec | None, launch_id: str | None = None
+    ) -> None:
+        super().__init__()
+        self._model = model
+        self._spec = spec
+        self._launch_id = launch_id or (spec.launch_id if spec else "")
+        self._samples: deque[tuple[datetime, int]] = deque(maxlen=40)
+        self._refusal = ""
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(id="timeline", can_focus=False):
+            yield Static(id="phases")
+        with VerticalScroll(id="outcome"):
+            yield Static(id="end")
+        yield Footer()
+
+    def on_mount(self) -> None:
+        self.set_interval(1.0, self._draw)
+        self._draw()
+
+    @property
+    def progress(self) -> LaunchProgress | None:
+        fact = self._model.launches.get(self._launch_id)
+        return fact.body if fact else None
+
+    @property
+    def _app(self) -> Any:
+        return self.app
+
+    def show_fact(self, model: BoxModel, fact: AnyFact) -> None:
+        if isinstance(fact.body, LaunchProgress) and fact.body.launch_id == self._launch_id:
+            self._note_pace(fact)
+            self._draw()
+
+    def show_failure(self, message: ActionFailed) -> bool:
+        """A launch that was refused before it began is told here, not in a passing toast."""
+        if self.progress is not None or message.box != self._model.name:
+            return False
+        self._refusal = f"{message.error.message}\n{message.error.next_step}"
+        self._draw()
+        return True
+
+    def _note_pace(self, fact: AnyFact) -> None:
+        phase = fact.body.current
+        if phase is not None and phase.done_bytes is not None:
+            self._samples.append((fact.our_time, phase.done_bytes))
+
+    def _pace(self) -> Pace:
+        if len(self._samples) < 2:
+            return Pace()
+        (then, before), (now, after) = self._samples[0], self._samples[-1]
+        seconds = (now - then).total_seconds()
+        return Pace((after - before) / seconds) if seconds > 0 and after > before else Pace()
+
+    def _draw(self) -> None:
+        progress = self.progress
+        name = progress.name if progress else (self._spec.name if self._spec else "")
+        timeline = self.query_one("#timeline")
+        timeline.border_title = Content(f" Launching {name} on {self._model.name} ")
+        if progress is None:
+            waiting = self._refusal or "Handing the launch over to the box…"
+            self.query_one("#phases", Static).update(Content(waiting))
+            self._end(Content(""))
+            return
+        width = max(30, timeline.size.width)
+        lines = timeline_lines(progress, self._app.clock(), self._pace(), width)
+        self.query_one("#phases", Static).update(Content("\n").join(lines))
+        self._end(self._outcome(progress))
+        self.refresh_bindings()
+
+    def _end(self, content: Content) -> None:
+        self.query_one("#end", Static).update(content)
+
+    def _outcome(self, progress: LaunchProgress) -> Content:
+        if progress.state == "running":
+            return Content(
+                "It goes on by itself on the box: you may leave this place, or close the laptop."
+            )
+        if progress.state == "ready":
+            return self._usage()
+        left = "".join(f"\nWhat remains: {text}." for text in progress.leftovers)
+        sign = "✗ " if progress.state == "failed" else "– "
+        return Content.assemble(
+            (sign, "$error bold"), progress.error, f"\n{progress.next_step}", left
+        )
+
+    def _usage(self) -> Content:
+        spec = self.spec
+        if spec is None:
+            return Content("Ready. d opens the dashboard with the chat.")
+        return Content.assemble(
+            ("✓ Ready. ", "$success bold"),
+            "d opens the dashboard with the chat. From this laptop:\n\n",
+            (f"{self._ssh_line()}\n\n", "$accent"),
+            (openai_env(base_url(spec), spec.served_name, spec.needs_api_key), "$accent"),
+        )
+
+    @property
+    def spec(self) -> LaunchSpec | None:
+        """What was launched: known from the wizard, or from the container's label."""
+        if self._spec is None and self.progress is not None:
+            found = self._model.instance(self.progress.name)
+            self._spec = found.spec if found else None
+        return self._spec
+
+    def _ssh_line(self) -> str:
+        box = self._app.fleet.box(self._model.name)
+        target = box.ssh_target if box is not None else None
+        if self.spec is None or target is None:
+            return "# it runs on this machine: no tunnel is needed"
+        return ssh_forward_line(target, self.spec.port)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        state = self.progress.state if self.progress else None
+        if action == "cancel":
+            return True if state == "running" else None
+        if action in ("copy_url", "copy_env", "copy_ssh"):
+            return True if state == "ready" and self.spec else None
+        return True
+
+    def action_dashboard(self) -> None:
+        self.app.pop_screen()
+        name = self.progress.name if self.progress else None
+        self.app.post_message(DashboardRequested(self._model.name, name))
+
+    def action_cancel(self) -> None:
+        self.post_message(CancelLaunchRequested(self._model.name, self._launch_id))
+
+    def action_copy_url(self) -> None:
+        if self.spec:
+            self.post_message(CopyRequested(base_url(self.spec), "the base URL"))
+
+    def action_copy_env(self) -> None:
+        if self.spec:
+            block = openai_env(base_url(self.spec), self.spec.served_name, self.spec.needs_api_key)
+            self.post_message(CopyRequested(block, "the OPENAI_BASE_URL block"))
+
+    def action_copy_ssh(self) -> None:
+        self.post_message(CopyRequested(self._ssh_line(), "the ssh line"))
+
+    def action_copy_command(self) -> None:
+        if self.spec:
+            self.post_message(CopyRequested(command_page(docker_run(self.spec)), "docker run"))
+
+    def action_page(self) -> None:
+        if self.spec:
+            self.post_message(PageRequested("docker run", command_page(docker_run(self.spec))))

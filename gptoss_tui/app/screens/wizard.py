@@ -1,0 +1,228 @@
+"""The place *Wizard*: choices on one side, the plan that follows on the other, live."""
+
+from __future__ import annotations
+
+import getpass
+import secrets as random_source
+import socket
+from typing import Any, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
+from textual.events import Resize
+from textual.screen import Screen
+from textual.widgets import Footer, Input, RadioButton, RadioSet, SelectionList, Static
+
+from gptoss_tui.app import wizard_state
+from gptoss_tui.app.messages import CopyRequested, LaunchRequested, PageRequested
+from gptoss_tui.app.model import BoxModel
+from gptoss_tui.app.widgets.memory_bar import MemoryBar
+from gptoss_tui.app.wizard_state import Choices, Outcome
+from gptoss_tui.domain.host import BoxReport
+from gptoss_tui.domain.instance import Instance
+from gptoss_tui.domain.launch import LaunchSpec, Secrets
+from gptoss_tui.domain.plan import Plan
+from gptoss_tui.domain.render import command_page, docker_run
+from gptoss_tui.errors import GptossError
+
+_SIGNS = {
+    "fits": ("✓ fits", "$success bold"),
+    "tight": ("▲ tight", "$warning bold"),
+    "does_not_fit": ("✗ does not fit", "$error bold"),
+    "unsupported": ("✗ not supported", "$error bold"),
+}
+_MODELS = ("20b", "120b")
+
+
+class WizardScreen(Screen[None]):
+    """One screen: every change of a choice makes the plan anew."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+l", "launch", "Launch", id="wizard.launch"),
+        Binding("ctrl+y", "copy", "Copy docker run", id="wizard.copy"),
+        Binding("ctrl+o", "page", "Command page", id="wizard.page"),
+        Binding("tab", "app.focus_next", "Next field", id="wizard.next"),
+        Binding("ctrl+g,escape", "app.back", "Back", key_display="ctrl+g", id="wizard.back"),
+    ]
+
+    def __init__(self, model: BoxModel) -> None:
+        super().__init__()
+        assert model.report is not None
+        self._model = model
+        self._report: BoxReport = model.report.body
+        chosen = wizard_state.preselected(self._report, "20b", self._servers)
+        self._choices = Choices(gpu_ids=chosen)
+        self._outcome = Outcome()
+
+    @property
+    def _servers(self) -> tuple[Instance, ...]:
+        return self._model.instances.body.instances if self._model.instances else ()
+
+    @property
+    def _app(self) -> Any:
+        return self.app
+
+    def compose(self) -> ComposeResult:
+        with Horizontal(id="body"):
+            with VerticalScroll(id="form", can_focus=False):
+                yield from self._form()
+            with VerticalScroll(id="plan", can_focus=False):
+                yield Static(id="verdict")
+                yield MemoryBar()
+                yield Static(id="notes")
+                yield Static(id="command")
+        yield Footer()
+
+    def _form(self) -> ComposeResult:
+        yield Static("model", classes="label")
+        with RadioSet(id="model"):
+            for model in _MODELS:
+                yield RadioButton(f"gpt-oss-{model}", value=model == "20b", id=f"model-{model}")
+        yield Static("context, tokens (8k … 128k)", classes="label")
+        yield Input(self._choices.context, id="context")
+        yield Static("simultaneous users", classes="label")
+        yield Input(self._choices.users, id="users")
+        yield Static("GPUs (space chooses)", classes="label")
+        yield SelectionList[str](
+            *(
+                (Content(wizard_state.gpu_label(gpu)), key, key in self._choices.gpu_ids)
+                for gpu in self._report.gpus
+                for key in (str(gpu.index),)
+            ),
+            id="gpus",
+        )  # fmt: skip
+        yield Static("name (empty: chosen for you)", classes="label")
+        yield Input(id="name")
+        yield Static("port on the box (empty: first free)", classes="label")
+        yield Input(id="port")
+        yield Static("API key (optional)", classes="label")
+        yield Input(password=True, id="api-key")
+        yield Static("HF token (GPT-OSS needs none)", classes="label")
+        yield Input(password=True, id="hf-token")
+
+    def on_mount(self) -> None:
+        self.query_one("#form").border_title = Content(f" 1 choose · {self._model.name} ")
+        self.query_one("#plan").border_title = " 2 review the plan, 3 launch with ctrl+l "
+        self._replan()
+        self.query_one("#model").focus()
+
+    def on_resize(self, event: Resize) -> None:
+        self.set_class(event.size.width < 78, "-narrow")
+
+    @on(RadioSet.Changed, "#model")
+    def _model_chosen(self, event: RadioSet.Changed) -> None:
+        self._replan()
+
+    @on(Input.Changed)
+    @on(SelectionList.SelectedChanged)
+    def _replan(self) -> None:
+        """Read the form, make the plan, draw it."""
+        self._choices = self._read()
+        self._outcome = wizard_state.outcome(self._report, self._choices)
+        self._draw()
+
+    def _read(self) -> Choices:
+        pressed = self.query_one("#model", RadioSet).pressed_index
+        return Choices(
+            model=_MODELS[max(0, pressed)],
+            context=self._text("context"),
+            users=self._text("users"),
+            gpu_ids=tuple(sorted(self.query_one(SelectionList).selected, key=int)),
+            port=self._text("port"),
+            name=self._text("name"),
+        )
+
+    def _text(self, field: str) -> str:
+        return self.query_one(f"#{field}", Input).value
+
+    def _draw(self) -> None:
+        plan = self._outcome.plan
+        self.query_one(MemoryBar).memory = plan.memory_gib if plan else None
+        self.query_one("#verdict", Static).update(_verdict(self._outcome))
+        self.query_one("#notes", Static).update(_notes(plan))
+        self.query_one("#command", Static).update(self._command())
+
+    def _command(self) -> Content:
+        try:
+            spec = self._spec()
+        except GptossError as error:
+            return Content.assemble(("▲ ", "$warning"), str(error))
+        return Content(command_page(docker_run(spec))) if spec else Content("")
+
+    def _spec(self) -> LaunchSpec | None:
+        if self._outcome.plan is None:
+            return None
+        now = self._app.clock()
+        return wizard_state.spec_of(
+            self._report,
+            self._outcome.plan,
+            self._choices,
+            self._servers,
+            launch_id=f"{now:%Y%m%d-%H%M%S}-{random_source.token_hex(3)}",
+            created_by=f"{getpass.getuser()}@{socket.gethostname()}",
+            created_at=now,
+            has_token=bool(self._text("hf-token")),
+            needs_api_key=bool(self._text("api-key")),
+        )
+
+    def action_launch(self) -> None:
+        plan = self._outcome.plan
+        if plan is None or plan.verdict in ("does_not_fit", "unsupported"):
+            reason = plan.reason if plan else self._outcome.problem
+            self._app.tell(f"Nothing is launched: {reason}", "warning")
+            return
+        blocker = next((f for f in self._report.findings if f.level == "blocker"), None)
+        if blocker is not None:
+            self._app.tell(f"Nothing is launched: {blocker.what} {blocker.do}", "warning")
+            return
+        try:
+            spec = self._spec()
+        except GptossError as error:
+            self._app.show_error(error, "launch")
+            return
+        assert spec is not None
+        secrets = Secrets(
+            hf_token=self._text("hf-token") or None, api_key=self._text("api-key") or None
+        )
+        for field in ("hf-token", "api-key"):
+            self.query_one(f"#{field}", Input).clear()
+        self.app.post_message(LaunchRequested(self._model.name, spec, secrets))
+
+    def action_copy(self) -> None:
+        self._with_command(lambda text: CopyRequested(text, "the docker run line"))
+
+    def action_page(self) -> None:
+        self._with_command(lambda text: PageRequested("docker run", text))
+
+    def _with_command(self, make: Any) -> None:
+        try:
+            spec = self._spec()
+        except GptossError as error:
+            self._app.show_error(error)
+            return
+        if spec is not None:
+            self.post_message(make(command_page(docker_run(spec))))
+
+
+def _verdict(outcome: Outcome) -> Content:
+    if outcome.plan is None:
+        return Content.assemble(("✗ ", "$error bold"), outcome.problem)
+    sign, style = _SIGNS[outcome.plan.verdict]
+    return Content.assemble((sign, style), f"  {outcome.plan.reason}")
+
+
+def _notes(plan: Plan | None) -> Content:
+    if plan is None:
+        return Content("")
+    context = plan.request.max_model_len or 0
+    lines = [
+        f"largest number of requests of {context:,} tokens: {plan.fits_requests}   "
+        f"(KV cache {plan.kv_cache.tokens:,} tokens, estimate ± {plan.band_gib:.1f} GiB)",
+        f"download {plan.download_bytes / 1e9:.1f} GB of weights, "
+        f"{plan.disk_bytes / 1e9:.0f} GB of disk with the image",
+        *(f"▲ {warning}" for warning in plan.warnings),
+    ]
+    return Content("\n".join(lines))

@@ -1,0 +1,85 @@
+"""A card's memory as a bar: what the plan puts where."""
+
+from __future__ import annotations
+
+from textual.reactive import reactive
+from textual.strip import Strip
+
+from gptoss_tui.app.widgets.paint import Cell, Painted
+from gptoss_tui.domain.plan import MemoryPlan
+
+# Name, letter in the bar (meaning is never by colour alone), ink.
+_PARTS = (
+    ("used by others", "o", "bad"),
+    ("weights", "W", "cool"),
+    ("activation, graphs", "a", "accent"),
+    ("KV cache", "K", "good"),
+    ("left over", "·", "faint"),
+)
+
+
+def shares(plan: MemoryPlan) -> tuple[float, ...]:
+    """GiB of each part, in the order of the bar; together the whole card."""
+    fixed = plan.activation + plan.non_torch + plan.cuda_graphs
+    kv = max(0.0, plan.kv_cache)
+    rest = plan.device_total - plan.used_by_others - plan.weights - fixed - kv
+    return plan.used_by_others, plan.weights, fixed, kv, max(0.0, rest)
+
+
+def bar_cells(plan: MemoryPlan, width: int) -> list[Cell]:
+    """The bar in exactly `width` cells; a part that is there has at least one."""
+    parts = shares(plan)
+    total = max(sum(parts), plan.device_total)
+    widths = [max(1, round(part / total * width)) if part > 0.005 else 0 for part in parts]
+    while sum(widths) != width and any(widths):
+        # Give to or take from the largest part: there it is not seen.
+        largest = widths.index(max(widths))
+        widths[largest] += 1 if sum(widths) < width else -1
+    return [
+        (letter * cells, ink)
+        for (_, letter, ink), cells in zip(_PARTS, widths, strict=True)
+        if cells
+    ]
+
+
+def legend_cells(plan: MemoryPlan, narrow: bool) -> list[list[Cell]]:
+    """What the letters stand for, with GiB."""
+    cells: list[list[Cell]] = []
+    for (name, letter, ink), part in zip(_PARTS, shares(plan), strict=True):
+        if part > 0.005:
+            word = name.split(",")[0] if narrow else name
+            cells.append([(f"{letter} ", ink), (f"{word} ", "dim"), (f"{part:.1f}  ", "strong")])
+    return cells
+
+
+class MemoryBar(Painted):
+    """Draws the memory of one GPU of a plan; nothing while there is no plan."""
+
+    DEFAULT_CSS = "MemoryBar { overflow: hidden hidden; }"
+    can_focus = False
+    memory: reactive[MemoryPlan | None] = reactive(None)
+
+    def render_line(self, y: int) -> Strip:
+        width = self.size.width
+        if self.memory is None:
+            return self.blank(width)
+        if y == 0:
+            total = self.memory.device_total
+            text = f"one GPU, {total:.1f} GiB (vLLM may use {self.memory.budget:.1f})"
+            return self.strip([(text, "dim")], width)
+        if y == 1:
+            return self.strip(bar_cells(self.memory, width), width)
+        lines = self._legend(width)
+        if y - 2 < len(lines):
+            return self.strip(lines[y - 2], width)
+        return self.blank(width)
+
+    def _legend(self, width: int) -> list[list[Cell]]:
+        assert self.memory is not None
+        lines: list[list[Cell]] = [[]]
+        for entry in legend_cells(self.memory, narrow=width < 60):
+            taken = sum(len(text) for text, _ in lines[-1])
+            if taken + sum(len(text) for text, _ in entry) > width:
+                lines.append([])
+            lines[-1] += entry
+        return lines

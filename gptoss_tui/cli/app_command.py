@@ -1,0 +1,63 @@
+"""The app: on the user's own boxes, or (`demo`) on simulated ones with a throw-away home."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import tempfile
+from argparse import Namespace
+from typing import Any
+
+from gptoss_tui.cli.output import Output
+from gptoss_tui.cli.session import fleet_options, new_hub
+from gptoss_tui.errors import UsageError
+from gptoss_tui.remote.fleet import Fleet, FleetOptions
+from gptoss_tui.state.paths import paths
+
+DEMO_TRAFFIC = 7.0
+
+
+async def open_app(arguments: Namespace, output: Output) -> int:
+    """Open the app on this user's boxes."""
+    return await _run(fleet_options(arguments), demo=False)
+
+
+async def demo(arguments: Namespace, output: Output) -> int:
+    """Simulated boxes over real SSH, in a home of their own that is removed at the end."""
+    from gptoss_tui.sim.run import SimFleet
+
+    traffic = DEMO_TRAFFIC if arguments.traffic is None else arguments.traffic
+    sim = SimFleet(arguments.boxes, seed=arguments.seed, speed=arguments.speed, traffic=traffic)
+    with tempfile.TemporaryDirectory(prefix="gptoss-tui-demo-") as home:
+        os.environ["GPTOSS_TUI_HOME"] = home
+        async with sim:
+            options = FleetOptions(
+                config_file=sim.ssh_config,
+                source="demo",
+                with_local=False,
+                read_only=arguments.read_only,
+            )
+            return await _run(options, demo=True)
+
+
+async def _run(options: FleetOptions, *, demo: bool) -> int:
+    if not sys.stdout.isatty():
+        raise UsageError(
+            "The app needs a terminal.", "Scripts use the commands: gptoss-tui --help."
+        )
+    from gptoss_tui.app.app import GptossApp
+
+    async with Fleet(new_hub(), paths(), options) as fleet:
+        app = GptossApp(fleet, demo=demo)
+        loop = asyncio.get_running_loop()
+        # A hang-up means "go on without me": what was launched goes on on the box.
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, _leave, app)
+        await app.run_async()
+        return app.return_code or 0
+
+
+def _leave(app: Any) -> None:
+    app.exit()
