@@ -2,9 +2,10 @@
 
 GptossError
 ├── UsageError               the words of the command are off               exit 2
-├── NotFoundError            no such box, server, launch or file            exit 7
+├── NotFoundError            no such server, launch or file                 exit 7
 ├── StateError               our own files cannot be read or written        exit 1
 ├── ReadOnlyError            --read-only forbids the change                 exit 1
+├── InternalError            a fault of our own; details in the debug log   exit 1
 ├── BoxError                 the box cannot be reached or entered           exit 3
 │   ├── UnknownNameError     the name does not resolve
 │   ├── UnreachableError     nothing answers at that address and port
@@ -74,6 +75,12 @@ class ReadOnlyError(GptossError):
     code = "read_only"
 
 
+class InternalError(GptossError):
+    """An exception that nobody foresaw, without its traceback: that goes to the debug log."""
+
+    code = "internal"
+
+
 class BoxError(GptossError):
     code = "box"
     exit_code = 3
@@ -118,7 +125,23 @@ class UnknownHostKeyError(HostKeyError):
 
 
 class ChangedHostKeyError(HostKeyError):
+    """`ours` says that the old key is in our own file alone, so that the app can forget it."""
+
     code = "host_key_changed"
+
+    def __init__(
+        self,
+        message: str,
+        next_step: str = "",
+        *,
+        host: str,
+        port: int,
+        fingerprint: str,
+        key: str,
+        ours: bool = False,
+    ) -> None:
+        super().__init__(message, next_step, host=host, port=port, fingerprint=fingerprint, key=key)
+        self.ours = ours
 
 
 class ConnectionLostError(BoxError):

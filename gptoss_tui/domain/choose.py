@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
+from gptoss_tui.domain.engines import ENGINES
 from gptoss_tui.domain.findings import gpu_is_free
 from gptoss_tui.domain.gpu import Gpu
 from gptoss_tui.domain.host import BoxReport
-from gptoss_tui.domain.plan import Plan, PlanGpu, PlanRequest, recommend
+from gptoss_tui.domain.instance import Instance
+from gptoss_tui.domain.plan import (
+    Plan,
+    PlanGpu,
+    PlanRequest,
+    model_named,
+    recommend,
+    reserved_bytes,
+)
 from gptoss_tui.errors import DoesNotFitError, UsageError
 
 
@@ -23,6 +34,9 @@ def plan_gpu(gpu: Gpu) -> PlanGpu:
         memory_total_bytes=gpu.memory_total_bytes,
         compute_capability=gpu.compute_capability,
         memory_used_bytes=gpu.memory_used_bytes or 0,
+        memory_reserved_bytes=gpu.memory_reserved_bytes
+        if gpu.memory_reserved_bytes is not None
+        else reserved_bytes(gpu.name, gpu.memory_total_bytes),
         index=gpu.index,
         uuid=gpu.uuid,
     )
@@ -53,6 +67,7 @@ def choose(
     When nothing fits, the plan of the largest number of GPUs says why. Raises `UsageError`,
     `DoesNotFitError`.
     """
+    request = on_disk(request, report)
     if ids:
         gpus = named_gpus(report, ids)
         return gpus, recommend(_on(request, gpus))
@@ -78,6 +93,45 @@ def choose(
             "Choose a smaller --tensor-parallel-size.",
         )
     return best
+
+
+def on_disk(request: PlanRequest, report: BoxReport) -> PlanRequest:
+    """The request with what the box's disk holds already, and how much room it has."""
+    name = model_named(request.model).name
+    engine = ENGINES.get(request.engine)
+    image = engine.image(request.engine_version) if engine else None
+    rooms = [disk.free_bytes for disk in report.disks if disk.free_bytes is not None]
+    return msgspec.structs.replace(
+        request,
+        cached_bytes=sum(cached.bytes for cached in report.cached if cached.model == name),
+        image_there=report.docker is not None and image in report.docker.images,
+        disk_free_bytes=min(rooms, default=None),
+    )
+
+
+def taken_gpus(running: Iterable[Instance]) -> frozenset[str]:
+    """The GPUs (index or UUID) that running servers have."""
+    return frozenset(
+        gpu
+        for instance in running
+        if instance.state not in ("exited", "failed")
+        for gpu in instance.gpu_ids
+    )
+
+
+def spare(
+    report: BoxReport, chosen: tuple[Gpu, ...], taken: frozenset[str] = frozenset()
+) -> tuple[PlanGpu, ...]:
+    """The free GPUs of the box that were not chosen."""
+    ours = {gpu.index for gpu in chosen}
+    return tuple(
+        plan_gpu(gpu)
+        for gpu in report.gpus
+        if gpu.index not in ours
+        and gpu.memory_total_bytes
+        and gpu_is_free(gpu)
+        and not {str(gpu.index), gpu.uuid} & taken
+    )
 
 
 def _on(request: PlanRequest, gpus: tuple[Gpu, ...]) -> PlanRequest:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from gptoss_tui.domain.gpu import GIB, MIB, Gpu
 from gptoss_tui.domain.host import BoxReport, DockerInfo, Finding
+from gptoss_tui.domain.parse.numbers import whole
 from gptoss_tui.domain.parse.probe import Probe
 
 # A desktop, a monitor or the driver itself hold some memory on an idle card.
@@ -33,6 +34,7 @@ def findings(
         *_gpus(probe),
         *_driver(probe.report),
         *_docker(probe, docker, docker_problem),
+        *_tools(probe),
         *_disks(probe.report),
     ]
     order = {"blocker": 0, "warning": 1, "ok": 2}
@@ -97,13 +99,13 @@ def _busy(gpu: Gpu) -> Finding:
         level="warning",
         what=f"GPU {gpu.index} ({gpu.name}) already holds {used:.1f} GiB"
         + (f": {who}." if who else "."),
-        do="It is not chosen by itself. End that process, or use another GPU.",
+        do="It is not chosen by itself. Where no server of yours has it, end that process.",
     )
 
 
 def _driver(report: BoxReport) -> Iterator[Finding]:
-    major = (report.driver_version or "").split(".")[0]
-    if report.gpus and major.isdigit() and int(major) < CUDA13_DRIVER:
+    major = whole((report.driver_version or "").split(".")[0])
+    if report.gpus and major is not None and major < CUDA13_DRIVER:
         yield Finding(
             code="driver_old",
             level="warning",
@@ -171,6 +173,22 @@ def _no_docker(probe: Probe, problem: tuple[str, str] | None) -> Finding:
         what="There is no Docker here.",
         do="Install Docker Engine: https://docs.docker.com/engine/install/.",
     )
+
+
+def _tools(probe: Probe) -> Iterator[Finding]:
+    """What the launch helper needs; a box that told of no program at all was not asked."""
+    if not probe.tools:
+        return
+    missing = [tool for tool in ("setsid", "tar") if tool not in probe.tools]
+    if not probe.tools & {"curl", "python3"}:
+        missing.append("curl (or python3)")
+    if missing:
+        yield Finding(
+            code="tools",
+            level="blocker",
+            what=f"The box lacks what a launch is carried by: {', '.join(missing)}.",
+            do="Install it with the box's package manager (setsid is in util-linux).",
+        )
 
 
 def _disks(report: BoxReport) -> Iterator[Finding]:

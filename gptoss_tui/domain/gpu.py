@@ -22,13 +22,17 @@ class GpuProcess(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Gpu(msgspec.Struct, frozen=True, kw_only=True):
-    """One GPU as its driver describes it."""
+    """One GPU as its driver describes it.
+
+    `memory_reserved_bytes` is what the driver keeps of the total for itself: CUDA sees the rest.
+    """
 
     index: int
     name: str
     uuid: str | None = None
     memory_total_bytes: int | None = None
     memory_used_bytes: int | None = None
+    memory_reserved_bytes: int | None = None
     compute_capability: str | None = None
     power_limit_w: float | None = None
     mig: bool = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import islice
 
 Point = tuple[datetime, float | None]
 
@@ -35,8 +36,8 @@ class Series:
 
     def values(self, count: int | None = None) -> list[float | None]:
         """The newest `count` values (all by default), oldest first."""
-        values = [value for _, value in self._points]
-        return values if count is None else values[-count:] if count > 0 else []
+        newest = islice(reversed(self._points), max(0, count) if count is not None else None)
+        return [value for _, value in newest][::-1]
 
     def known(self) -> list[float]:
         return [value for _, value in self._points if value is not None]

@@ -21,10 +21,18 @@ class Disk(msgspec.Struct, frozen=True, kw_only=True):
     total_bytes: int | None = None
 
 
+class CachedModel(msgspec.Struct, frozen=True, kw_only=True):
+    """A model in the box's cache: "openai/gpt-oss-20b", and its bytes on disk, whole or in part."""
+
+    model: str
+    bytes: int
+
+
 class DockerInfo(msgspec.Struct, frozen=True, kw_only=True):
     """The Docker Engine. `via` says how it is spoken to.
 
     "socket": the forwarded socket; "dial-stdio" / "sudo dial-stdio": through an exec channel.
+    `images` are the tags that are there.
     """
 
     version: str
@@ -33,6 +41,7 @@ class DockerInfo(msgspec.Struct, frozen=True, kw_only=True):
     runtimes: tuple[str, ...] = ()
     cdi_devices: tuple[str, ...] = ()
     root_dir: str | None = None
+    images: tuple[str, ...] = ()
     rootless: bool = False
 
 
@@ -61,6 +70,7 @@ class BoxReport(Body, frozen=True, kw_only=True, tag="box"):
     gpus: tuple[Gpu, ...] = ()
     docker: DockerInfo | None = None
     disks: tuple[Disk, ...] = ()
+    cached: tuple[CachedModel, ...] = ()
     home: str | None = None
     cache_dir: str | None = None
     listening_ports: tuple[int, ...] = ()
@@ -72,8 +82,16 @@ LinkPhase = Literal["connecting", "needs_you", "up", "degraded", "lost", "retryi
 
 
 class LinkState(Body, frozen=True, kw_only=True, tag="link"):
-    """The connection to a box; `reason` in a sentence where it is not up."""
+    """The connection to a box; `reason` in a sentence where it is not up.
+
+    "degraded": nothing came for `silent_s`, but the connection is not given up.
+    """
 
     phase: LinkPhase
     reason: str = ""
     silent_s: float | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether there is a connection that may be used, silent or not."""
+        return self.phase in ("up", "degraded")

@@ -10,6 +10,8 @@ from typing import Literal
 
 import msgspec
 
+from gptoss_tui.domain.startup import Prediction
+
 SPEC_VERSION = 1
 LABEL_SPEC = "io.gptoss-tui.spec"
 LABEL_LAUNCH = "io.gptoss-tui.launch"
@@ -22,7 +24,8 @@ class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     `gpu_ids` are what Docker's DeviceIDs take (an index or a UUID); `port` is published on `bind`
     of the box; `arguments` are the engine's own, after the image; `cache_dir` is the box's HF
-    `hub` folder, mounted at the engine's; `shm_bytes` is `--shm-size`.
+    `hub` folder, mounted at the engine's; `shm_bytes` is `--shm-size`; `planned` is what the plan
+    said of the engine's memory.
     """
 
     version: int = SPEC_VERSION
@@ -46,6 +49,7 @@ class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True):
     has_token: bool = False
     created_by: str = ""
     created_at: str = ""
+    planned: Prediction | None = None
 
 
 class Secrets:

@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from gptoss_tui.domain.facts import Body
+from gptoss_tui.domain.startup import Prediction, StartupFigures
 
 PhaseName = Literal[
     "reserve", "pull", "create", "start", "weights", "load", "compile", "capture", "warmup", "ready"
@@ -46,7 +47,10 @@ class Phase(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LaunchProgress(Body, frozen=True, kw_only=True, tag="launch"):
-    """A launch as it stands. `error` and `next_step` are sentences, where it failed."""
+    """A launch as it stands. `error` and `next_step` are sentences, where it failed.
+
+    `measured` is what the engine has printed of its memory, `planned` what the plan had said.
+    """
 
     launch_id: str
     name: str
@@ -56,6 +60,8 @@ class LaunchProgress(Body, frozen=True, kw_only=True, tag="launch"):
     error: str = ""
     next_step: str = ""
     leftovers: tuple[str, ...] = ()
+    planned: Prediction | None = None
+    measured: StartupFigures = StartupFigures()
 
     @property
     def current(self) -> Phase | None:

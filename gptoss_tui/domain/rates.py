@@ -60,10 +60,11 @@ def _quantiles(old: Histogram | None, new: Histogram | None) -> Quantiles | None
     if new is None:
         return None
     base = dict(old.buckets) if old else {}
-    buckets = tuple((bound, count - base.get(bound, 0.0)) for bound, count in new.buckets)
+    finite = tuple((bound, count - base.get(bound, 0.0)) for bound, count in new.buckets)
     count = new.count - (old.count if old else 0.0)
-    if count <= 0 or not buckets:
+    if count <= 0 or not finite:
         return None
+    buckets = (*finite, (math.inf, count))
     return Quantiles(
         p50_s=quantile(0.50, buckets),
         p90_s=quantile(0.90, buckets),

@@ -78,7 +78,7 @@ def docker_run(spec: LaunchSpec, *, with_labels: bool = False) -> tuple[str, ...
     words += ["--gpus", '"device=' + ",".join(spec.gpu_ids) + '"']
     words += ["--shm-size", str(spec.shm_bytes)]
     words += ["--stop-timeout", str(spec.stop_timeout_s)]
-    words += ["-p", f"{_bracketed(spec.bind)}:{spec.port}:{engine.container_port}"]
+    words += ["-p", f"{bracketed(spec.bind)}:{spec.port}:{engine.container_port}"]
     if spec.cache_dir:
         words += ["-v", f"{spec.cache_dir}:{engine.cache_mount}"]
     for key, value in engine.environment(spec):
@@ -101,12 +101,14 @@ def command_line(words: tuple[str, ...]) -> str:
 
 def command_page(words: tuple[str, ...]) -> str:
     """The same line broken before each option, for reading; it can be pasted as it is."""
-    line = ""
+    lines: list[list[str]] = [[]]
     for word in words:
-        quoted = shlex.quote(word)
-        breaks = word.startswith("-") and line
-        line += f" \\\n  {quoted}" if breaks else f" {quoted}" if line else quoted
-    return line
+        option = word.startswith("-") and word != "-d"
+        pair_is_full = lines[-1] and lines[-1][0].startswith("-") and len(lines[-1]) > 1
+        if option or pair_is_full:
+            lines.append([])
+        lines[-1].append(word)
+    return " \\\n  ".join(shlex.join(line) for line in lines)
 
 
 def base_url(spec_or_port: LaunchSpec | int) -> str:
@@ -131,5 +133,6 @@ def openai_env(url: str, model: str, needs_api_key: bool = False) -> str:
     return "\n".join(lines)
 
 
-def _bracketed(address: str) -> str:
+def bracketed(address: str) -> str:
+    """An address as it stands before a port: IPv6 in brackets."""
     return f"[{address}]" if ":" in address else address

@@ -17,7 +17,10 @@ class Quantiles(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Histogram(msgspec.Struct, frozen=True, kw_only=True):
-    """A Prometheus histogram since the server's start: cumulative `(upper bound s, count)`."""
+    """A Prometheus histogram since the server's start: cumulative `(upper bound s, count)`.
+
+    The bounds are finite (JSON has no infinity); `count` is that of the bucket without a bound.
+    """
 
     buckets: tuple[tuple[float, float], ...] = ()
     total: float = 0.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 
 from gptoss_tui.domain.engines import engine_named
@@ -11,12 +11,12 @@ from gptoss_tui.domain.gpu import Gpu
 from gptoss_tui.domain.host import BoxReport
 from gptoss_tui.domain.instance import Instance
 from gptoss_tui.domain.launch import LaunchSpec
-from gptoss_tui.domain.plan import Plan
+from gptoss_tui.domain.plan import Plan, prediction
 from gptoss_tui.errors import ConflictError, UsageError
 
 # Docker's own rule for container names.
-_NAME = re.compile(r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}$")
-_IMAGE = re.compile(r"^[a-z0-9][a-zA-Z0-9._/:@-]*$")
+_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}")
+_IMAGE = re.compile(r"[a-z0-9][a-zA-Z0-9._/:@-]*")
 FIRST_PORT = 8000
 
 
@@ -67,8 +67,9 @@ def build_spec(
         needs_api_key=needs_api_key,
         created_by=created_by,
         created_at=created_at.isoformat(timespec="seconds"),
+        planned=prediction(plan),
     )
-    _check_gpus(spec, running, {gpu.uuid or "": gpu for gpu in gpus})
+    _check_gpus(running, gpus)
     return spec
 
 
@@ -81,7 +82,7 @@ def _free_name(model: str, running: tuple[Instance, ...]) -> str:
 
 
 def _checked_name(name: str, running: tuple[Instance, ...]) -> str:
-    if not _NAME.match(name):
+    if not _NAME.fullmatch(name):
         raise UsageError(
             f"{name!r} is no container name.",
             "Use letters, digits, dots, dashes and underscores, beginning with a letter or digit.",
@@ -92,7 +93,7 @@ def _checked_name(name: str, running: tuple[Instance, ...]) -> str:
 
 
 def _checked_image(image: str) -> str:
-    if not _IMAGE.match(image):
+    if not _IMAGE.fullmatch(image):
         raise UsageError(f"{image!r} is no image name.", "Write it as repository:tag.")
     return image
 
@@ -108,15 +109,14 @@ def _checked_port(port: int | None, report: BoxReport, running: tuple[Instance, 
     return port
 
 
-def _check_gpus(spec: LaunchSpec, running: tuple[Instance, ...], chosen: Mapping[str, Gpu]) -> None:
+def _check_gpus(running: tuple[Instance, ...], chosen: tuple[Gpu, ...]) -> None:
     """No GPU of ours twice. An index in an old spec counts for the GPU with that index."""
     for instance in running:
         if not instance.managed or instance.state in ("exited", "failed"):
             continue
-        for gpu_id in instance.gpu_ids:
-            for uuid, gpu in chosen.items():
-                if gpu_id in (uuid, str(gpu.index)):
-                    raise ConflictError(
-                        f"GPU {gpu.index} is taken by {instance.name}.",
-                        "Choose other GPUs (--gpu-ids), or stop that server.",
-                    )
+        for gpu in chosen:
+            if {gpu.uuid, str(gpu.index)} & set(instance.gpu_ids):
+                raise ConflictError(
+                    f"GPU {gpu.index} is taken by {instance.name}.",
+                    "Choose other GPUs (--gpu-ids), or stop that server.",
+                )

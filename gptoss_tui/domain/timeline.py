@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -16,7 +17,9 @@ import msgspec
 from gptoss_tui.domain.docker_failures import failure_of
 from gptoss_tui.domain.engines.base import PhaseMark
 from gptoss_tui.domain.parse.docker_pull import PullProgress
+from gptoss_tui.domain.parse.numbers import moment, whole
 from gptoss_tui.domain.progress import PHASES, LaunchProgress, LaunchState, Phase, PhaseName
+from gptoss_tui.domain.startup import Prediction, StartupFigures
 
 _EVENT = re.compile(r"^@(\d+) (\S+) ?(.*)$")
 _HELPER_PHASES: dict[str, PhaseName] = {
@@ -43,6 +46,8 @@ class LaunchLog:
         self._left: list[str] = []
         self._at: datetime | None = None
         self.engine_name = "vllm"
+        self._planned: Prediction | None = None
+        self._measured = StartupFigures()
 
     @property
     def progress(self) -> LaunchProgress:
@@ -56,19 +61,23 @@ class LaunchLog:
             error=self._error[0],
             next_step=self._error[1],
             leftovers=tuple(self._left),
+            planned=self._planned,
+            measured=self._measured,
         )
 
     def feed(self, line: str) -> None:
         """Read one line of the helper's log. Odd lines change nothing."""
         match = _EVENT.match(line)
         if match:
-            self._at = datetime.fromtimestamp(int(match[1]), UTC)
+            self._at = moment(whole(match[1])) or self._at
             self._event(match[2], match[3])
         elif line.startswith("{"):
             self._docker(line)
 
     def feed_engine(self, mark: PhaseMark, at: datetime | None) -> None:
         """What the engine's own log told, at the box's time `at`."""
+        if mark.figures is not None:
+            self._measured = self._measured.and_then(mark.figures)
         if mark.fatal:
             if self._state == "failed" or not self._error[0]:
                 self._error = (mark.fatal, mark.next_step)
@@ -114,8 +123,12 @@ class LaunchLog:
             about = json.loads(rest)
         except ValueError:
             return
+        if not isinstance(about, dict):
+            return
         self._name = str(about.get("name") or "")
         self.engine_name = str(about.get("engine") or "vllm")
+        with suppress(msgspec.ValidationError):
+            self._planned = msgspec.convert(about.get("planned"), Prediction | None)
 
     def _docker(self, line: str) -> None:
         try:
@@ -143,7 +156,7 @@ class LaunchLog:
         self._error = ("The launch was cancelled.", "")
         for name, phase in self._phases.items():
             if phase.state == "running":
-                self._set(name, state="failed", ended_at=self._at)
+                self._set(name, state="failed", ended_at=self._not_before(self._at))
 
     def _failed(self, step: str, said: str) -> None:
         if step == "wait":
@@ -160,7 +173,7 @@ class LaunchLog:
         self._error = (sentence, next_step)
         for name, phase in self._phases.items():
             if phase.state == "running":
-                self._set(name, state="failed", ended_at=self._at)
+                self._set(name, state="failed", ended_at=self._not_before(self._at))
 
     # --- phases ---------------------------------------------------------------------------------
 
@@ -169,6 +182,7 @@ class LaunchLog:
         position = PHASES.index(name)
         if any(self._phases[later].state != "pending" for later in PHASES[position + 1 :]):
             return
+        at = self._not_before(at)
         for earlier in PHASES[:position]:
             state = self._phases[earlier].state
             if state == "running":
@@ -180,7 +194,12 @@ class LaunchLog:
 
     def _end(self, name: PhaseName) -> None:
         if self._phases[name].state == "running":
-            self._set(name, state="done", ended_at=self._at)
+            self._set(name, state="done", ended_at=self._not_before(self._at))
+
+    def _not_before(self, at: datetime | None) -> datetime | None:
+        """`at`, but never before the last phase began: the helper stamps whole seconds only."""
+        begun = [phase.started_at for phase in self._phases.values() if phase.started_at]
+        return at and max([at, *begun])
 
     def _update(self, name: PhaseName, *, fraction: float | None, detail: str) -> None:
         phase = self._phases[name]

@@ -13,13 +13,14 @@ import msgspec
 from gptoss_tui.domain.launch import EngineName, LaunchSpec
 from gptoss_tui.domain.progress import PhaseName
 from gptoss_tui.domain.serving import EngineSnapshot
+from gptoss_tui.domain.startup import StartupFigures
 
 
 class PhaseMark(msgspec.Struct, frozen=True, kw_only=True):
     """What one log line tells of a launch: the phase that runs now, and how far it is.
 
     `fraction` 0.0 to 1.0 or None; `detail` a short text; `fatal` a sentence where the line says
-    that the launch has failed, with `next_step`.
+    that the launch has failed, with `next_step`; `figures` what it says of the engine's memory.
     """
 
     phase: PhaseName | None = None
@@ -27,6 +28,7 @@ class PhaseMark(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
     fatal: str = ""
     next_step: str = ""
+    figures: StartupFigures | None = None
 
 
 class Engine(Protocol):

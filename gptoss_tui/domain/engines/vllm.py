@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import Literal
 
 from gptoss_tui.domain.engines import vllm_log, vllm_metrics
@@ -60,9 +61,8 @@ class Vllm:
 
     def recognises(self, image: str, command: tuple[str, ...]) -> bool:
         words = " ".join(command)
-        return "vllm" in image.rpartition(":")[0].rpartition("/")[2] or any(
-            sign in words for sign in ("vllm serve", "vllm.entrypoints")
-        )
+        name = image.partition("@")[0].rpartition("/")[2].partition(":")[0]
+        return "vllm" in name or any(sign in words for sign in ("vllm serve", "vllm.entrypoints"))
 
     def served_model(self, command: tuple[str, ...]) -> str | None:
         for flag in ("--served-model-name", "--model"):
@@ -76,7 +76,7 @@ class Vllm:
 
 
 def _value_of(flag: str, command: tuple[str, ...]) -> str | None:
-    for word, following in zip(command, (*command[1:], ""), strict=True):
+    for word, following in zip_longest(command, command[1:], fillvalue=""):
         if word == flag:
             return following or None
         if word.startswith(f"{flag}="):

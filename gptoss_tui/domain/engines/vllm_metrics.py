@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from prometheus_client import Metric
-from prometheus_client.parser import text_string_to_metric_families
-
+from gptoss_tui.domain.parse.numbers import finite
 from gptoss_tui.domain.serving import EngineCounters, EngineSnapshot, Histogram
+
+if TYPE_CHECKING:
+    from prometheus_client import Metric
 
 # Family names as the parser reports them (without _total); later names win over older ones.
 # Source of the life spans: vLLM's `v1/metrics/loggers.py` in releases 0.10.1 to 0.33.
@@ -64,11 +67,17 @@ def read_metrics(page: str) -> EngineSnapshot:
 
 def _families(page: str) -> dict[str, Metric]:
     """The wanted families. Their lines are picked first: parsing all 55 kB costs twenty times more."""
+    # The package brings an HTTP server along: it is loaded where a page is read, not before.
+    from prometheus_client.parser import text_string_to_metric_families
+
     picked = "\n".join(line for line in page.splitlines() if _is_wanted(line))
     found: dict[str, Metric] = {}
     try:
         for family in text_string_to_metric_families(picked + "\n"):
-            found[family.name] = family
+            if family.name in found:  # samples without a "# TYPE" line come one by one
+                found[family.name].samples.extend(family.samples)
+            else:
+                found[family.name] = family
     except (ValueError, KeyError, IndexError):
         return found  # a torn page: what was read before the tear is still true
     return found
@@ -93,7 +102,7 @@ def _values(family: Metric, suffix: str = "") -> Iterable[float]:
 
 def _total(family: Metric) -> float | None:
     """The sum over engines (data parallel replicas have one sample each)."""
-    values = [value for value in _values(family) if value >= 0]
+    values = [value for value in _values(family) if 0 <= value < math.inf]
     return sum(values) if values else None
 
 
@@ -106,7 +115,11 @@ def _counters(families: dict[str, Metric]) -> EngineCounters:
     figures: dict[str, float | Histogram | None] = {}
     for name, field in _COUNTERS.items():
         if name in families:
-            samples = [s.value for s in families[name].samples if not s.name.endswith("_created")]
+            samples = [
+                sample.value
+                for sample in families[name].samples
+                if not sample.name.endswith("_created") and math.isfinite(sample.value)
+            ]
             figures[field] = sum(samples) if samples else None
     for name, field in _HISTOGRAMS.items():
         if name in families:
@@ -118,8 +131,12 @@ def _histogram(family: Metric) -> Histogram:
     buckets: defaultdict[float, float] = defaultdict(float)
     total = count = 0.0
     for sample in family.samples:
+        if not math.isfinite(sample.value):
+            continue
         if sample.name.endswith("_bucket"):
-            buckets[float(sample.labels.get("le", "inf"))] += sample.value
+            bound = finite(sample.labels.get("le"))
+            if bound is not None:
+                buckets[bound] += sample.value
         elif sample.name.endswith("_sum"):
             total += sample.value
         elif sample.name.endswith("_count"):
@@ -133,10 +150,10 @@ def _pool(families: dict[str, Metric]) -> tuple[int | None, float | None]:
     if info is None or not info.samples:
         return None, None
     labels = info.samples[0].labels
-    tokens = _number(labels.get("kv_cache_size_tokens"))
+    tokens = finite(labels.get("kv_cache_size_tokens"))
     return (
         None if tokens is None else round(tokens),
-        _number(labels.get("kv_cache_max_concurrency")),
+        finite(labels.get("kv_cache_max_concurrency")),
     )
 
 
@@ -146,10 +163,3 @@ def _model(families: dict[str, Metric]) -> str | None:
             if name := sample.labels.get("model_name"):
                 return str(name)
     return None
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        return float(text or "")
-    except ValueError:
-        return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gptoss_tui.domain.gpu import MIB, GpuSample
+from gptoss_tui.domain.parse.numbers import finite, whole
 
 _COLUMNS: dict[str, tuple[str, float]] = {
     "pwr": ("power_w", 1),
@@ -22,6 +23,8 @@ _COLUMNS: dict[str, tuple[str, float]] = {
     "ccpm": ("confidential_used_bytes", MIB),
 }
 
+Round = tuple[GpuSample, ...]
+
 
 class DmonParser:
     """Columns go by their names in the header: 3 to 22 occur, in the order of `-s`.
@@ -38,22 +41,22 @@ class DmonParser:
         self._seen = 0
         self._size: int | None = None
 
-    def feed(self, line: str) -> tuple[GpuSample, ...] | None:
-        """Read one line; the round that it completes, or None."""
+    def feed(self, line: str) -> list[Round]:
+        """Read one line; the rounds that it completes: none, one, or (the second row of all) two."""
         words = line.replace("#", " ").split()
         if "gpu" in words and not words[0].isdigit():
             # pmon's header has a pid column: its rows are processes, not GPUs.
             self._columns = [] if "pid" in words else [word.lower() for word in words]
-            return None
+            return []
         sample = self._sample(words)
-        return None if sample is None else self._add(sample)
+        return [] if sample is None else self._add(sample)
 
-    def flush(self) -> tuple[GpuSample, ...] | None:
+    def flush(self) -> list[Round]:
         """The round that is under way, at the end of the stream."""
         return self._taken()
 
-    def _add(self, sample: GpuSample) -> tuple[GpuSample, ...] | None:
-        finished: tuple[GpuSample, ...] | None = None
+    def _add(self, sample: GpuSample) -> list[Round]:
+        finished: list[Round] = []
         if sample.index <= self._last_index:
             finished = self._taken()
             self._size, self._seen = self._seen, 0
@@ -61,30 +64,24 @@ class DmonParser:
         self._seen += 1
         self._round.append(sample)
         if self._size is not None and self._seen >= self._size:
-            return self._taken()
+            finished += self._taken()
         return finished
 
-    def _taken(self) -> tuple[GpuSample, ...] | None:
+    def _taken(self) -> list[Round]:
         taken, self._round = tuple(self._round), []
-        return taken or None
+        return [taken] if taken else []
 
     def _sample(self, words: list[str]) -> GpuSample | None:
         if not self._columns or len(words) != len(self._columns):
             return None
         row = dict(zip(self._columns, words, strict=True))
-        if not row.get("gpu", "").isdigit():
+        index = whole(row.get("gpu"))
+        if index is None or index < 0:
             return None
         figures: dict[str, Any] = {}
         for column, word in row.items():
             field, scale = _COLUMNS.get(column, ("", 1))
-            value = _number(word)
+            value = finite(word)
             if field and value is not None:
                 figures[field] = round(value * scale) if field.endswith("_bytes") else value
-        return GpuSample(index=int(row["gpu"]), **figures)
-
-
-def _number(word: str) -> float | None:
-    try:
-        return float(word)
-    except ValueError:
-        return None
+        return GpuSample(index=index, **figures)

@@ -1,4 +1,4 @@
-"""What the Docker Engine API answers: containers as instances, pulls as bytes, logs as frames."""
+"""What the Docker Engine API answers: containers as instances, and its times."""
 
 from __future__ import annotations
 
@@ -6,64 +6,30 @@ import re
 import shlex
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 from gptoss_tui.domain.engines import engine_of
 from gptoss_tui.domain.instance import Instance, InstanceState
 from gptoss_tui.domain.launch import LABEL_LAUNCH, LABEL_SPEC, LaunchSpec
+from gptoss_tui.domain.parse.numbers import moment
 from gptoss_tui.domain.render import spec_from_label
 from gptoss_tui.errors import StateError
-
-Stream = Literal["stdout", "stderr"]
-
-
-class LogDemuxer:
-    """Splits Docker's multiplexed log: frames of 8 bytes head (stream, 3 zeros, length) and body."""
-
-    def __init__(self) -> None:
-        self._rest = b""
-
-    def feed(self, data: bytes) -> list[tuple[Stream, bytes]]:
-        """The payloads that `data` brought; a body is handed on before it is complete."""
-        buffer = self._rest + data
-        frames: list[tuple[Stream, bytes]] = []
-        while len(buffer) >= 8:
-            length = int.from_bytes(buffer[4:8], "big")
-            body = buffer[8 : 8 + length]
-            stream: Stream = "stderr" if buffer[0] == 2 else "stdout"
-            if len(body) < length:
-                # Keep the rest of this frame as a frame of its own, so that memory stays bounded.
-                if body:
-                    frames.append((stream, body))
-                    missing = (length - len(body)).to_bytes(4, "big")
-                    buffer = buffer[:4] + missing
-                break
-            frames.append((stream, body))
-            buffer = buffer[8 + length :]
-        self._rest = buffer
-        return frames
-
+from gptoss_tui.text import clean_line
 
 _STAMP = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d) ?")
 
 
-def split_stamp(line: str) -> tuple[datetime | None, str]:
-    """Docker's RFC 3339 stamp (UTC) and the line behind it; None where there is no stamp."""
-    match = _STAMP.match(line)
-    if not match:
-        return None, line
-    at = parse_time(match[0].strip())
-    return at, line[match.end() :]
-
-
 def parse_time(text: str | None) -> datetime | None:
-    """An RFC 3339 time with any number of decimals, as UTC; None for Docker's zero time."""
+    """An RFC 3339 time with any number of decimals, as UTC; None for an odd or a zero one."""
     match = _STAMP.match((text or "") + " ")
     if not match or match[1].startswith("0001"):
         return None
     micro = (match[2] or ".0")[1:7].ljust(6, "0")
     zone = "+00:00" if match[3] == "Z" else match[3]
-    return datetime.fromisoformat(f"{match[1]}.{micro}{zone}").astimezone(UTC)
+    try:
+        return datetime.fromisoformat(f"{match[1]}.{micro}{zone}").astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def instances_from_containers(listed: Iterable[Mapping[str, Any]]) -> tuple[Instance, ...]:
@@ -131,8 +97,9 @@ def _model(image: str, command: tuple[str, ...]) -> str | None:
 
 
 def _name(container: Mapping[str, Any]) -> str:
+    """As it is shown and asked for again: one clean line."""
     names = container.get("Names") or []
-    return str(names[0]).lstrip("/") if names else str(container.get("Id") or "?")[:12]
+    return clean_line(str(names[0]).lstrip("/") if names else str(container.get("Id") or "?")[:12])
 
 
 def _published(
@@ -167,6 +134,4 @@ def _state(container: Mapping[str, Any]) -> tuple[InstanceState, int | None]:
 
 def _created(container: Mapping[str, Any]) -> datetime | None:
     created = container.get("Created")
-    if isinstance(created, int | float) and created > 0:
-        return datetime.fromtimestamp(created, UTC)
-    return None
+    return moment(created) if isinstance(created, int | float) and created > 0 else None

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 
 from gptoss_tui.domain.gpu import MIB, Gpu, GpuProcess, GpuSample
+from gptoss_tui.domain.parse.numbers import finite, whole
 
 GPU_FIELDS: tuple[str, ...] = (
     "index",
     "uuid",
     "memory.total",
     "memory.used",
+    "memory.reserved",
     "compute_cap",
     "power.limit",
     "mig.mode.current",
@@ -46,7 +48,7 @@ def rows(text: str, fields: tuple[str, ...]) -> list[Row]:
     found: list[Row] = []
     for line in text.splitlines():
         cells = [cell.strip() for cell in line.split(",", len(fields) - 1)]
-        if len(cells) == len(fields) and cells[0].isdigit():
+        if len(cells) == len(fields) and whole(cells[0]) is not None:
             known = (None if _UNKNOWN.match(cell) else cell for cell in cells)
             found.append(dict(zip(fields, known, strict=True)))
     return found
@@ -56,11 +58,12 @@ def parse_gpus(text: str, fields: tuple[str, ...] = GPU_FIELDS) -> tuple[Gpu, ..
     """The answer to `--query-gpu=GPU_FIELDS --format=csv,noheader[,nounits]`."""
     return tuple(
         Gpu(
-            index=int(row["index"] or 0),
+            index=whole(row["index"]) or 0,
             name=row.get("name") or "unknown GPU",
             uuid=row.get("uuid"),
             memory_total_bytes=_mib(row.get("memory.total")),
             memory_used_bytes=_mib(row.get("memory.used")),
+            memory_reserved_bytes=_mib(row.get("memory.reserved")),
             compute_capability=row.get("compute_cap"),
             power_limit_w=number(row.get("power.limit")),
             mig=(row.get("mig.mode.current") or "").lower() == "enabled",
@@ -73,7 +76,7 @@ def parse_samples(text: str, fields: tuple[str, ...] = SAMPLE_FIELDS) -> tuple[G
     """The answer to `--query-gpu=SAMPLE_FIELDS --format=csv,noheader[,nounits]`."""
     return tuple(
         GpuSample(
-            index=int(row["index"] or 0),
+            index=whole(row["index"]) or 0,
             name=row.get("name"),
             power_w=number(row.get("power.draw")),
             gpu_temp_c=number(row.get("temperature.gpu")),
@@ -92,12 +95,13 @@ def parse_compute_apps(text: str) -> tuple[GpuProcess, ...]:
     found: list[GpuProcess] = []
     for line in text.splitlines():
         uuid, _, rest = line.partition(",")
-        pid, _, rest = rest.partition(",")
+        word, _, rest = rest.partition(",")
         name, _, memory = rest.rpartition(",")
-        if pid.strip().isdigit():
+        pid = whole(word)
+        if pid is not None:
             found.append(
                 GpuProcess(
-                    pid=int(pid),
+                    pid=pid,
                     name=name.strip() or "?",
                     gpu_uuid=uuid.strip() or None,
                     memory_bytes=_mib(memory),
@@ -187,7 +191,7 @@ def explain_failure(text: str, status: int = 0) -> tuple[str, str] | None:
 def number(cell: str | None) -> float | None:
     """The number at the head of a cell, with or without its unit; None where there is none."""
     match = _NUMBER.match(cell or "")
-    return float(match[1]) if match else None
+    return finite(match[1]) if match else None
 
 
 def _mib(cell: str | None) -> int | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import UTC, datetime
+from datetime import datetime
 
 import msgspec
 
 from gptoss_tui.domain.gpu import Gpu, GpuProcess
-from gptoss_tui.domain.host import BoxReport, Disk
+from gptoss_tui.domain.host import BoxReport, CachedModel, Disk
 from gptoss_tui.domain.parse import nvidia_smi
+from gptoss_tui.domain.parse.numbers import moment, whole
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,17 +48,16 @@ def parse_probe(text: str, gpu_fields: tuple[str, ...]) -> Probe:
     system = _pairs(sections["system"])
     docker = _pairs(sections["docker"])
     gpu_text = "\n".join(sections["gpus"])
-    status = _int("".join(sections["gpus_status"]).strip())
+    status = whole("".join(sections["gpus_status"]).strip())
     gpus = _with_processes(
         nvidia_smi.parse_gpus(gpu_text, gpu_fields),
         nvidia_smi.parse_compute_apps("\n".join(sections["apps"])),
     )
     problem = None if gpus or not gpu_text else nvidia_smi.explain_failure(gpu_text, status or 0)
-    seconds = _int(system.get("time"))
     return Probe(
         report=_report(system, sections, gpus),
-        box_time=None if seconds is None else datetime.fromtimestamp(seconds, UTC),
-        uid=_int(system.get("uid")),
+        box_time=moment(whole(system.get("time"))),
+        uid=whole(system.get("uid")),
         tools=frozenset(system.get("tools", "").split()),
         socket=docker.get("socket"),
         denied=docker.get("denied"),
@@ -108,13 +108,14 @@ def _report(
         os=release.get("PRETTY_NAME", system.get("system", "")).strip('"') or None,
         kernel=system.get("kernel") or None,
         architecture=system.get("architecture") or None,
-        cpus=_int(system.get("cpus")),
+        cpus=whole(system.get("cpus")),
         memory_total_bytes=_kib(system.get("memory_kib")),
         is_container=bool([line for line in sections["container"] if line]),
         driver_version=nvidia_smi.parse_driver_version(banner),
         cuda_version=nvidia_smi.parse_cuda_version(banner),
         gpus=gpus,
         disks=tuple(filter(None, map(_disk, sections["disks"]))),
+        cached=tuple(filter(None, map(_cached, sections["cached"]))),
         home=home,
         cache_dir=f"{hf_home}/hub" if hf_home else None,
         listening_ports=_ports(sections["ports"]),
@@ -128,6 +129,15 @@ def _with_processes(gpus: tuple[Gpu, ...], apps: tuple[GpuProcess, ...]) -> tupl
         )
         for gpu in gpus
     )
+
+
+def _cached(line: str) -> CachedModel | None:
+    """`models--openai--gpt-oss-20b 13439712`, as the hub's cache names its folders."""
+    name, _, size = line.strip().partition(" ")
+    kept = _kib(size)
+    if kept is None or not name.startswith("models--"):
+        return None
+    return CachedModel(model=name.removeprefix("models--").replace("--", "/", 1), bytes=kept)
 
 
 def _disk(line: str) -> Disk | None:
@@ -152,19 +162,12 @@ def _ports(lines: list[str]) -> tuple[int, ...]:
 
 def _server(line: str) -> Server | None:
     parts = line.split(maxsplit=2)
-    pid = _int(parts[0]) if parts else None
+    pid = whole(parts[0]) if parts else None
     if len(parts) < 3 or pid is None:
         return None
     return Server(pid=pid, user=parts[1], command=tuple(parts[2].split()))
 
 
-def _int(text: str | None) -> int | None:
-    try:
-        return int(text or "")
-    except ValueError:
-        return None
-
-
 def _kib(text: str | None) -> int | None:
-    value = _int(text)
+    value = whole(text)
     return None if value is None else value * 1024

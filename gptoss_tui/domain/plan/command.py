@@ -11,7 +11,7 @@ from gptoss_tui.domain.plan.versions import Version
 def command(request: PlanRequest, model: Model, version: Version) -> tuple[str, ...]:
     """The model, then its flags. Planning these flags again gives the same plan."""
     words = [
-        model.name,
+        model.bf16_name if request.checkpoint == "bf16" else model.name,
         "--max-model-len",
         str(request.max_model_len),
         "--max-num-seqs",
@@ -27,6 +27,12 @@ def command(request: PlanRequest, model: Model, version: Version) -> tuple[str, 
         words += ["--kv-cache-dtype", request.kv_cache_dtype]
     if request.kv_cache_memory_bytes is not None:
         words += ["--kv-cache-memory-bytes", str(request.kv_cache_memory_bytes)]
+    if request.block_size is not None:
+        words += ["--block-size", str(request.block_size)]
+    if request.async_scheduling is not None:
+        words.append(f"--{'' if request.async_scheduling else 'no-'}async-scheduling")
+    if request.disable_hybrid_kv_cache_manager:
+        words.append("--disable-hybrid-kv-cache-manager")
     if request.enforce_eager:
         words.append("--enforce-eager")
     if versions.has_shutdown_timeout(version):

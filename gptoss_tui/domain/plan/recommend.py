@@ -6,7 +6,8 @@ from itertools import product
 
 import msgspec
 
-from gptoss_tui.domain.plan.planner import plan, settle
+from gptoss_tui.domain.plan.planner import plan
+from gptoss_tui.domain.plan.settle import settle
 from gptoss_tui.domain.plan.types import Plan, PlanRequest
 
 _RANK = {"fits": 0, "tight": 1, "does_not_fit": 2, "unsupported": 3}
@@ -22,12 +23,13 @@ def recommend(request: PlanRequest) -> Plan:
 
     Only what the request leaves at None is chosen. `max_num_seqs` follows the number of users.
     """
+    if request.engine != "vllm":
+        return plan(request)
     settings = settle(request)
     if request.max_num_seqs is None:
         wanted = max(SEQS_FLOOR, 2 * (request.users or SEQS_FLOOR))
-        request = msgspec.structs.replace(
-            request, max_num_seqs=min(wanted, SEQS_CEILING, settings.seqs)
-        )
+        seqs = max(request.users or 1, min(wanted, SEQS_CEILING, settings.seqs))
+        request = msgspec.structs.replace(request, max_num_seqs=seqs)
     best: Plan | None = None
     for utilization, batch in product(
         _UTILIZATIONS if request.gpu_memory_utilization is None else (None,),

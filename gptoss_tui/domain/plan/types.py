@@ -6,25 +6,25 @@ from typing import Literal
 
 import msgspec
 
-from gptoss_tui.errors import UsageError
+from gptoss_tui.domain.plan.cost import Cost
+from gptoss_tui.domain.plan.speed import Throughput
 
 DEFAULT_VLLM_VERSION = "0.32.0"
+DEFAULT_VERSIONS = {"vllm": DEFAULT_VLLM_VERSION, "sglang": "0.5.23", "ollama": "0.13.3"}
 
 Verdict = Literal["fits", "tight", "does_not_fit", "unsupported"]
+Checkpoint = Literal["mxfp4", "bf16"]
 Basis = Literal["exact", "measured", "estimated"]
 
 
-class PlanInputError(UsageError):
-    """A request that makes no sense, in one sentence."""
-
-    code = "plan_input"
-
-
 class PlanGpu(msgspec.Struct, frozen=True, kw_only=True):
-    """One GPU as the box reports it. `memory_used_bytes` is held by others before the launch."""
+    """One GPU as the box reports it. `memory_used_bytes` is held by others before the launch;
+    `memory_reserved_bytes` is what the driver keeps for itself, which CUDA does not see.
+    """
 
     name: str
     memory_total_bytes: int
+    memory_reserved_bytes: int = 0
     compute_capability: str | None = None
     memory_used_bytes: int = 0
     index: int = 0
@@ -35,7 +35,11 @@ class PlanRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What shall be served on which GPUs. None leaves a value to the engine's own default.
 
     `max_model_len` in tokens; `users` simultaneous requests at that context;
-    `gpu_memory_utilization` 0.0 to 1.0.
+    `gpu_memory_utilization` 0.0 to 1.0. `checkpoint` "bf16" is a third party's, with all weights in
+    BF16. `quantization` and `dtype` are what the user wants to pass to the engine: the plan says
+    what they do. `corrections` are GiB of KV cache by `predict.correction_key`, as this box has
+    shown them in earlier launches; `cached_bytes` of the checkpoint are on its disk already,
+    `image_there` says that the engine's image is, and `disk_free_bytes` how much room is left.
     """
 
     model: str
@@ -51,6 +55,16 @@ class PlanRequest(msgspec.Struct, frozen=True, kw_only=True):
     kv_cache_dtype: str | None = None
     kv_cache_memory_bytes: int | None = None
     enforce_eager: bool = False
+    block_size: int | None = None
+    async_scheduling: bool | None = None
+    disable_hybrid_kv_cache_manager: bool = False
+    checkpoint: Checkpoint = "mxfp4"
+    quantization: str | None = None
+    dtype: str | None = None
+    corrections: tuple[tuple[str, float], ...] = ()
+    cached_bytes: int = 0
+    image_there: bool = False
+    disk_free_bytes: int | None = None
 
 
 class MemoryPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,12 +95,21 @@ class KvPlan(msgspec.Struct, frozen=True, kw_only=True):
     needed_gib_for_one_request: float
 
 
+class Alternative(msgspec.Struct, frozen=True, kw_only=True):
+    """Something near that fits. `change` in words, `flags` as the words of `gptoss-tui plan`."""
+
+    change: str
+    flags: tuple[str, ...]
+    verdict: Verdict
+    fits_requests: int
+
+
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """A verdict with its figures. `command` is the engine's arguments, the model first.
 
     `band_gib` is how far the measured parts may be off; `basis` says of each part whether it is
     exact, measured or estimated. `fits_requests` is the largest number of simultaneous requests
-    at full context.
+    at full context. `throughput`, `cost` and `alternatives` are filled in by `complete`.
     """
 
     verdict: Verdict
@@ -102,3 +125,6 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
     download_bytes: int
     disk_bytes: int
+    throughput: Throughput | None = None
+    cost: Cost | None = None
+    alternatives: tuple[Alternative, ...] = ()

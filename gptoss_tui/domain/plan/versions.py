@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from gptoss_tui.domain.plan.types import PlanInputError, PlanRequest
+from gptoss_tui.domain.plan.wrong import PlanInputError
 
 Version = tuple[int, int, int]
 OLDEST: Version = (0, 10, 1)
@@ -42,14 +42,17 @@ def default_batching(version: Version, memory_bytes: int, name: str) -> tuple[in
     return 8192, 1024
 
 
-def subtracts_graphs(version: Version, request: PlanRequest) -> bool:
+def subtracts_graphs(version: Version, *, eager: bool) -> bool:
     """From 0.20.0 the estimated CUDA graphs come out of the KV pool (v1/worker/gpu_worker.py)."""
-    return version >= (0, 20, 0) and not request.enforce_eager
+    return version >= (0, 20, 0) and not eager
 
 
-def concurrent_batches(version: Version) -> int:
-    """Batches charged to the sliding window: from 0.26 two, as async scheduling is the default."""
-    return 2 if version >= (0, 26, 0) else 1
+def concurrent_batches(version: Version, async_scheduling: bool | None = None) -> int:
+    """Batches charged to the sliding window: from 0.26 two while scheduling is asynchronous.
+
+    Asynchronous scheduling is the default there; before 0.26 one batch is charged in any case.
+    """
+    return 2 if version >= (0, 26, 0) and async_scheduling is not False else 1
 
 
 def has_null_block(version: Version) -> bool:

@@ -1,0 +1,118 @@
+"""One line of a log, taken apart: who said it, how loud, and what, without the prefixes of others."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Literal
+
+import msgspec
+
+from gptoss_tui.text import clean
+
+Level = Literal["debug", "info", "warning", "error", ""]
+LONGEST = 8_000
+
+# Compose writes "service-1  | ", journald and docker their times, a terminal that lost its escape
+# bytes "[1;36m", markdown "**(...)**".
+_COMPOSE = re.compile(r"^([A-Za-z0-9][\w.-]{0,60})\s*\| (?!\s*\d+/\d+)")
+_JOURNAL = re.compile(
+    r"^(?:\[ *\d+\.\d+\] |[A-Z][a-z]{2} +\d{1,2} \d\d:\d\d:\d\d )(?:\S+ )?([\w.@-]+)(?:\[\d+\])?: "
+    r"|^[A-Z][a-z]{2} +\d{1,2} \d\d:\d\d:\d\d: ()"
+)
+# Programs that start an engine print its lines with a time and a level of their own.
+_WRAPPED = re.compile(r"^- [\w.]+ - [A-Z]+ - ?|^\[(?:Info|Warning|Error)\] \(Process\) ?")
+_TIME = re.compile(r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?[ \t:]")
+_COLOUR = re.compile(r"\[(?:\d{1,3};)*\d{1,3}m")
+_RANK = re.compile(
+    r"^\**(?:\((\w[\w :.-]{0,40}?pid=\d+[^()]{0,60}"
+    r"|(?:EngineCore|Api|APIServer|Worker|VllmWorker|RayWorker|DP|TP|PP)\w*[^()]{0,60})\)"
+    r"|\[(rank\d+)\]:?)\**[ \t]?"
+)
+_VLLM = re.compile(
+    r"^(DEBUG|INFO|WARNING|ERROR|CRITICAL)(?::|\b) ?"
+    r"(?:\d\d-\d\d \d\d:\d\d:\d\d ?(?:\[\S{0,80}?:\d+\]|[\w.]+\.py:\d+\])?)? ?"
+)
+_SGLANG = re.compile(r"^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:[.,]\d+)?((?: \w+)*)\] ?")
+_SLOG = re.compile(r"\blevel=(DEBUG|INFO|WARN|ERROR)\b")
+_LEVELS: dict[str, Level] = {
+    "DEBUG": "debug", "INFO": "info", "WARNING": "warning", "WARN": "warning", "ERROR": "error",
+    "CRITICAL": "error",
+}  # fmt: skip
+# Access lines, and lines that quote what users and models say.
+_TALK = re.compile(
+    r'"?(?:GET|POST|PUT|HEAD|DELETE|OPTIONS) \S+ HTTP/\d|\[GIN\]|Received request |Added request |'
+    r"Receive: obj=|Finish: obj=|Generated response|prompt: ['\"]|\"(?:prompt|content|messages)\":"
+)
+# Words of a loud line that is no failure: a probe of a backend, a report to the maker.
+_ASIDE = re.compile(
+    r"stats\.vllm\.ai|Failed to import Triton kernels|Dumping input data|_report_usage|Cannot use FA version|usage_lib|Exception ignored in"
+    r"|No available shared memory broadcast block|Retrying in|retrying in"
+)
+_WARNING = re.compile(r"\b\w*Warning: |^\[?W\d{3,}|^warning:|^\[W ", re.IGNORECASE)
+_DOCKER = re.compile(
+    r"error response from daemon|^docker: |nvidia-container-|failed to register layer|"
+    r"ImagePullBackOff|Failed to pull image|OCI runtime|trying to connect to the docker|"
+    r"docker daemon|manifest for \S+ not found|toomanyrequests|docker\.io/|error pulling image|"
+    r"^Error: (?:pull|image)|Cannot start service|could not select device driver|"
+    r"unknown or invalid runtime name",
+    re.IGNORECASE,
+)
+
+
+class Line(msgspec.Struct, frozen=True):
+    """`speaker` keeps apart what ranks and services of one log say; `message` keeps its indent."""
+
+    text: str
+    speaker: tuple[str, str]
+    level: Level
+    message: str
+    talk: bool = False
+    docker: bool = False
+
+
+def take_apart(raw: str) -> Line:
+    """Read one line, without its end. Never raises."""
+    text = _COLOUR.sub("", clean(_unwrapped(raw[:LONGEST]))).replace("\n", " ").rstrip()
+    message, service = text, ""
+    if found := _COMPOSE.match(message):
+        service, message = found[1], message[found.end() :]
+    message = _TIME.sub("", message)
+    if found := _JOURNAL.match(message):
+        service, message = service or found[1] or "", message[found.end() :]
+    message = _WRAPPED.sub("", message)
+    level, rank, message = _speaker(message)
+    talk = bool(_TALK.search(message) or _ASIDE.search(message))
+    return Line(text, (service, rank), level, message, talk, bool(_DOCKER.search(message)))
+
+
+def _speaker(message: str) -> tuple[Level, str, str]:
+    level: Level = ""
+    rank = ""
+    for _ in range(4):
+        if found := _RANK.match(message):
+            rank = found[1] or found[2]
+        elif found := _VLLM.match(message) if not level else None:
+            level = _LEVELS[found[1]]
+        elif found := _SGLANG.match(message):
+            rank = rank or found[1].strip()
+        else:
+            break
+        message = message[found.end() :]
+    if not level:
+        if found := _SLOG.search(message):
+            level = _LEVELS[found[1]]
+        elif _WARNING.search(message):
+            level = "warning"
+    return level, rank, message
+
+
+def _unwrapped(raw: str) -> str:
+    """A line of Docker's json-file driver is a document around the line."""
+    if raw.startswith('{"log":'):
+        try:
+            said = json.loads(raw).get("log")
+        except ValueError:
+            return raw
+        return said if isinstance(said, str) else raw
+    return raw

@@ -1,0 +1,76 @@
+"""Words that speak of weights, vocabulary, disk, ports and the network."""
+
+from __future__ import annotations
+
+from gptoss_tui.domain.doctor.rows import LIKELY, WEAK, row
+
+_HUB = r"(?:huggingface\.co|hf\.co|hf-mirror|cdn-lfs|xethub)"
+
+FILE_ROWS = (
+    row("harmony_vocab", r"HarmonyError: error downloading or loading vocab"
+        r"|error downloading or loading vocab file|openaipublic\.blob\.core\.windows\.net"),
+    row("hub_refused", rf"(?:401|403) Client Error.*{_HUB}|GatedRepoError|Access to model .* is "
+        r"restricted|Cannot access gated repo|Invalid (?:user token|credentials in Authorization)"
+        rf"|(?:Unauthorized|Forbidden) for url: \S*{_HUB}|RepositoryNotFoundError: 401"),
+    row("hub_rate_limit", r"429 Client Error|HTTP (?:status|Error) .*429.*hugging"
+        r"|We had to rate limit you"),
+    row("model_not_found", rf"404 Client Error.*{_HUB}/(?:api/models/[\w./-]+|[\w.-]+/[\w.-]+/resolve/"
+        r"\S+/config\.json)|RepositoryNotFoundError|RevisionNotFoundError"
+        r"|is not a local folder and is not a valid model identifier"
+        r"|Repo id must (?:be in the form|use alphanumeric)|Invalid repository ID or local directory"
+        r"|does not appear to have a file named config\.json|HFValidationError"
+        r"|model ['\"]?[\w./:-]+['\"]? not found(?:, try pulling it first)?$"
+        r"|pull model manifest: file does not exist|No such file or directory: '\S*config\.json'"
+        r"|Can't load the configuration of|model path does not exist", LIKELY),
+    row("hub_unreachable", rf"(?:Failed to establish a new connection|Name or service not known"
+        rf"|NameResolutionError|Max retries exceeded|MaxRetryError|ConnectTimeout|ReadTimeout"
+        rf"|Temporary failure in name resolution|Network is unreachable).*{_HUB}"
+        rf"|{_HUB}.*(?:Failed to (?:establish|resolve)|Name or service not known|Network is "
+        rf"unreachable|Temporary failure in name resolution|timed out)"
+        rf"|[Ww]e couldn't connect to '?https://{_HUB}|Cannot reach .*{_HUB}"
+        r"|LocalEntryNotFoundError|OfflineModeIsEnabled|outgoing traffic has been disabled", LIKELY),
+    row("download_broken", r"CAS service error|Data processing error: |File reconstruction error"
+        r"|Consistency check failed|hf_transfer.*(?:error|failed)|digest mismatch"
+        r"|IncompleteRead|ChunkedEncodingError|Connection broken:|An error occurred while downloading"
+        r"|max retries exceeded: |error decoding response body|RuntimeError: Internal Writer Error"
+        r"|RemoteProtocolError: peer closed", LIKELY),
+    row("weights_damaged", r"SafetensorError|MetadataIncompleteBuffer|HeaderTooLarge|InvalidHeader"
+        r"|Error while deserializing header|Cannot find any model weights with"
+        r"|tensor .* data is not within the file bounds|invalid magic (?:number|characters)"
+        r"|PytorchStreamReader failed|Unable to load weights from|unexpectedly reached end of file"
+        r"|No such file or directory: .*\.safetensors|Missing shard|gguf_init_from_file.*failed"
+        r"|file is (?:truncated|corrupted)"),
+    row("tokenizer_missing", r"TypeError: not a string$", after=r"SentencePiece|tokenizer"),
+    row("tokenizer_missing", r"Can't load tokenizer for|Couldn't instantiate the backend tokenizer"
+        r"|Tokenizer class \S+ does not exist|does not appear to have a file named tokenizer"
+        r"|Failed to load (?:the )?tokenizer|(?:data did not match any variant of untagged enum "
+        r"(?:ModelWrapper|PreTokenizerTypeWrapper))|Error loading tokenizer"
+        r"|Converting from (?:SentencePiece and )?Tiktoken failed"),
+    row("checkpoint_mismatch", r"There is no module or parameter named|Following weights were not "
+        r"initialized from checkpoint|(?:KeyError|AttributeError): '[\w.]*(?:mlp|experts|layers|w13|w2|"
+        r"blocks|scales|gate_up_proj|down_proj|qkv_proj|sinks|router)[\w.]*'"
+        r"|size mismatch for |The size of tensor a \(\d+\) must match|Attempted to load weight \("
+        r"|missing tensor '|wrong number of tensors|tensor '[\w.]+' has (?:wrong shape|invalid)"
+        r"|wrong shape; expected", LIKELY),
+    row("checkpoint_mismatch", r"AssertionError: Tried to load weights of size|start \(\d+\) \+ length "
+        r"\(\d+\) exceeds dimension size", LIKELY),
+    row("disk_full", r"No space left on device|\(os error 28\)|ENOSPC|[Dd]isk quota exceeded"
+        r"|not enough (?:free )?(?:disk )?space (?:on|to|in)|[Nn]ot enough disk space"
+        r"|There is not enough space on the disk", scope="both", serving=True),
+    row("port_taken", r"\[Errno 98\]|[Aa]ddress already in use|EADDRINUSE|address is already in use"
+        r"|port is already allocated|Only one usage of each socket address"
+        r"|[Pp]ort \d+ is (?:already )?(?:in use|not available|occupied|unavailable)", scope="both"),
+    row("no_permission", r"PermissionError: \[Errno 13\]|\[Errno 30\] Read-only file system"
+        r"|(?:open|mkdir|unlink|chmod) /\S+: (?:permission denied|read-only file system)"
+        r"|Permission denied \(os error 13\)|PermissionError at /"),
+    row("certificate", r"CERTIFICATE_VERIFY_FAILED|certificate verify failed|SSLCertVerificationError"
+        r"|failed to verify certificate|x509: |self[- ]signed certificate|unable to get local issuer"
+        r"|invalid peer certificate"),
+    row("process_limit", r"can't start new thread|pthread_create failed|Too many open files"
+        r"|[Rr]esource temporarily unavailable|fork: retry|failed to create new OS thread",
+        LIKELY, serving=True),
+    row("registry_unreachable", r"registry\.ollama\.ai.*(?:no such host|i/o timeout|connection refused|"
+        r"network is unreachable|server misbehaving)|dial tcp: lookup registry", LIKELY),
+    row("pull_broken", r"registry\.ollama\.ai.*(?:EOF|TLS handshake timeout|connection reset)"
+        r"|pull model manifest: (?:5\d\d|EOF|Get )", WEAK),
+)  # fmt: skip

@@ -1,0 +1,139 @@
+"""What one service of a log has said so far: candidates for a cause, and its last words."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from dataclasses import dataclass
+
+from gptoss_tui.domain.doctor.lines import Line
+from gptoss_tui.domain.doctor.rows import HINT, Row
+from gptoss_tui.domain.doctor.table import docker_row, row_of, worth_a_look
+from gptoss_tui.domain.doctor.tracebacks import GENERIC, Raised, Tracebacks
+
+_MOST_MARKS, _MOST_EVIDENCE = 48, 4
+_READY = re.compile(
+    r"Application startup complete|The server is fired up and ready|llama runner started in"
+    r"|server is listening on http"
+)
+# After the server was ready: only with one of these is an exception more than a failed request.
+_DIED = re.compile(
+    r"EngineDeadError|EngineCore encountered a fatal error|AsyncLLM output_handler failed"
+    r"|Engine core proc \S+ died|[Rr]eceived sigquit|SIGQUIT received|Scheduler hit an exception"
+    r"|Initialization failed\. warmup|Worker proc \S+ died|MQLLMEngine.*(?:dead|terminated)"
+)
+_STOPS = re.compile(
+    r"Shutting down|Application shutdown complete|shutdown triggered|signal_handler|SIGTERM"
+)
+
+
+@dataclass
+class Mark:
+    """A candidate: the first line that spoke of the cause, and the lines that show it."""
+
+    cause: str
+    rank: int
+    number: int
+    message: str
+    evidence: tuple[tuple[int, str], ...]
+    said: frozenset[str]
+
+
+class Service:
+    """Feed it the lines of one service in their order. What it keeps does not grow with them."""
+
+    def __init__(self) -> None:
+        self.marks: dict[str, Mark] = {}
+        self.hints: deque[tuple[str, int, str]] = deque(maxlen=2)
+        self.raised: Raised | None = None
+        self.stopping = False
+        self._generic: tuple[int, str] | None = None
+        self._loud: deque[tuple[int, str]] = deque(maxlen=4)
+        self._any: deque[tuple[int, str]] = deque(maxlen=4)
+        self._tracebacks = Tracebacks()
+        self._serving = False
+        self._requests: list[tuple[int, Row, Line]] = []
+
+    def feed(self, number: int, line: Line) -> None:
+        if line.talk:
+            return
+        frames = self._tracebacks.frames(line)
+        raised = self._tracebacks.feed(number, line)
+        message = line.message
+        if line.text.strip():
+            self._any.append((number, line.text))
+        if _READY.search(message):
+            self._ready()
+        elif _STOPS.search(message):
+            self.stopping = True
+        if _DIED.search(message):
+            self._died()
+        if line.level == "debug":
+            return
+        if GENERIC.search(message):
+            self._generic = self._generic or (number, line.text)
+        elif raised is not None and not raised.generic and not self._serving:
+            self.raised = self.raised or raised
+        if line.level == "error" and not self._serving:
+            self._loud.append((number, line.text))
+        self._match(number, line, frames)
+
+    def _match(self, number: int, line: Line, frames: str) -> None:
+        if not worth_a_look(line.message):
+            return
+        row = docker_row(line.message) if line.docker else None
+        row = row or row_of(line.message, frames)
+        if row is None:
+            return
+        if line.level == "info":
+            return
+        if row.rank == HINT or (line.level == "warning" and not row.warned):
+            self.hints.append((row.cause, number, line.text))
+        elif self._serving and not row.serving:
+            # It may have been one request's; should the engine die, it was more.
+            self._requests = [*self._requests[-7:], (number, row, line)]
+        else:
+            self._note(number, row, line)
+
+    def _note(self, number: int, row: Row, line: Line) -> None:
+        said = " ".join(line.message.split())
+        there = self.marks.get(row.cause)
+        if there is None:
+            if len(self.marks) < _MOST_MARKS:
+                self.marks[row.cause] = Mark(
+                    row.cause, row.rank, number, line.message, ((number, line.text),),
+                    frozenset({said}),
+                )  # fmt: skip
+            return
+        if row.rank < there.rank:
+            there.rank, there.number, there.message = row.rank, number, line.message
+        if said not in there.said and len(there.evidence) < _MOST_EVIDENCE:
+            there.evidence = (*there.evidence, (number, line.text))
+            there.said = there.said | {said}
+
+    def _ready(self) -> None:
+        """It came up: whatever was said before did not keep it from that."""
+        self._serving = True
+        self.marks.clear()
+        self.hints.clear()
+        self._loud.clear()
+        self.raised = self._generic = None
+        self.stopping = False
+
+    def _died(self) -> None:
+        if not self._serving or self.stopping:
+            return
+        self._serving = False
+        for number, row, line in self._requests:
+            self._note(number, row, line)
+        self._requests = []
+
+    def last_words(self, *, always: bool) -> list[tuple[int, str]]:
+        """The lines that show an unknown failure; none where nothing failed."""
+        if self.raised is not None:
+            return [*self.raised.frames[-3:], (self.raised.number, self.raised.message)]
+        if self._generic is not None and (not self._serving or always):
+            return sorted({*self._loud, self._generic})
+        if not always:
+            return []
+        return list(self._loud or self._any)

@@ -1,0 +1,30 @@
+"""From the sentence that a launch kept of its failure back to the cause it was made of."""
+
+from __future__ import annotations
+
+from gptoss_tui.domain.doctor.causes import CAUSES
+from gptoss_tui.domain.doctor.changes import change_for
+from gptoss_tui.domain.doctor.diagnosis import Diagnosis
+
+
+def retold(sentence: str, next_step: str) -> Diagnosis:
+    """The diagnosis of a launch of which nothing but its last words is left."""
+    if not sentence:
+        return Diagnosis(verdict="nothing_wrong", explanation="The launch tells of no failure.")
+    for cause in CAUSES.values():
+        if sentence.startswith(cause.explanation.rstrip(".")):
+            return Diagnosis(
+                verdict="known", cause=cause.code, evidence=(sentence,), lines=(0,),
+                explanation=cause.explanation, fix=cause.fix,
+                change=change_for(cause.code, sentence),
+            )  # fmt: skip
+    if "exit code 137" in sentence:
+        cause = CAUSES["killed"]
+        return Diagnosis(
+            verdict="known", cause="killed", evidence=(sentence,), lines=(0,),
+            explanation=cause.explanation, fix=cause.fix,
+        )  # fmt: skip
+    return Diagnosis(
+        verdict="unknown", evidence=(sentence,), lines=(0,),
+        explanation="The launch failed, with words that are not known here.", fix=next_step,
+    )  # fmt: skip

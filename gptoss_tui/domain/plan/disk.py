@@ -1,0 +1,49 @@
+"""What a launch fetches and how much room it takes on the box's disk."""
+
+from __future__ import annotations
+
+from gptoss_tui.domain.plan import versions
+from gptoss_tui.domain.plan.models import model_named
+from gptoss_tui.domain.plan.types import PlanRequest
+
+# Unpacked images: vLLM 0.27.1 as one user measured it; the others from their tags' sizes.
+_IMAGE_BYTES = {"vllm": 26 * 10**9, "sglang": 30 * 10**9, "ollama": 4 * 10**9}
+# vLLM up to 0.13 also fetches the copy in original/: its pattern *.safetensors matches there too.
+_ONCE = (0, 14, 0)
+
+
+def checkpoint_bytes(request: PlanRequest) -> int:
+    """All bytes that this engine version fetches of the checkpoint (weight_utils.py)."""
+    model = model_named(request.model)
+    if request.checkpoint == "bf16":
+        return 2 * model.parameters
+    twice = request.engine == "vllm" and versions.parse(request.engine_version) < _ONCE
+    return model.checkpoint_bytes * (2 if twice else 1)
+
+
+def download_bytes(request: PlanRequest) -> int:
+    """What of it is not on the box yet."""
+    return max(0, checkpoint_bytes(request) - request.cached_bytes)
+
+
+def disk_bytes(request: PlanRequest) -> int:
+    """The room that is still needed, with the engine's unpacked image."""
+    image = 0 if request.image_there else _IMAGE_BYTES.get(request.engine, 0)
+    return download_bytes(request) + image
+
+
+def warnings(request: PlanRequest) -> list[str]:
+    """Where the room is known: too little, or less than the guide's rule of twice the model."""
+    free, needed = request.disk_free_bytes, disk_bytes(request)
+    if free is None:
+        return []
+    if free < needed:
+        return [
+            f"The disk has {free / 1e9:.0f} GB left, and the launch needs {needed / 1e9:.0f} GB."
+        ]
+    if free < 2 * download_bytes(request):
+        return [
+            f"The disk has {free / 1e9:.0f} GB left: enough, but less than the guide's rule of "
+            "twice the model."
+        ]
+    return []

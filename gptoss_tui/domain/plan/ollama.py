@@ -1,0 +1,104 @@
+"""A plan for Ollama: context times parallel slots, and what goes to the CPU when it is too large.
+
+Sources: Ollama's envconfig (OLLAMA_NUM_PARALLEL, OLLAMA_CONTEXT_LENGTH, OLLAMA_KV_CACHE_TYPE) and
+two published runs: gpt-oss:20b with 131,072 tokens of q8_0 cache and one slot held 15,132 MiB of an
+RTX 5090; 120b with two slots of 131,072 tokens held 9,216 MiB of f16 cache for the full-attention
+layers and 90 MiB for the window ones. Everything is an estimate.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from gptoss_tui.domain.plan import disk
+from gptoss_tui.domain.plan.models import GIB, Model, model_named
+from gptoss_tui.domain.plan.settle import check_common, context_of
+from gptoss_tui.domain.plan.types import Basis, KvPlan, MemoryPlan, Plan, PlanRequest, Verdict
+
+# CUDA context, compute buffers and the window layers' cache, from the 5090's run.
+_OVERHEAD_GIB = 1.45
+_BAND_GIB = 1.0
+# Bytes of one cached number: f16; q8_0 has 34 bytes for 32 numbers.
+_CACHE = {None: 2.0, "auto": 2.0, "bfloat16": 2.0}
+_QUANTIZED = 34 / 32
+
+
+def plan_ollama(request: PlanRequest) -> Plan:
+    """Whether it stays on the GPUs. Ollama splits layers over them by itself."""
+    check_common(request)
+    model = model_named(request.model)
+    context, slots = context_of(request, model), request.users or 1
+    total = sum(gpu.memory_total_bytes - gpu.memory_reserved_bytes for gpu in request.gpus) / GIB
+    used = sum(gpu.memory_used_bytes for gpu in request.gpus) / GIB
+    weights = _weights_gib(model)
+    per_request = context * token_bytes(model, request.kv_cache_dtype) / GIB
+    overhead = _OVERHEAD_GIB * len(request.gpus)
+    left = total - used - weights - overhead
+    concurrency = max(0.0, left / per_request)
+    verdict, reason = _verdict(left, per_request * slots, slots, context)
+    filled = msgspec.structs.replace(request, max_model_len=context, tensor_parallel_size=1)
+    return Plan(
+        verdict=verdict,
+        reason=reason,
+        request=filled,
+        tensor_parallel_size=1,
+        memory_gib=MemoryPlan(
+            device_total=total,
+            used_by_others=used,
+            budget=total - used,
+            weights=weights,
+            activation=0.0,
+            non_torch=overhead,
+            cuda_graphs=0.0,
+            kv_cache=left,
+            outside_budget=0.0,
+        ),
+        kv_cache=KvPlan(
+            tokens=int(concurrency * context),
+            max_concurrency=concurrency,
+            block_bytes=int(token_bytes(model, request.kv_cache_dtype)),
+            blocks=int(concurrency * context),
+            needed_gib_for_one_request=per_request,
+        ),
+        fits_requests=0 if verdict == "does_not_fit" else int(concurrency),
+        basis=_basis(),
+        band_gib=_BAND_GIB,
+        command=("ollama", "serve"),
+        warnings=(
+            f"Set OLLAMA_NUM_PARALLEL={slots} and OLLAMA_CONTEXT_LENGTH={context}: the default is "
+            "one slot, and further requests wait.",
+            "Memory is that of all GPUs together: Ollama spreads the layers.",
+            *disk.warnings(request),
+        ),
+        download_bytes=disk.download_bytes(request),
+        disk_bytes=disk.disk_bytes(request),
+    )
+
+
+def token_bytes(model: Model, kv_cache_dtype: str | None) -> float:
+    """Bytes of one token in the full-attention layers; the window ones are in the overhead."""
+    each = _CACHE.get(kv_cache_dtype, _QUANTIZED)
+    return model.layers / 2 * 2 * model.kv_heads * model.head_dim * each
+
+
+def _weights_gib(model: Model) -> float:
+    """The input embedding stays in the host's memory."""
+    return (model.checkpoint_bytes - model.vocabulary * model.hidden * 2) / GIB
+
+
+def _verdict(left: float, needed: float, slots: int, context: int) -> tuple[Verdict, str]:
+    if left < needed:
+        return "does_not_fit", (
+            f"{slots} slots of {context:,} tokens need {needed:.1f} GiB of cache and "
+            f"{max(0.0, left):.1f} GiB are left: Ollama moves layers to the CPU, and it gets slow."
+        )
+    if left - needed < _BAND_GIB:
+        return "tight", (
+            f"It fits by {left - needed:.1f} GiB, and the estimate may be off by {_BAND_GIB:g} GiB."
+        )
+    return "fits", f"{slots} slots of {context:,} tokens need {needed:.1f} of {left:.1f} GiB."
+
+
+def _basis() -> dict[str, Basis]:
+    parts = ("budget", "weights", "activation", "non_torch", "cuda_graphs", "kv_cache")
+    return dict.fromkeys((*parts, "kv_tokens_for_that_memory"), "estimated")

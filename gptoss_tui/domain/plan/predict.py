@@ -1,0 +1,45 @@
+"""What a plan says of the lines that the engine will print, and the key of its difference."""
+
+from __future__ import annotations
+
+from gptoss_tui.domain.plan.models import model_named
+from gptoss_tui.domain.plan.types import Plan, PlanRequest
+from gptoss_tui.domain.startup import Prediction, StartupFigures
+
+
+def prediction(made: Plan) -> Prediction:
+    """The figures of a plan, as the engine prints them."""
+    memory = made.memory_gib
+    return Prediction(
+        key=correction_key(made.request),
+        figures=StartupFigures(
+            weights_gib=round(memory.weights, 2),
+            kv_cache_gib=round(memory.kv_cache, 2),
+            kv_tokens=made.kv_cache.tokens,
+            max_concurrency=round(made.kv_cache.max_concurrency, 2),
+            cuda_graphs_gib=round(memory.cuda_graphs, 2),
+        ),
+        corrected_by_gib=round(correction_of(made.request), 3),
+    )
+
+
+def correction_key(filled: PlanRequest) -> str:
+    """What a measured difference holds for. `filled` has its tensor parallelism and batch set."""
+    return "/".join(
+        (
+            filled.engine,
+            filled.engine_version,
+            model_named(filled.model).key,
+            filled.checkpoint,
+            f"{filled.tensor_parallel_size}x{filled.gpus[0].name}",
+            f"batch{filled.max_num_batched_tokens}",
+            "eager" if filled.enforce_eager else "graphs",
+        )
+    )
+
+
+def correction_of(filled: PlanRequest) -> float:
+    """GiB of KV cache that this box has shown more (or less) than the plan said; 0 if unknown."""
+    if not filled.corrections:
+        return 0.0
+    return dict(filled.corrections).get(correction_key(filled), 0.0)

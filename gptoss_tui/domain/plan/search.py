@@ -1,0 +1,134 @@
+"""The other direction: which cards hold so many users, and what does it cost?
+
+Over the cards of the catalogue, tensor parallelism and replicas on one box of at most eight GPUs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import zip_longest
+from math import ceil
+
+import msgspec
+
+from gptoss_tui.domain.plan.catalogue import Card, Price, cards
+from gptoss_tui.domain.plan.device import gpu_of
+from gptoss_tui.domain.plan.recommend import recommend
+from gptoss_tui.domain.plan.settle import check_common
+from gptoss_tui.domain.plan.speed import Band, throughput
+from gptoss_tui.domain.plan.types import Plan, PlanGpu, PlanRequest, Verdict
+
+GPUS_A_BOX = 8
+_SIZES = (1, 2, 4, 8)
+_ANY_GPU = PlanGpu(name="any", memory_total_bytes=1)
+
+
+class Arrangement(msgspec.Struct, frozen=True, kw_only=True):
+    """A box that serves what was asked for: `replicas` servers of `tensor_parallel_size` GPUs each.
+
+    `holds` is how many requests of the whole context fit at once, over all replicas;
+    `tokens_per_s` of all users together; `usd_per_hour` by the cheapest known on-demand price,
+    None where none is known. `loses` says what the next dearer one would give.
+    """
+
+    gpu: str
+    gpus: int
+    tensor_parallel_size: int
+    replicas: int
+    verdict: Verdict
+    holds: int
+    tokens_per_s: Band | None
+    usd_per_hour: float | None
+    price: Price | None
+    command: tuple[str, ...]
+    loses: str = ""
+
+
+def search(
+    request: PlanRequest, *, among: Iterable[Card] | None = None, limit: int = 8
+) -> tuple[Arrangement, ...]:
+    """The cheapest arrangements first, those of unknown price after them.
+
+    `request.users` and `request.max_model_len` are what is asked for; its GPUs are ignored. At most
+    one arrangement of each card and size is kept: the cheapest. Raises `PlanInputError`.
+    """
+    check_common(msgspec.structs.replace(request, gpus=(_ANY_GPU,)))
+    found: list[Arrangement] = []
+    for card in among if among is not None else cards():
+        if card.mib is None:
+            continue
+        mine = [made for size in _SIZES if (made := _arrange(request, card, size)) is not None]
+        found += sorted(mine, key=lambda made: (made.gpus, -made.holds))[:1]
+    found.sort(key=_rank)
+    return _compared(found[:limit])
+
+
+def _arrange(request: PlanRequest, card: Card, size: int) -> Arrangement | None:
+    """The fewest replicas of `size` GPUs that hold the users; None where eight GPUs do not."""
+    users = request.users or 1
+    gpus = tuple(gpu_of(card, index) for index in range(size))
+    one = msgspec.structs.replace(request, gpus=gpus, tensor_parallel_size=size, users=1)
+    room = int(recommend(one).kv_cache.max_concurrency)
+    if room < 1:
+        return None
+    for replicas in range(ceil(users / room), GPUS_A_BOX // size + 1):
+        made = recommend(msgspec.structs.replace(one, users=ceil(users / replicas)))
+        if made.verdict in ("fits", "tight"):
+            return _arrangement(made, card, size, replicas)
+    return None
+
+
+def _arrangement(made: Plan, card: Card, size: int, replicas: int) -> Arrangement:
+    price = card.cheapest()
+    speed = throughput(
+        made.request.model,
+        card.name,
+        size,
+        users=made.request.users or 1,
+        context=made.request.max_model_len or 1,
+        engine=made.request.engine,
+    )
+    return Arrangement(
+        gpu=card.name,
+        gpus=size * replicas,
+        tensor_parallel_size=size,
+        replicas=replicas,
+        verdict=made.verdict,
+        holds=int(made.kv_cache.max_concurrency) * replicas,
+        tokens_per_s=None if speed is None else _times(speed.all_users, replicas),
+        usd_per_hour=None if price is None else price.usd_per_hour * size * replicas,
+        price=price,
+        command=made.command,
+    )
+
+
+def _times(band: Band, factor: int) -> Band:
+    return Band(low=band.low * factor, expected=band.expected * factor, high=band.high * factor)
+
+
+def _rank(made: Arrangement) -> tuple[bool, float, int, int]:
+    unknown = made.usd_per_hour is None
+    return unknown, made.usd_per_hour or 0.0, 0 if made.verdict == "fits" else 1, made.gpus
+
+
+def _compared(ranked: list[Arrangement]) -> tuple[Arrangement, ...]:
+    """Each with what it loses against the next one."""
+    return tuple(
+        msgspec.structs.replace(made, loses=_loses(made, dearer))
+        for made, dearer in zip_longest(ranked, ranked[1:])
+    )
+
+
+def _loses(made: Arrangement, dearer: Arrangement | None) -> str:
+    if dearer is None:
+        return ""
+    lost: list[str] = []
+    if made.holds < dearer.holds:
+        lost.append(f"holds {dearer.holds - made.holds} more requests")
+    if made.tokens_per_s and dearer.tokens_per_s:
+        share = 1 - made.tokens_per_s.expected / dearer.tokens_per_s.expected
+        if share > 0.02:
+            lost.append(f"is {1 / (1 - share):.1f} times as fast")
+    if made.verdict == "tight" and dearer.verdict == "fits":
+        lost.append("is not tight")
+    return f"the next one {' and '.join(lost) or 'gives nothing more'}"

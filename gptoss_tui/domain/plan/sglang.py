@@ -1,0 +1,157 @@
+"""A plan for SGLang, to the depth that its source allows: the static pool and what it holds.
+
+Source: `server_args.py` (mem_fraction_static from the card's size, chunked prefill and CUDA graph
+batch) and `model_runner.py` (two pools, full and sliding window, in the ratio 0.8) of 0.5.x. Nothing
+here was measured: every part is an estimate.
+"""
+
+from __future__ import annotations
+
+from math import ceil
+
+import msgspec
+
+from gptoss_tui.domain.plan import disk
+from gptoss_tui.domain.plan.kv import dtype_bytes
+from gptoss_tui.domain.plan.models import GIB, Model, model_named
+from gptoss_tui.domain.plan.settle import check_common, context_of, smallest_gpu, tensor_parallel
+from gptoss_tui.domain.plan.types import Basis, KvPlan, MemoryPlan, Plan, PlanRequest, Verdict
+from gptoss_tui.domain.plan.weights import bf16_weights_gib
+
+_MIB = 1024**2
+_SWA_RATIO = 0.8  # swa_full_tokens_ratio
+_BAND_GIB = 2.5
+# Up to this many MiB of card: chunked prefill tokens, CUDA graph batch below and from TP 4.
+_BY_SIZE: tuple[tuple[float, int, int, int], ...] = (
+    (20 * 1024, 2048, 8, 8),
+    (35 * 1024, 2048, 24, 80),
+    (60 * 1024, 4096, 32, 160),
+    (90 * 1024, 8192, 256, 512),
+    (160 * 1024, 8192, 256, 512),
+    (float("inf"), 16384, 512, 512),
+)
+
+
+def plan_sglang(request: PlanRequest) -> Plan:
+    """What SGLang's pool holds. Raises `PlanInputError` for nonsense."""
+    check_common(request)
+    model, gpu, parallel = (
+        model_named(request.model),
+        smallest_gpu(request),
+        tensor_parallel(request),
+    )
+    context = context_of(request, model)
+    visible = gpu.memory_total_bytes - gpu.memory_reserved_bytes
+    share = request.gpu_memory_utilization or mem_fraction(gpu.memory_total_bytes, parallel)
+    weights = _weights(model, parallel, request)
+    pool = visible / GIB * share - weights
+    size = token_bytes(model, parallel, request.kv_cache_dtype)
+    tokens = max(0, int(pool * GIB / size))
+    concurrency = tokens / context
+    verdict, reason = _verdict(request, pool, concurrency, context)
+    filled = msgspec.structs.replace(
+        request,
+        tensor_parallel_size=parallel,
+        max_model_len=context,
+        gpu_memory_utilization=share,
+    )
+    return Plan(
+        verdict=verdict,
+        reason=reason,
+        request=filled,
+        tensor_parallel_size=parallel,
+        memory_gib=MemoryPlan(
+            device_total=gpu.memory_total_bytes / GIB,
+            used_by_others=max(card.memory_used_bytes for card in request.gpus) / GIB,
+            budget=visible / GIB * share,
+            weights=weights,
+            activation=0.0,
+            non_torch=0.0,
+            cuda_graphs=0.0,
+            kv_cache=pool,
+            outside_budget=visible / GIB * (1 - share),
+        ),
+        kv_cache=KvPlan(
+            tokens=tokens,
+            max_concurrency=concurrency,
+            block_bytes=size,
+            blocks=tokens,
+            needed_gib_for_one_request=context * size / GIB,
+        ),
+        fits_requests=0 if verdict == "does_not_fit" else int(concurrency),
+        basis=_basis(),
+        band_gib=_BAND_GIB,
+        command=_command(filled, model),
+        warnings=(
+            "SGLang's figures are estimates from its source: none was measured.",
+            *disk.warnings(request),
+        ),
+        download_bytes=disk.download_bytes(request),
+        disk_bytes=disk.disk_bytes(request),
+    )
+
+
+def mem_fraction(total_bytes: int, tensor_parallel: int) -> float:
+    """`mem_fraction_static` where the user leaves it out (server_args.py, in MiB)."""
+    mib = total_bytes / _MIB
+    prefill, graphs, graphs_tp4 = next(row[1:] for row in _BY_SIZE if mib < row[0])
+    batch = graphs if tensor_parallel < 4 else graphs_tp4
+    kept = 512 + max(prefill, 2048) * 1.5 + batch * 2 + tensor_parallel / 8 * 1024
+    if mib > 60 * 1024:
+        kept = max(kept, 10 * 1024)
+    return round((mib - kept) / mib, 3)
+
+
+def token_bytes(model: Model, tensor_parallel: int, kv_cache_dtype: str | None) -> int:
+    """Bytes of one token of the full pool on one GPU, its share of the window pool included."""
+    heads = ceil(model.kv_heads / tensor_parallel)
+    layer = 2 * heads * model.head_dim * dtype_bytes(kv_cache_dtype)
+    return int(layer * model.layers / 2 * (1 + _SWA_RATIO))
+
+
+def _weights(model: Model, tensor_parallel: int, request: PlanRequest) -> float:
+    if request.checkpoint == "bf16":
+        return bf16_weights_gib(model, tensor_parallel)
+    return model.checkpoint_bytes / tensor_parallel / GIB
+
+
+def _verdict(
+    request: PlanRequest, pool: float, concurrency: float, context: int
+) -> tuple[Verdict, str]:
+    users = request.users or 1
+    if pool <= 0 or concurrency < 1:
+        return "does_not_fit", (
+            f"The static pool leaves {max(0.0, pool):.1f} GiB for the KV cache, less than one "
+            f"request of {context:,} tokens needs."
+        )
+    if concurrency < users:
+        return "does_not_fit", (
+            f"{users} requests of {context:,} tokens do not fit at once: {concurrency:.1f} do."
+        )
+    if pool < _BAND_GIB + pool * users / concurrency:
+        return "tight", (
+            f"It fits by less than the estimate may be off ({_BAND_GIB} GiB): lower the context."
+        )
+    return "fits", (
+        f"{pool:.1f} GiB of KV cache a GPU hold {concurrency:.1f} requests of {context:,} tokens."
+    )
+
+
+def _basis() -> dict[str, Basis]:
+    parts = ("budget", "weights", "activation", "non_torch", "cuda_graphs", "kv_cache")
+    return dict.fromkeys((*parts, "kv_tokens_for_that_memory"), "estimated")
+
+
+def _command(request: PlanRequest, model: Model) -> tuple[str, ...]:
+    words = [
+        "sglang", "serve", model.bf16_name if request.checkpoint == "bf16" else model.name,
+        "--host", "0.0.0.0", "--port", "30000",  # noqa: S104  inside the container
+        "--context-length", str(request.max_model_len),
+        "--mem-fraction-static", f"{request.gpu_memory_utilization:g}",
+        "--reasoning-parser", "gpt-oss", "--tool-call-parser", "gpt-oss", "--enable-metrics",
+    ]  # fmt: skip
+    if request.tensor_parallel_size and request.tensor_parallel_size > 1:
+        words += ["--tp", str(request.tensor_parallel_size)]
+    if request.kv_cache_dtype not in (None, "auto"):
+        words += ["--kv-cache-dtype", str(request.kv_cache_dtype)]
+    return tuple(words)
