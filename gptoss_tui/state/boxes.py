@@ -21,6 +21,7 @@ class StoredBox(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     user: str | None = None
     identity: str | None = None
     jump: str | None = None
+    options: tuple[str, ...] = ()
 
 
 def read(path: Path) -> tuple[StoredBox, ...]:

@@ -28,6 +28,11 @@ class Paths:
         return self.config / "config.toml"
 
     @property
+    def preferences_file(self) -> Path:
+        """What was chosen in the app itself (the theme)."""
+        return self.data / "preferences.toml"
+
+    @property
     def boxes_file(self) -> Path:
         return self.data / "boxes.toml"
 
@@ -69,6 +74,8 @@ def paths() -> Paths:
 
 
 def theme_dirs() -> tuple[Path, ...]:
-    """Where themes are looked for, later ones winning: shipped, the checkout's, the user's."""
+    """Where themes are looked for, later ones winning: the shipped ones, the user's."""
     package = Path(__file__).resolve().parent.parent
-    return (package / "themes", package.parent / "themes", paths().user_themes)
+    shipped = package / "themes"
+    # In a checkout they lie beside the package; beside an installed one lie other people's folders.
+    return (shipped if shipped.is_dir() else package.parent / "themes", paths().user_themes)
