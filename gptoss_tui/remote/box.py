@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Literal, Protocol, TypeVar
 
 from gptoss_tui.domain.chat import ChatDelta, ChatDone, ChatRequest
@@ -25,6 +24,7 @@ from gptoss_tui.domain.instance import InstanceList, LogLine, Notice
 from gptoss_tui.domain.launch import LaunchSpec, Secrets
 from gptoss_tui.domain.progress import LaunchProgress
 from gptoss_tui.domain.serving import EngineSnapshot
+from gptoss_tui.remote.resume import LogCursor
 
 F = TypeVar("F", bound=Callable[..., Any])
 Effect = Literal["observes", "changes"]
@@ -78,6 +78,13 @@ class Box(Protocol):
     def link(self) -> LinkState:
         """The connection as last known."""
 
+    @observes
+    def link_changes(self) -> AsyncIterator[LinkState]:
+        """The connection now, then each change of it, until it is lost.
+
+        No facts yet: who connects boxes (`remote.keeper`) publishes them, with what came before.
+        """
+
     @property
     def ssh_target(self) -> str | None:
         """What `ssh` takes to get there (None: this machine)."""
@@ -113,9 +120,12 @@ class Box(Protocol):
         *,
         tail: int | None = 200,
         follow: bool = False,
-        since: datetime | None = None,
+        cursor: LogCursor | None = None,
     ) -> AsyncIterator[Fact[LogLine]]:
-        """A server's log: the last `tail` lines (None: all), then new ones while `follow`."""
+        """A server's log: the last `tail` lines (None: all), then new ones while `follow`.
+
+        A `cursor` moves with the lines; given again, the log goes on where it stopped.
+        """
 
     @observes
     async def launches(self) -> tuple[Fact[LaunchProgress], ...]:

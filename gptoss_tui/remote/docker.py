@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
 import httpcore
@@ -12,7 +13,6 @@ import httpx
 
 from gptoss_tui.domain.docker_failures import failure_of
 from gptoss_tui.errors import (
-    ConnectionLostError,
     DockerError,
     DockerPermissionError,
     NoDockerError,
@@ -59,10 +59,12 @@ class Docker:
         self.via = via
         self.version = version
         self.api = api
+        # What the box's clock showed with the last answer, in nanoseconds since 1970.
+        self.box_now: int | None = None
 
     @classmethod
     async def connect(cls, ways: Sequence[Door]) -> Docker:
-        """Try the doors in order. Raises `NoDockerError` or `DockerPermissionError`."""
+        """Try the doors in order. Raises `NoDockerError` or `ConnectionLostError`."""
         why: list[str] = []
         for door in ways:
             client = http.client(door.opener, base_url="http://docker", timeout_s=15)
@@ -70,7 +72,7 @@ class Docker:
                 reply = await client.get("/version")
                 reply.raise_for_status()
                 about = reply.json()
-            except (httpx.HTTPError, json.JSONDecodeError, ConnectionLostError) as error:
+            except (httpx.HTTPError, json.JSONDecodeError) as error:
                 why.append(f"{door.via}: {str(error) or type(error).__name__}")
                 await client.aclose()
                 continue
@@ -101,6 +103,7 @@ class Docker:
             )
         except httpx.HTTPError as error:
             raise _broken(error) from error
+        self.box_now = _date_of(reply)
         if reply.status_code >= 400:
             raise _refusal(reply.status_code, reply.content)
         return reply
@@ -139,6 +142,14 @@ def _api_tuple(text: object, default: tuple[int, int]) -> tuple[int, int]:
         return int(major), int(minor)
     except ValueError:
         return default
+
+
+def _date_of(reply: httpx.Response) -> int | None:
+    try:
+        told = parsedate_to_datetime(reply.headers["Date"])
+    except (KeyError, ValueError):
+        return None
+    return int(told.timestamp()) * 1_000_000_000
 
 
 def _broken(error: httpx.HTTPError) -> DockerError:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -18,6 +16,7 @@ from gptoss_tui.domain.serving import EngineSnapshot
 from gptoss_tui.errors import EngineError, NotFoundError
 from gptoss_tui.remote.box import Forward
 from gptoss_tui.remote.engine_client import EngineClient
+from gptoss_tui.remote.pulse import REAL, Pulse
 from gptoss_tui.remote.servers import Servers
 from gptoss_tui.remote.transport import Transport
 
@@ -25,7 +24,8 @@ from gptoss_tui.remote.transport import Transport
 class Endpoints:
     """The HTTP clients of a box's servers, one per server, kept while the box is connected."""
 
-    def __init__(self, transport: Transport, servers: Servers) -> None:
+    def __init__(self, transport: Transport, servers: Servers, pulse: Pulse = REAL) -> None:
+        self._pulse = pulse
         self._transport = transport
         self._servers = servers
         self._clients: dict[tuple[str, int], EngineClient] = {}
@@ -39,7 +39,7 @@ class Endpoints:
         """Scrapes with rates between them; a silent server is a snapshot with `healthy` False."""
         before: tuple[float, EngineSnapshot] | None = None
         while True:
-            began = time.monotonic()
+            began = self._pulse.seconds()
             try:
                 snapshot = await self.scrape(name)
             except EngineError:
@@ -48,7 +48,7 @@ class Endpoints:
             else:
                 yield _with_rates(before, began, snapshot)
                 before = (began, snapshot)
-            await asyncio.sleep(max(0.0, period_s - (time.monotonic() - began)))
+            await self._pulse.sleep(max(0.0, period_s - (self._pulse.seconds() - began)))
 
     async def chat(
         self, name: str, request: ChatRequest, api_key: str | None
@@ -78,7 +78,7 @@ class Endpoints:
         key = (instance.host, instance.port)
         if key not in self._clients:
             engine = engine_named(instance.engine or "vllm")
-            self._clients[key] = EngineClient(self._transport, engine, *key)
+            self._clients[key] = EngineClient(self._transport, engine, *key, self._pulse)
         return self._clients[key]
 
     async def _reachable(self, name: str) -> Instance:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
@@ -14,9 +13,11 @@ from gptoss_tui.domain.chat import ChatDelta, ChatDone, ChatRequest
 from gptoss_tui.domain.engines import Engine
 from gptoss_tui.domain.parse.chat import ChatPiece, read_chunk
 from gptoss_tui.domain.parse.sse import SseParser
+from gptoss_tui.domain.render import bracketed
 from gptoss_tui.domain.serving import EngineSnapshot
 from gptoss_tui.errors import EngineError
 from gptoss_tui.remote import http
+from gptoss_tui.remote.pulse import REAL, Pulse
 from gptoss_tui.remote.transport import Transport
 from gptoss_tui.text import clean_line, decode
 
@@ -26,9 +27,12 @@ PAGE_LIMIT = 8 * 1024**2
 class EngineClient:
     """One server's HTTP client. Close it when the server is no longer watched."""
 
-    def __init__(self, transport: Transport, engine: Engine, host: str, port: int) -> None:
+    def __init__(
+        self, transport: Transport, engine: Engine, host: str, port: int, pulse: Pulse = REAL
+    ) -> None:
+        self._pulse = pulse
         self._engine = engine
-        self._where = f"{host}:{port}"
+        self._where = f"{bracketed(host)}:{port}"
         self._client = http.client(
             lambda: transport.open_tcp(host, port), base_url=f"http://{self._where}", timeout_s=10
         )
@@ -73,7 +77,7 @@ class EngineClient:
         self, model: str, request: ChatRequest, api_key: str | None
     ) -> AsyncGenerator[ChatDelta | ChatDone, None]:
         """Stream one answer; the last item is the `ChatDone`. Raises `EngineError`."""
-        stopwatch = _Stopwatch(time.monotonic)
+        stopwatch = _Stopwatch(self._pulse.seconds)
         timeout = httpx.Timeout(15, read=600)
         try:
             async with self._client.stream(

@@ -76,8 +76,7 @@ class SmiSource:
         argv = ("nvidia-smi", "dmon", "-s", "pum", "-d", str(max(1, round(period_s))))
         async with self._transport.follow(argv) as lines:
             async for line in lines:
-                samples = parser.feed(decode(line))
-                if samples:
+                for samples in parser.feed(decode(line)):
                     yield GpuSnapshot(
                         gpus=tuple(_named(sample, about.get(sample.index)) for sample in samples),
                         source="dmon",

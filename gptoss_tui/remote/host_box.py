@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
 
 from gptoss_tui.domain.chat import ChatDelta, ChatDone, ChatRequest
 from gptoss_tui.domain.facts import Fact, Hub
@@ -24,6 +23,8 @@ from gptoss_tui.remote.endpoints import Endpoints
 from gptoss_tui.remote.gpus import GpuSource
 from gptoss_tui.remote.launch_watch import watch_launch
 from gptoss_tui.remote.logs import docker_logs
+from gptoss_tui.remote.pulse import REAL, Pulse
+from gptoss_tui.remote.resume import LogCursor
 from gptoss_tui.remote.servers import Servers
 from gptoss_tui.remote.transport import Transport
 
@@ -31,7 +32,9 @@ from gptoss_tui.remote.transport import Transport
 class HostBox:
     """Composes what knows Docker, GPUs, servers and launches; stamps what they say."""
 
-    def __init__(self, name: str, transport: Transport, gpus: GpuSource, hub: Hub) -> None:
+    def __init__(
+        self, name: str, transport: Transport, gpus: GpuSource, hub: Hub, pulse: Pulse = REAL
+    ) -> None:
         self._name = name
         self._transport = transport
         self._gpus = gpus
@@ -40,7 +43,7 @@ class HostBox:
         self._docker: Docker | None = None
         self._docker_lock = asyncio.Lock()
         self._servers = Servers(transport, self._engine_docker, lambda: self._probe)
-        self._endpoints = Endpoints(transport, self._servers)
+        self._endpoints = Endpoints(transport, self._servers, pulse)
 
     @property
     def name(self) -> str:
@@ -49,6 +52,10 @@ class HostBox:
     @property
     def link(self) -> LinkState:
         return self._transport.link
+
+    @observes
+    def link_changes(self) -> AsyncIterator[LinkState]:
+        return self._transport.link_changes()
 
     @property
     def ssh_target(self) -> str | None:
@@ -97,11 +104,11 @@ class HostBox:
         *,
         tail: int | None = 200,
         follow: bool = False,
-        since: datetime | None = None,
+        cursor: LogCursor | None = None,
     ) -> AsyncIterator[Fact[LogLine]]:
         docker = await self._engine_docker()
         container = await self._servers.container_of(instance)
-        lines = docker_logs(docker, container, tail=tail, follow=follow, since=since)
+        lines = docker_logs(docker, container, tail=tail, follow=follow, cursor=cursor)
         async for at, line in lines:
             yield self._hub.publish(line, box=self._name, instance=instance, box_time=at)
 

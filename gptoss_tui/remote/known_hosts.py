@@ -1,4 +1,4 @@
-"""Host keys: known, unknown or changed. asyncssh asks one question for the last two; we ask two.
+"""Host keys: known, unknown, changed or revoked. asyncssh asks one question for all; we ask four.
 
 The user's known_hosts files are read and never written; what is accepted in the app goes to our
 own file. Verification cannot be switched off, whatever a config says (`UserKnownHostsFile none`).
@@ -6,6 +6,8 @@ own file. Verification cannot be switched off, whatever a config says (`UserKnow
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,33 +19,66 @@ from gptoss_tui.errors import ChangedHostKeyError, HostKeyError, UnknownHostKeyE
 from gptoss_tui.state import files
 
 Standing = Literal["known", "unknown", "changed", "revoked"]
+Keys = list[asyncssh.SSHKey]
+# More than any cloud's file has; what is longer is not read line by line.
+_LINES = 200_000
+
+
+def label_of(host: str, port: int) -> str:
+    """A host as known_hosts files name it: `host`, or `[host]:port`."""
+    return host if port == 22 else f"[{host}]:{port}"
+
+
+@dataclass(frozen=True)
+class Place:
+    """One line with a key on file. `exact`: it names this host alone, without a pattern."""
+
+    file: Path
+    line: int
+    fingerprint: str
+    exact: bool
+
+    def __str__(self) -> str:
+        return f"{self.file} line {self.line}"
 
 
 @dataclass(frozen=True)
 class KnownHosts:
-    """The lines of all known_hosts files in force, and which files they came from."""
+    """The lines of all known_hosts files in force, and which files they came from.
+
+    `own` is the one of them that is ours.
+    """
 
     text: str
     sources: tuple[Path, ...]
+    own: Path | None = None
 
     @classmethod
-    def read(cls, sources: Iterable[Path]) -> KnownHosts:
+    def read(cls, sources: Iterable[Path], own: Path | None = None) -> KnownHosts:
         """Read what is there; a file that is missing or unreadable holds no keys."""
         found: list[Path] = []
         parts: list[str] = []
-        for source in sources:
+        for source in dict.fromkeys(sources):
             try:
-                parts.append(source.read_text(encoding="utf-8", errors="replace"))
+                parts.append(_readable(source.read_text(encoding="utf-8", errors="replace")))
             except OSError:
                 continue
             found.append(source)
-        return cls("\n".join([*parts, ""]), tuple(found))
+        return cls("\n".join([*parts, ""]), tuple(found), own)
 
-    def keys(self, host: str, port: int) -> tuple[list[asyncssh.SSHKey], list[asyncssh.SSHKey]]:
-        """The trusted and the revoked keys of exactly `[host]:port` (no port for 22)."""
-        name = host if port == 22 else f"[{host}]:{port}"
-        matched = asyncssh.import_known_hosts(self.text).match(name, "", None)
-        return list(matched[0]), list(matched[2])
+    def keys(self, host: str, port: int) -> tuple[Keys, Keys, Keys]:
+        """The trusted, the authorities' and the revoked keys of exactly `[host]:port`."""
+        matched = asyncssh.import_known_hosts(self.text).match(label_of(host, port), "", None)
+        return list(matched[0]), list(matched[1]), list(matched[2])
+
+    def trusted(self, host: str, port: int) -> tuple[Keys, Keys, Keys]:
+        """The same with what the bare name vouches for, in the form that asyncssh takes."""
+        keys, authorities, revoked = self.keys(host, port)
+        if port != 22:
+            bare = self.keys(host, 22)
+            keys, authorities = keys + bare[0], authorities + bare[1]
+            revoked = revoked + bare[2]
+        return [key for key in keys if key not in revoked], authorities, revoked
 
     def standing(self, host: str, port: int, key: asyncssh.SSHKey) -> Standing:
         """What these files say of `key` for this host and port.
@@ -51,51 +86,86 @@ class KnownHosts:
         As OpenSSH does, a key filed under the bare name also vouches for another port of it, but a
         different one filed there says nothing against it.
         """
-        trusted, revoked = self.keys(host, port)
-        if key in revoked:
+        trusted, _, revoked = self.keys(host, port)
+        if key in revoked or (port != 22 and key in self.keys(host, 22)[2]):
             return "revoked"
         if key in trusted or (port != 22 and key in self.keys(host, 22)[0]):
             return "known"
         return "changed" if trusted else "unknown"
 
-    def where(self, host: str, port: int) -> str:
-        """File and line of the keys on file for this host, as "FILE line N"."""
-        name = host if port == 22 else f"[{host}]:{port}"
-        places: list[str] = []
+    def places(self, host: str, port: int) -> tuple[Place, ...]:
+        """File and line of each key on file for this host."""
+        name = label_of(host, port)
+        found: list[Place] = []
         for source in self.sources:
-            lines = source.read_text(encoding="utf-8", errors="replace").splitlines()
-            for number, line in enumerate(lines, 1):
-                if _mentions(line, name):
-                    places.append(f"{source} line {number}")
-        return ", ".join(places)
+            try:
+                lines = source.read_text(encoding="utf-8", errors="replace").splitlines()
+            except OSError:
+                continue
+            for number, line in enumerate(lines[:_LINES], 1):
+                keys = _keys_in(line, name)
+                found += [Place(source, number, k.get_fingerprint(), _exact(line)) for k in keys]
+        return tuple(found)
 
-    def for_connection(self) -> bytes:
-        """The form asyncssh takes; never empty, which it would read as "use the default file"."""
-        return self.text.encode() or b"\n"
+    def where(self, host: str, port: int) -> str:
+        """The same as text: "FILE line N, FILE line M"."""
+        return ", ".join(dict.fromkeys(str(place) for place in self.places(host, port)))
 
 
-def _mentions(line: str, name: str) -> bool:
-    if not line.strip() or line.lstrip().startswith("#"):
-        return False
+def _readable(text: str) -> str:
+    """`text` without the lines that are no entries: OpenSSH passes over them, asyncssh raises."""
+    if _is_readable(text):
+        return text
+    return "\n".join(line for line in text.splitlines() if _is_readable(line + "\n"))
+
+
+def _is_readable(text: str) -> bool:
     try:
-        return bool(asyncssh.import_known_hosts(line + "\n").match(name, "", None)[0])
+        asyncssh.import_known_hosts(text)
     except (ValueError, asyncssh.Error):
         return False
+    return True
+
+
+def _keys_in(line: str, name: str) -> Keys:
+    """The trusted keys of `name` in this line (revoked ones and authorities are no such)."""
+    if not line.strip() or line.lstrip().startswith("#"):
+        return []
+    try:
+        return list(asyncssh.import_known_hosts(line + "\n").match(name, "", None)[0])
+    except (ValueError, asyncssh.Error):
+        return []
+
+
+def _exact(line: str) -> bool:
+    return not re.search(r"[*?!]", line.split(maxsplit=1)[0])
 
 
 def entry(host: str, port: int, key: asyncssh.SSHKey) -> str:
     """One known_hosts line (with its end) for this host, port and key."""
-    name = host if port == 22 else f"[{host}]:{port}"
     algorithm, blob, *_ = key.export_public_key("openssh").decode().split()
-    return f"{name} {algorithm} {blob}\n"
+    return f"{label_of(host, port)} {algorithm} {blob}\n"
 
 
 def accept(path: Path, line: str) -> None:
     """Add one known_hosts line to our own file. Raises `StateError`."""
     with files.locked(path):
-        old = path.read_text(encoding="utf-8") if path.exists() else ""
+        old = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
         if line not in old:
-            files.write_private(path, old + line)
+            gap = "\n" if old and not old.endswith("\n") else ""
+            files.write_private(path, old + gap + line)
+
+
+def forget(path: Path, host: str, port: int) -> int:
+    """Take all keys of this host out of our own file; how many lines went. Raises `StateError`."""
+    if not path.exists():
+        return 0
+    with files.locked(path):
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        kept = [line for line in lines if not _keys_in(line, label_of(host, port))]
+        if len(kept) < len(lines):
+            files.write_private(path, "".join(f"{line}\n" for line in kept))
+    return len(lines) - len(kept)
 
 
 def error_for(
@@ -103,7 +173,7 @@ def error_for(
 ) -> HostKeyError:
     """The refusal of an unknown, changed or revoked key, in words."""
     fingerprint = key.get_fingerprint()
-    label = host if port == 22 else f"[{host}]:{port}"
+    label = label_of(host, port)
     common = {
         "host": host,
         "port": port,
@@ -123,10 +193,31 @@ def error_for(
             "Do not connect. Ask whoever runs the box.",
             **common,  # type: ignore[arg-type]
         )
-    old = ", ".join(sorted(other.get_fingerprint() for other in known.keys(host, port)[0]))
+    places = known.places(host, port)
+    old = ", ".join(sorted({place.fingerprint for place in places}))
+    ours = bool(places) and all(place.file == known.own for place in places)
     return ChangedHostKeyError(
         f"The host key of {label} has CHANGED: it is now {fingerprint}, and {old} is on file "
         f"({known.where(host, port)}). Either the box was rented out anew, or somebody is in between.",
-        f"If you know that the box is new: ssh-keygen -R '{label}' -f FILE, then connect again.",
+        f"If you know that the box is new: {_remedy(label, places, known.own)}, then connect again.",
+        ours=ours,
         **common,  # type: ignore[arg-type]
     )
+
+
+def _remedy(label: str, places: tuple[Place, ...], own: Path | None) -> str:
+    """What takes each old key off its file: ours by our own command, others by ssh-keygen."""
+    steps: dict[str, None] = {}
+    for place in places:
+        if place.file == own:
+            steps[f"gptoss-tui forget-key {shlex.quote(label)}"] = None
+        elif place.exact:
+            steps[f"ssh-keygen -R {_quoted(label)} -f {shlex.quote(str(place.file))}"] = None
+        else:
+            steps[f"remove line {place.line} of {place.file}"] = None
+    return " and ".join(steps) or f"ssh-keygen -R {_quoted(label)}"
+
+
+def _quoted(label: str) -> str:
+    # Square brackets are a pattern for the shell, so quotes always.
+    return f"'{label}'" if "'" not in label else shlex.quote(label)

@@ -16,6 +16,7 @@ from gptoss_tui.remote.docker import Docker
 from gptoss_tui.remote.logs import docker_logs
 from gptoss_tui.remote.transport import Transport
 
+_STARTUP_LINES = 4000
 DockerOf = Callable[[], Awaitable[Docker]]
 
 
@@ -98,11 +99,33 @@ async def _follow_engine(docker: DockerOf, log: LaunchLog, changed: asyncio.Even
 
 
 async def _aftermath(docker: DockerOf, log: LaunchLog) -> AsyncGenerator[LaunchProgress, None]:
-    """For a launch that failed while loading: what its container's log says of the cause."""
-    if log.progress.state != "failed" or log.progress.container_id is None:
+    """What the container's log says of a launch that is over: its figures, or the cause."""
+    if log.progress.container_id is None:
         return
-    if await _read_cause(docker, log, engine_named(log.engine_name)):
+    engine, read = engine_named(log.engine_name), False
+    if log.progress.state == "failed":
+        read = await _read_cause(docker, log, engine)
+    elif log.progress.state == "ready":
+        read = await _read_figures(docker, log, engine)
+    if read:
         yield log.progress
+
+
+async def _read_figures(docker: DockerOf, log: LaunchLog, engine: Engine) -> bool:
+    """The engine prints them while it starts: in the first lines of its log."""
+    told, count = False, 0
+    with contextlib.suppress(DockerError, NotFoundError):
+        lines = docker_logs(await docker(), log.progress.container_id or "", tail=None)
+        async with aclosing(lines):
+            async for at, line in lines:
+                mark = engine.read_log(line.text)
+                if mark and mark.figures:
+                    log.feed_engine(mark, at)
+                    told = True
+                count += 1
+                if count == _STARTUP_LINES:
+                    break
+    return told
 
 
 async def _read_cause(docker: DockerOf, log: LaunchLog, engine: Engine) -> bool:

@@ -15,7 +15,7 @@ import msgspec
 from gptoss_tui.domain.engines import engine_named
 from gptoss_tui.domain.launch import LaunchSpec, Secrets
 from gptoss_tui.domain.progress import LaunchProgress
-from gptoss_tui.domain.render import engine_api_body
+from gptoss_tui.domain.render import bracketed, engine_api_body
 from gptoss_tui.domain.timeline import LaunchLog
 from gptoss_tui.errors import CommandError, ConflictError, LaunchError, NotFoundError
 from gptoss_tui.remote import scripts
@@ -30,7 +30,7 @@ def bundle(spec: LaunchSpec, secrets: Secrets, socket: str | None) -> bytes:
     """The tar that becomes the launch's folder on the box. Secrets are in it, in files of 0400."""
     files = {
         "helper.sh": scripts.text("helper.sh").encode(),
-        "http.py": scripts.text("http.py").encode(),
+        "http_client.py": scripts.text("http_client.py").encode(),
         "spec.json": msgspec.json.encode(spec),
         "create.json": json.dumps(engine_api_body(spec)).encode(),
         "vars": _variables(spec, socket or DEFAULT_SOCKET).encode(),
@@ -69,12 +69,20 @@ def _variables(spec: LaunchSpec, socket: str) -> str:
         "image": spec.image,
         "image_path": quote(spec.image, safe="/:@"),
         "pull_query": f"fromImage={quote(repository, safe='/:')}&tag={quote(tag, safe=':')}",
-        "health_url": f"http://{host}:{spec.port}{engine.health_path}",
+        "health_url": f"http://{bracketed(host)}:{spec.port}{engine.health_path}",
         "cache_dir": spec.cache_dir or "",
         "claim_keys": " ".join(claims),
         "restart": "1" if spec.restart_once_ready else "0",
         "docker_socket": socket,
-        "begin": json.dumps({"launch_id": spec.launch_id, "name": spec.name, "image": spec.image}),
+        "begin": msgspec.json.encode(
+            {
+                "launch_id": spec.launch_id,
+                "name": spec.name,
+                "image": spec.image,
+                "engine": spec.engine,
+                "planned": spec.planned,
+            }
+        ).decode(),
     }
     return "".join(f"{key}={shlex.quote(value)}\n" for key, value in values.items())
 

@@ -23,10 +23,16 @@ class LocalTransport:
 
     def __init__(self) -> None:
         self._backend = httpcore.AnyIOBackend()
+        self._closed = asyncio.Event()
 
     @property
     def link(self) -> LinkState:
         return LinkState(phase="up", reason="this machine")
+
+    async def link_changes(self) -> AsyncIterator[LinkState]:
+        yield self.link
+        await self._closed.wait()
+        yield LinkState(phase="lost", reason="closed")
 
     async def run(
         self, argv: Sequence[str], *, stdin: bytes = b"", timeout_s: float = 20.0
@@ -89,7 +95,7 @@ class LocalTransport:
         yield target[1]
 
     async def aclose(self) -> None:
-        return None
+        self._closed.set()
 
 
 async def _lines(process: asyncio.subprocess.Process) -> AsyncIterator[bytes]:

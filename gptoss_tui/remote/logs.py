@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from datetime import datetime
-from typing import Literal
 
-from gptoss_tui.domain.instance import LogLine
-from gptoss_tui.domain.parse.docker_json import LogDemuxer, split_stamp
+from gptoss_tui.domain.parse.docker_log import LogReader, MuxReader, TtyReader
 from gptoss_tui.remote.docker import Docker
-from gptoss_tui.remote.lines import LineSplitter
-from gptoss_tui.text import decode
-
-Stamped = tuple[datetime | None, LogLine]
+from gptoss_tui.remote.resume import LogCursor, Stamped
 
 
 async def docker_logs(
@@ -22,40 +16,33 @@ async def docker_logs(
     *,
     tail: int | None = 200,
     follow: bool = False,
-    since: datetime | None = None,
+    cursor: LogCursor | None = None,
 ) -> AsyncGenerator[Stamped, None]:
-    """`(Docker's time stamp, line)` in order; `tail` None is everything, `since` is exclusive."""
+    """`(Docker's time stamp, line)` in order; `tail` None is everything.
+
+    With a `cursor` that has been in this log before, it goes on behind the last line handed over.
+    """
     about = await docker.get(f"/containers/{container}/json")
     tty = bool((about.get("Config") or {}).get("Tty"))
+    cursor = cursor or LogCursor()
     params = {
         "stdout": "1",
         "stderr": "1",
         "timestamps": "1",
         "follow": "1" if follow else "0",
-        "tail": "all" if tail is None else str(tail),
+        **cursor.enter(str(about.get("Id") or container), tail, docker.box_now),
     }
-    if since is not None:
-        params["since"] = f"{since.timestamp():.6f}"
+    # What a message brought and was not taken any more, the last time.
+    while cursor.ready:
+        yield cursor.ready.popleft()
+    reader: LogReader = TtyReader() if tty else MuxReader()
     parts = docker.stream(f"/containers/{container}/logs", params)
-    async with aclosing(parts), aclosing(_lines(parts, tty)) as lines:
-        async for stream, raw in lines:
-            at, text = split_stamp(decode(raw))
-            if since is not None and at is not None and at <= since:
-                continue
-            yield at, LogLine(text=text, stream=stream)
-
-
-async def _lines(
-    parts: AsyncIterator[bytes], tty: bool
-) -> AsyncGenerator[tuple[Literal["stdout", "stderr"], bytes], None]:
-    """Whole lines of both streams. A terminal's log is not multiplexed."""
-    demuxer = LogDemuxer()
-    splitters: dict[str, LineSplitter] = {"stdout": LineSplitter(), "stderr": LineSplitter()}
-    async for part in parts:
-        frames = [("stdout", part)] if tty else demuxer.feed(part)
-        for stream, data in frames:
-            for line in splitters[stream].feed(data):
-                yield ("stderr" if stream == "stderr" else "stdout"), line
-    for stream, splitter in splitters.items():
-        for line in splitter.flush():
-            yield ("stderr" if stream == "stderr" else "stdout"), line
+    async with aclosing(parts):
+        async for part in parts:
+            for message in reader.feed(part):
+                cursor.take(message)
+                while cursor.ready:
+                    yield cursor.ready.popleft()
+    cursor.finish()
+    while cursor.ready:
+        yield cursor.ready.popleft()

@@ -10,7 +10,13 @@ from gptoss_tui.domain.findings import findings
 from gptoss_tui.domain.host import BoxReport, DockerInfo
 from gptoss_tui.domain.parse import nvidia_smi
 from gptoss_tui.domain.parse.probe import Probe, parse_probe
-from gptoss_tui.errors import CommandError, DockerError, GptossError, NotFoundError
+from gptoss_tui.errors import (
+    CommandError,
+    DockerError,
+    GptossError,
+    NoDockerError,
+    NotFoundError,
+)
 from gptoss_tui.remote import scripts
 from gptoss_tui.remote.docker import DEFAULT_SOCKET, Docker, doors
 from gptoss_tui.remote.transport import Transport
@@ -34,9 +40,23 @@ async def probe(transport: Transport) -> Probe:
 
 
 async def docker_of(transport: Transport, found: Probe | None) -> Docker:
-    """The Engine, by the cheapest way that works. Raises `DockerError`."""
-    socket = (found.socket or found.denied) if found else None
-    return await Docker.connect(doors(transport, socket or DEFAULT_SOCKET))
+    """The Engine, by the cheapest way that works. Raises `DockerError`.
+
+    Before the first look only the usual socket is known: where nothing answers there, the box is
+    asked for another one (a rootless Engine's, say).
+    """
+    socket = _socket(found) or DEFAULT_SOCKET
+    try:
+        return await Docker.connect(doors(transport, socket))
+    except NoDockerError:
+        other = _socket(await probe(transport)) if found is None else None
+        if other in (None, socket):
+            raise
+        return await Docker.connect(doors(transport, other))
+
+
+def _socket(found: Probe | None) -> str | None:
+    return (found.socket or found.denied) if found else None
 
 
 async def docker_info(docker: Docker) -> DockerInfo:
@@ -51,8 +71,16 @@ async def docker_info(docker: Docker) -> DockerInfo:
             str(device.get("ID")) for device in info.get("DiscoveredDevices") or () if device
         ),
         root_dir=info.get("DockerRootDir"),
+        images=await _images(docker),
         rootless=any("rootless" in str(option) for option in info.get("SecurityOptions") or ()),
     )
+
+
+async def _images(docker: Docker) -> tuple[str, ...]:
+    """The tags that are there, in no order of their own. Raises `DockerError`."""
+    listed: list[dict[str, Any]] = await docker.get("/images/json")
+    tags = (tag for image in listed for tag in image.get("RepoTags") or ())
+    return tuple(sorted({str(tag) for tag in tags if tag != "<none>:<none>"}))
 
 
 async def report(found: Probe, docker: Docker | None, problem: GptossError | None) -> BoxReport:

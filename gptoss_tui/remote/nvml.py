@@ -74,9 +74,15 @@ def read_all() -> GpuSnapshot:
 
 
 def read_one(index: int) -> GpuSample:
-    """One GPU; what NVML does not tell of it is None. Raises `pynvml.NVMLError` if it is lost."""
+    """One GPU; what NVML does not tell of it is None. Raises `pynvml.NVMLError` if it is lost.
+
+    Memory by version 2 of the call, as `nvidia-smi` has it: version 1, all that old drivers know,
+    counts the driver's own reserve as used (0.6 GiB on an H200).
+    """
     handle = pynvml.nvmlDeviceGetHandleByIndex(index)
-    memory = _told(lambda: pynvml.nvmlDeviceGetMemoryInfo(handle))
+    memory = _told(lambda: pynvml.nvmlDeviceGetMemoryInfo(handle, pynvml.nvmlMemory_v2))
+    if memory is None:
+        memory = _told(lambda: pynvml.nvmlDeviceGetMemoryInfo(handle))
     use = _told(lambda: pynvml.nvmlDeviceGetUtilizationRates(handle))
     power = _told(lambda: pynvml.nvmlDeviceGetPowerUsage(handle))
     bar1 = _told(lambda: pynvml.nvmlDeviceGetBAR1MemoryInfo(handle))

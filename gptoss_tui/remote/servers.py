@@ -11,7 +11,13 @@ from gptoss_tui.domain.engines import engine_named, engine_of
 from gptoss_tui.domain.instance import Instance, InstanceList, InstanceState
 from gptoss_tui.domain.parse.docker_json import instances_from_containers
 from gptoss_tui.domain.parse.probe import Probe, Server
-from gptoss_tui.errors import DockerError, EngineError, GptossError, NotFoundError
+from gptoss_tui.errors import (
+    ConnectionLostError,
+    DockerError,
+    EngineError,
+    GptossError,
+    NotFoundError,
+)
 from gptoss_tui.remote import launcher
 from gptoss_tui.remote.docker import Docker
 from gptoss_tui.remote.engine_client import EngineClient
@@ -88,7 +94,9 @@ class Servers:
                 "Cancel the launch instead.",
             )
         docker = await self._docker()
-        grace = grace_s or (instance.spec.stop_timeout_s if instance.spec else STOP_GRACE_S)
+        grace = instance.spec.stop_timeout_s if instance.spec else STOP_GRACE_S
+        if grace_s is not None:
+            grace = grace_s
         await docker.post(f"/containers/{instance.container_id}/stop", {"t": str(grace)})
         await docker.delete(f"/containers/{instance.container_id}", {"force": "1", "v": "1"})
         self._last = None
@@ -105,6 +113,8 @@ class Servers:
     async def _launches(self) -> tuple[Instance, ...]:
         try:
             found = await launcher.records(self._transport)
+        except ConnectionLostError:
+            raise
         except GptossError:
             return ()
         return tuple(

@@ -1,35 +1,30 @@
-"""Opening one SSH connection: config, jump hosts, host keys, and every refusal in words."""
+"""Opening SSH connections: config, shared jump hosts, host keys, logins that may ask a person."""
 
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import asyncssh
 
-from gptoss_tui.errors import (
-    AuthError,
-    BoxError,
-    GptossError,
-    UnknownNameError,
-    UnreachableError,
-)
+from gptoss_tui.domain.prompts import Prompter
+from gptoss_tui.errors import BoxError, GptossError, UsageError
 from gptoss_tui.remote import known_hosts
-from gptoss_tui.remote.known_hosts import KnownHosts
-from gptoss_tui.remote.target import Target, parse_target
+from gptoss_tui.remote.hops import HopPool, Lease
+from gptoss_tui.remote.login import Clock, Gate, Place, Questions, Tell
+from gptoss_tui.remote.ssh_agent import AgentKeys, agent_path
+from gptoss_tui.remote.ssh_client import PROMPTS, Client
+from gptoss_tui.remote.ssh_config import Config, resolve
+from gptoss_tui.remote.ssh_errors import explain, too_many
+from gptoss_tui.remote.ssh_keys import Identities, KeyRing
+from gptoss_tui.remote.ssh_options import connect_s, known_for, known_name, options_of
+from gptoss_tui.remote.target import Target, parse_jumps
 
-# Five seconds of silence are noticed, thirty end the connection (a change of Wi-Fi takes ten).
-KEEPALIVE_S = 5
-KEEPALIVE_COUNT = 6
-CONNECT_TIMEOUT_S = 10
-LOGIN_TIMEOUT_S = 20
-# More at once would trip a bastion's MaxStartups (10:30:100 by default).
-_HANDSHAKES = 4
-_gates: dict[int, asyncio.Semaphore] = {}
+LOGIN_TIMEOUT_S = 20.0
+_HOPS = 16  # a chain that is longer goes in a circle
 
 
 @dataclass(frozen=True)
@@ -40,181 +35,198 @@ class ConnectOptions:
     config_file: Path | None = None
     identity: str | None = None
     accept_new: bool = False
-    agent: bool = True
     extra: dict[str, Any] = field(default_factory=dict)
 
 
-class _Client(asyncssh.SSHClient):
-    """Remembers the host key that was shown, and whether it may pass."""
+@dataclass(frozen=True)
+class Opened:
+    """A connection, the config that led to it, and its hops, the nearest first."""
 
-    def __init__(self, label: str, known: KnownHosts, options: ConnectOptions) -> None:
-        self.label = label
-        self.known = known
-        self.options = options
-        self.refusal: GptossError | None = None
-        self.lost: Exception | None = None
-
-    def validate_host_public_key(
-        self, host: str, addr: str, port: int, key: asyncssh.SSHKey
-    ) -> bool:
-        standing = self.known.standing(host, port, key)
-        if standing == "known":
-            return True
-        if standing == "unknown" and self.options.accept_new:
-            known_hosts.accept(self.options.own_known_hosts, known_hosts.entry(host, port, key))
-            return True
-        self.refusal = known_hosts.error_for(host, port, key, standing, self.known)
-        return False
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.lost = exc
+    connection: asyncssh.SSHClientConnection
+    config: Config
+    hops: tuple[str, ...]
 
 
-def ssh_options(target: Target, options: ConnectOptions) -> asyncssh.SSHClientConnectionOptions:
-    """What the user's config says of this target, plus what we insist on."""
-    given: dict[str, Any] = {
-        "host": target.host,
-        "keepalive_interval": KEEPALIVE_S,
-        "keepalive_count_max": KEEPALIVE_COUNT,
-        "login_timeout": LOGIN_TIMEOUT_S,
-        "connect_timeout": CONNECT_TIMEOUT_S,
-        **options.extra,
-    }
-    if options.config_file is not None:
-        given["config"] = [str(options.config_file)]
-    if target.port:
-        given["port"] = target.port
-    if target.user:
-        given["username"] = target.user
-    identity = target.identity or options.identity
-    if identity:
-        given["client_keys"] = [str(Path(identity).expanduser())]
-    if target.jump:
-        given["tunnel"] = target.jump
-    try:
-        return asyncssh.SSHClientConnectionOptions(**given)
-    except asyncssh.KeyImportError as error:
-        raise AuthError(
-            f"A key for {target} cannot be read: {error}.",
-            "An encrypted key belongs into the agent: ssh-add it, then try again.",
-        ) from error
-    except (asyncssh.ConfigParseError, OSError, ValueError) as error:
-        raise BoxError(
-            f"The SSH settings for {target} cannot be used: {error}.", "Mend them, then try again."
-        ) from error
+@dataclass(frozen=True)
+class _Way:
+    """What a connection goes through: a lease of the last hop, and what names the whole chain."""
+
+    lease: Lease | None = None
+    key: tuple[Hashable, ...] = ()
+    hops: tuple[str, ...] = ()
+
+    @property
+    def tunnel(self) -> asyncssh.SSHClientConnection | None:
+        return None if self.lease is None else self.lease.connection
+
+    def release(self) -> None:
+        if self.lease is not None:
+            self.lease.release()
 
 
-def known_for(options: asyncssh.SSHClientConnectionOptions, own: Path) -> KnownHosts:
-    """Ours, then the files the config names, or OpenSSH's default ones."""
-    config: Any = options.config
-    named: Sequence[str] = config.get("UserKnownHostsFile", ()) or ("~/.ssh/known_hosts",)
-    system: Sequence[str] = config.get("GlobalKnownHostsFile", ()) or ("/etc/ssh/ssh_known_hosts",)
-    return KnownHosts.read([own, *(Path(name).expanduser() for name in (*named, *system))])
+def _nobody() -> Prompter | None:
+    return None
 
 
-async def connect(
-    target: Target, options: ConnectOptions, tunnel: asyncssh.SSHClientConnection | None = None
-) -> asyncssh.SSHClientConnection:
-    """One authenticated connection, through its jump hosts, each with its host key checked.
+class Dialer:
+    """Opens all connections of a run. Its hops, unlocked keys and places at the gate are shared.
 
-    Raises the `BoxError` family, each with what happened and what to do next.
+    `prompter` is asked for at each login, `tell` shows what a person has to do meanwhile.
     """
-    prepared = ssh_options(target, options)
-    if tunnel is None and isinstance(prepared.tunnel, str):
-        tunnel = await _connect_hops(prepared.tunnel, options)
-    known = known_for(prepared, options.own_known_hosts)
-    client = _Client(str(target), known, options)
-    async with _gate():
+
+    def __init__(
+        self,
+        options: ConnectOptions,
+        prompter: Callable[[], Prompter | None] = _nobody,
+        tell: Tell = lambda box, what: None,
+    ) -> None:
+        self.options = options
+        self.hops = HopPool()
+        self.opened: dict[str, Opened] = {}
+        self._prompter = prompter
+        self._tell = tell
+        self._gate = Gate()
+        self._keys = KeyRing()
+
+    async def connect(self, box: str, target: Target) -> Opened:
+        """One authenticated connection, through its jump hosts, each with its host key checked.
+
+        Raises the `BoxError` family, each with what happened and what to do next.
+        """
+        config = await self._resolve(target, self.options.identity)
+        way = await self._way(box, config, 0)
         try:
-            connection, _ = await asyncssh.create_connection(
-                lambda: client,
-                options=prepared,
-                known_hosts=known.for_connection(),
-                tunnel=tunnel or (),
-                config=None,
+            connection = await self._login(box, str(target), config, way.tunnel, way.release)
+        except BaseException:
+            way.release()
+            raise
+        self.opened[box] = Opened(connection, config, way.hops)
+        return self.opened[box]
+
+    async def aclose(self) -> None:
+        await self.hops.aclose()
+
+    async def _resolve(self, target: Target, identity: str | None) -> Config:
+        # In a thread: a `Match exec` may take its time.
+        return await asyncio.to_thread(resolve, target, self.options.config_file, identity)
+
+    # --- jump hosts -----------------------------------------------------------------------------
+
+    async def _way(self, box: str, config: Config, depth: int) -> _Way:
+        """The hops of a config's ProxyJump, connected; each has a config of its own."""
+        jumps = config.first("proxyjump")
+        if not jumps:
+            return _Way()
+        if depth > _HOPS:
+            raise BoxError(
+                f"The jump hosts of {config.name} go in a circle.", "Mend ProxyJump in the config."
             )
-        except Exception as error:
-            if tunnel is not None:
-                tunnel.close()
-            raise (client.refusal or explain(error, target)) from error
-    return connection
+        try:
+            targets = parse_jumps(config.expand(jumps))
+        except UsageError as error:
+            raise BoxError(f"ProxyJump of {config.name}: {error.message}") from error
+        way = _Way()
+        for number, target in enumerate(targets):
+            # A jump host takes its key from the config, not from the target's -i, as with ssh -J.
+            hop = await self._resolve(target, None)
+            if not number:  # the nearest may have a jump host of its own; the others have this one
+                way = await self._way(box, hop, depth + 1)
+            way = await self._hop(box, str(target), hop, way)
+        return way
+
+    async def _hop(self, box: str, label: str, config: Config, way: _Way) -> _Way:
+        """One hop behind `way`, whose lease passes to it."""
+        key = (*way.key, _identity(config))
+        taken = False
+
+        async def opening(lost: Callable[[], None]) -> asyncssh.SSHClientConnection:
+            nonlocal taken
+            taken = True
+
+            def ended() -> None:
+                lost()
+                way.release()
+
+            try:
+                return await self._login(box, label, config, way.tunnel, ended)
+            except BaseException:
+                way.release()
+                raise
+
+        try:
+            lease = await self.hops.lease(key, opening)
+        finally:
+            if not taken:
+                way.release()  # a hop that was open already has a lease of its own on `way`
+        return _Way(lease, key, (*way.hops, label))
+
+    # --- one login ------------------------------------------------------------------------------
+
+    async def _login(
+        self,
+        box: str,
+        label: str,
+        config: Config,
+        tunnel: asyncssh.SSHClientConnection | None,
+        lost: Callable[[], None],
+    ) -> asyncssh.SSHClientConnection:
+        """Raises the `BoxError` family. `lost` is called at the end of a connection that was up."""
+        known = await asyncio.to_thread(known_for, config, self.options.own_known_hosts)
+        prepared = options_of(config, known, self.options.extra)
+        waited = connect_s(config)
+        agent, identities = AgentKeys(config), Identities()
+        async with Place(self._gate) as place:
+            clock = Clock(waited)
+            questions = Questions(box, self._prompter(), clock, place, self._tell)
+
+            async def keys() -> list[asyncssh.SSHKeyPair]:
+                nonlocal identities
+                identities = await self._keys.identities(config, box, questions.ask)
+                held = await agent.pairs(identities, questions.waiting)
+                there = {pair.public_data for pair in held}
+                return held + [p for p in identities.pairs() if p.public_data not in there]
+
+            client = Client(
+                label, *known_name(config), known=known, questions=questions, keys=keys,
+                accept=self._keep if self.options.accept_new else None, prompts=_prompts(config),
+            )  # fmt: skip
+            client.on_made = lambda: clock.restart(LOGIN_TIMEOUT_S)
+            try:
+                async with clock:
+                    connection, _ = await asyncssh.create_connection(
+                        lambda: client, config.host, config.port,
+                        options=prepared, config=None, tunnel=tunnel or (),
+                    )  # fmt: skip
+            except Exception as error:
+                problem = _refusal(error, client, identities.problems)
+                raise problem or explain(error, label, config.host, clock.seconds) from error
+            finally:
+                agent.close()
+        client.on_lost = lost
+        if connection.is_closed():  # between the two lines above nothing can happen; before, it can
+            lost()
+        return connection
+
+    def _keep(self, line: str) -> None:
+        known_hosts.accept(self.options.own_known_hosts, line)
 
 
-async def _connect_hops(jumps: str, options: ConnectOptions) -> asyncssh.SSHClientConnection:
-    """The jump hosts one after the other: asyncssh's own way would skip our host-key check."""
-    connection: asyncssh.SSHClientConnection | None = None
-    for jump in jumps.split(","):
-        # A jump host takes its key from the config, not from the target's -i, as with ssh -J.
-        connection = await connect(
-            parse_target(jump.strip()), replace(options, identity=None), connection
-        )
-    assert connection is not None
-    return connection
+def _refusal(error: Exception, client: Client, problems: list[str]) -> GptossError | None:
+    """What our side of the login knows of its end; None where it is none of its doing."""
+    if client.refusal is not None:
+        return client.refusal
+    if isinstance(error, asyncssh.PermissionDenied) or too_many(error) or client.gave_up:
+        return client.refused(str(error), problems)
+    return None
 
 
-def _gate() -> asyncio.Semaphore:
-    loop = id(asyncio.get_running_loop())
-    return _gates.setdefault(loop, asyncio.Semaphore(_HANDSHAKES))
+def _prompts(config: Config) -> int:
+    value = config.first("numberofpasswordprompts") or ""
+    return int(value) if value.isascii() and value.isdigit() else PROMPTS
 
 
-def explain(error: Exception, target: Target) -> GptossError:
-    """Any failure to connect, as a sentence and a next step."""
-    if isinstance(error, GptossError):
-        return error
-    for kinds, make in _EXPLANATIONS:
-        if isinstance(error, kinds):
-            return make(error, target)
-    return BoxError(f"{target}: {error or type(error).__name__}.", "Try `ssh` to the same box.")
-
-
-def _auth(error: Exception, target: Target) -> GptossError:
-    return AuthError(
-        f"{target} refused the login: {error}.",
-        "Check the user name and the key (ssh-add -l, IdentityFile, -i KEY).",
-    )
-
-
-def _name(error: Exception, target: Target) -> GptossError:
-    return UnknownNameError(
-        f"The name {target.host} is not known: no Host of the ssh config, and it does not resolve.",
-        "Check the spelling, or give it as user@host:port.",
-    )
-
-
-def _silent(error: Exception, target: Target) -> GptossError:
-    return UnreachableError(
-        f"{target} does not answer in {CONNECT_TIMEOUT_S} s.",
-        "Is the box running, is the port right, is a firewall in between?",
-    )
-
-
-def _refused(error: Exception, target: Target) -> GptossError:
-    reason = getattr(error, "strerror", None) or str(error) or "connection refused"
-    return UnreachableError(
-        f"{target} cannot be reached: {reason}.", "Is the box running, and is its SSH port right?"
-    )
-
-
-def _cut(error: Exception, target: Target) -> GptossError:
-    return UnreachableError(
-        f"{target} closed the connection during the handshake: {error}.",
-        "It may be starting, or refuse too many logins at once: try again in a moment.",
-    )
-
-
-def _channel(error: Exception, target: Target) -> GptossError:
-    return UnreachableError(
-        f"The jump host could not reach {target}: {error}.",
-        "Check the address, and that the jump host allows forwarding.",
-    )
-
-
-_Maker = Callable[[Exception, Target], GptossError]
-_EXPLANATIONS: tuple[tuple[tuple[type[Exception], ...], _Maker], ...] = (
-    ((asyncssh.PermissionDenied,), _auth),
-    ((asyncssh.ChannelOpenError,), _channel),
-    ((asyncssh.ConnectionLost, asyncssh.DisconnectError, ConnectionResetError), _cut),
-    ((socket.gaierror,), _name),
-    ((TimeoutError,), _silent),
-    ((OSError,), _refused),
-)
+def _identity(config: Config) -> Hashable:
+    """What makes two jump hosts the same: where they are, and who logs in by which keys."""
+    keys = (*config.all("identityfile"), *config.all("certificatefile"), agent_path(config))
+    return (config.host, config.port, config.user, config.first("proxycommand"),
+            known_name(config), keys)  # fmt: skip

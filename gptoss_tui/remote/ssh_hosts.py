@@ -3,38 +3,48 @@
 from __future__ import annotations
 
 import glob
+import re
 import shlex
 from pathlib import Path
 
 _DEPTH = 16  # as deep as OpenSSH follows Include
 
 
-def host_names(config: Path, depth: int = 0) -> tuple[str, ...]:
+def host_names(config: Path) -> tuple[str, ...]:
     """Every literal Host of the file and what it includes, in order; patterns are left out.
 
-    A file that cannot be read names no hosts.
+    A file that cannot be read names no hosts; one that includes itself is read once.
     """
-    try:
-        lines = config.expanduser().read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return ()
     names: dict[str, None] = {}
+    _collect(config.expanduser(), names, set(), 0)
+    return tuple(names)
+
+
+def _collect(config: Path, names: dict[str, None], seen: set[Path], depth: int) -> None:
+    if config in seen or depth > _DEPTH:
+        return
+    seen.add(config)
+    try:
+        lines = config.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return
     for line in lines:
         keyword, words = _words(line)
         if keyword == "host":
             names.update(dict.fromkeys(word for word in words if _is_literal(word)))
-        elif keyword == "include" and depth < _DEPTH:
+        elif keyword == "include":
             for word in words:
                 for included in _included(word, config):
-                    names.update(dict.fromkeys(host_names(included, depth + 1)))
-    return tuple(names)
+                    _collect(included, names, seen, depth + 1)
 
 
 def _words(line: str) -> tuple[str, list[str]]:
     stripped = line.strip()
     if not stripped or stripped.startswith("#"):
         return "", []
-    keyword, _, rest = stripped.replace("=", " ", 1).partition(" ")
+    # "Host x", "Host=x", "Host = x", and any blanks between.
+    keyword = re.split(r"[\s=]", stripped, maxsplit=1)[0]
+    rest = stripped[len(keyword) :].lstrip().removeprefix("=")
     try:
         words = shlex.split(rest, comments=True)
     except ValueError:
@@ -43,12 +53,13 @@ def _words(line: str) -> tuple[str, list[str]]:
 
 
 def _is_literal(word: str) -> bool:
-    return not any(sign in word for sign in "*?!") and bool(word)
+    # A name that cannot be printed is no host's, and would write over the screen.
+    return bool(word) and word.isprintable() and not any(sign in word for sign in "*?!")
 
 
 def _included(word: str, config: Path) -> list[Path]:
     """Relative names are relative to ~/.ssh, or to the folder of a config given with -F."""
     path = Path(word).expanduser()
-    base = config.expanduser().parent
+    base = config.parent
     pattern = path if path.is_absolute() else base / path
     return [Path(found) for found in sorted(glob.glob(str(pattern)))]

@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shlex
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import asyncssh
 import httpcore
 
 from gptoss_tui.domain.host import LinkState
-from gptoss_tui.errors import CommandError, ConnectionLostError
-from gptoss_tui.remote import scripts
+from gptoss_tui.errors import CommandError, ConnectionLostError, UsageError
+from gptoss_tui.remote import link, scripts
 from gptoss_tui.remote.lines import LineSplitter
 from gptoss_tui.remote.streams import ChannelStream
 from gptoss_tui.remote.transport import Completed
@@ -43,19 +44,33 @@ class SshTransport:
         self._name = name
         self._slots = asyncio.Semaphore(SESSIONS)
         self._reapers: set[asyncio.Task[None]] = set()
+        self._guarded = 0  # who needs the guard: commands whose input is data
+        self._guard: asyncio.Task[None] | None = None
+        self._forwards = True  # until sshd says that it may not (AllowTcpForwarding, PermitOpen)
         self.ssh_target: str | None = ssh_target
+        self._link = link.LinkWatch(name, connection.abort)
+        self._watch = asyncio.create_task(link.watch(connection, self._link), name=f"link {name}")
 
     @property
     def link(self) -> LinkState:
         if self._connection.is_closed():
-            return LinkState(phase="lost", reason=f"The connection to {self._name} is gone.")
-        return LinkState(phase="up")
+            self._link.lost(f"The connection to {self._name} is gone.")
+        return self._link.state
+
+    def link_changes(self) -> AsyncIterator[LinkState]:
+        return self._link.changes()
 
     async def run(
         self, argv: Sequence[str], *, stdin: bytes = b"", timeout_s: float = 20.0
     ) -> Completed:
         # Standard input is the watch's heartbeat, so a command that reads it cannot be watched.
         words = tuple(argv) if stdin else scripts.command("watch", *argv)
+        with self._guarding() if stdin else contextlib.nullcontext():
+            return await self._run(words, argv, stdin, timeout_s)
+
+    async def _run(
+        self, words: Sequence[str], argv: Sequence[str], stdin: bytes, timeout_s: float
+    ) -> Completed:
         async with self._process(words) as process:
             try:
                 async with asyncio.timeout(timeout_s):
@@ -95,40 +110,53 @@ class SshTransport:
             raise self._lost(error) from error
         for line in splitter.flush():
             yield line
-        if self._connection.is_closed():
-            raise self._lost(None)
+        self._check()
 
     @contextlib.asynccontextmanager
     async def _process(self, argv: Sequence[str]) -> AsyncIterator[_Process]:
-        """A session channel, taken from the budget until it is really closed."""
-        async with self._slots:
-            process = await self._opened(
-                self._connection.create_process(shlex.join(argv), encoding=None)
-            )
-            try:
-                yield process
-            finally:
-                await self._close(process)
+        """A session channel with a command in it."""
+        process = await self._session(
+            lambda: self._connection.create_process(shlex.join(argv), encoding=None)
+        )
+        try:
+            yield process
+        finally:
+            process.stdin.write_eof() if not process.is_closing() else None
+            # Wait (unless cancelled, then in the background) until the box let go.
+            await asyncio.shield(self._let_go(process))
 
-    async def _close(self, process: _Process) -> None:
-        """Close, and wait (unless cancelled, then in the background) until the box let go."""
-        process.stdin.write_eof() if not process.is_closing() else None
-        process.close()
-        reaper = asyncio.create_task(_reap(process), name=f"close channel of {self._name}")
-        self._reapers.add(reaper)
-        reaper.add_done_callback(self._reapers.discard)
-        await asyncio.shield(reaper)
+    async def _session(self, opening: Callable[[], Awaitable[_T]]) -> _T:
+        """Open a session channel. It is taken from the budget until `_let_go` has closed it.
 
-    async def _opened(self, opening: Awaitable[_T]) -> _T:
-        """Await an opening to its end even when cancelled: a half-open channel is a lost slot."""
-        task = asyncio.ensure_future(opening)
+        An opening goes on to its end even when cancelled: a half-open channel is a lost slot.
+        """
+        await self._slots.acquire()
+        task = asyncio.ensure_future(opening())
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
-            task.add_done_callback(_close_late)
+            task.add_done_callback(self._abandoned)
             raise
         except (asyncssh.Error, OSError) as error:
+            self._slots.release()
             raise self._lost(error) from error
+
+    def _abandoned(self, task: asyncio.Future[Any]) -> None:
+        """Nobody waits for this opening any more: close what it opened after all."""
+        if task.cancelled() or task.exception() is not None:
+            self._slots.release()
+        else:
+            opened = task.result()
+            self._let_go(opened[0] if isinstance(opened, tuple) else opened)
+
+    def _let_go(self, channel: _Process | asyncssh.SSHWriter[bytes]) -> asyncio.Task[None]:
+        """Close a session channel; its slot is free again once the box has closed it too."""
+        channel.close()
+        reaper = asyncio.create_task(_reap(channel), name=f"close channel of {self._name}")
+        self._reapers.add(reaper)
+        reaper.add_done_callback(self._reapers.discard)
+        reaper.add_done_callback(lambda _: self._slots.release())
+        return reaper
 
     def _lost(self, error: Exception | None) -> ConnectionLostError:
         if self._connection.is_closed() or isinstance(error, asyncssh.ConnectionLost):
@@ -141,8 +169,20 @@ class SshTransport:
             "Close other sessions to the box (its MaxSessions), then try again.",
         )
 
+    def _check(self) -> None:
+        """Raises `ConnectionLostError` when the connection is gone."""
+        if self._connection.is_closed():
+            raise self._lost(None)
+
     async def open_tcp(self, host: str, port: int) -> httpcore.AsyncNetworkStream:
-        return await self._stream(self._connection.open_connection(host, port))
+        if self._forwards:
+            try:
+                return await self._stream(self._connection.open_connection(host, port))
+            except httpcore.ConnectError as error:
+                if not _is_forbidden(error.__cause__):
+                    raise
+                self._forwards = False
+        return await self.open_exec(scripts.command("dial", host, str(port)))
 
     async def open_unix(self, path: str) -> httpcore.AsyncNetworkStream:
         return await self._stream(self._connection.open_unix_connection(path))
@@ -155,26 +195,54 @@ class SshTransport:
             task.add_done_callback(_close_late)
             raise
         except (asyncssh.Error, OSError) as error:
+            self._check()
             raise httpcore.ConnectError(str(error)) from error
-        return ChannelStream(reader, writer)
+        return ChannelStream(reader, writer, self._check)
 
     async def open_exec(self, argv: Sequence[str]) -> httpcore.AsyncNetworkStream:
-        await self._slots.acquire()
+        self._start_guard()  # and keep it: more such streams follow where one was needed
+        self._guarded += 1
         try:
-            writer, reader, _ = await self._opened(
-                self._connection.open_session(shlex.join(argv), encoding=None)
+            writer, reader, _ = await self._session(
+                lambda: self._connection.open_session(shlex.join(argv), encoding=None)
             )
         except ConnectionLostError as error:
-            self._slots.release()
+            self._check()
             raise httpcore.ConnectError(str(error)) from error
-        except BaseException:
-            self._slots.release()
-            raise
-        return ChannelStream(reader, writer, on_close=self._slots.release)
+        return ChannelStream(reader, writer, self._check, on_close=lambda: self._let_go(writer))
+
+    @contextlib.contextmanager
+    def _guarding(self) -> Iterator[None]:
+        """While commands read data from their input, one session has the heartbeat for them all."""
+        self._guarded += 1
+        self._start_guard()
+        try:
+            yield
+        finally:
+            self._guarded -= 1
+            if not self._guarded and self._guard is not None:
+                self._guard.cancel()
+                self._guard = None
+
+    def _start_guard(self) -> None:
+        if self._guard is None or self._guard.done():
+            self._guard = asyncio.create_task(self._beat_guard(), name=f"guard {self._name}")
+
+    async def _beat_guard(self) -> None:
+        with contextlib.suppress(ConnectionLostError):
+            async with self._process(scripts.command("guard")) as process:
+                await _beat(process)
 
     @contextlib.asynccontextmanager
     async def listen(self, port: int, target: tuple[str, int]) -> AsyncIterator[int]:
-        listener = await self._connection.forward_local_port("127.0.0.1", port, *target)
+        self._check()
+        try:
+            listener = await self._connection.forward_local_port("127.0.0.1", port, *target)
+        except OSError as error:
+            raise UsageError(
+                f"Port {port} of this machine cannot be opened: {os.strerror(error.errno or 0)}.",
+                "Choose another --port; without one a free port is taken.",
+            ) from error
         try:
             yield listener.get_port()
         finally:
@@ -185,6 +253,20 @@ class SshTransport:
         with contextlib.suppress(TimeoutError, asyncssh.Error, OSError):
             async with asyncio.timeout(CLOSE_S):
                 await self._connection.wait_closed()
+                await asyncio.gather(*self._reapers)
+        # A goodbye that a silent box does not answer leaves the socket open: let it go.
+        self._connection.abort()
+        left = [task for task in (self._watch, self._guard) if task is not None]
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+
+def _is_forbidden(error: BaseException | None) -> bool:
+    return (
+        isinstance(error, asyncssh.ChannelOpenError)
+        and error.code == asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED
+    )
 
 
 def _close_late(task: asyncio.Future[Any]) -> None:
@@ -197,10 +279,10 @@ def _close_late(task: asyncio.Future[Any]) -> None:
             part.close()
 
 
-async def _reap(process: _Process) -> None:
+async def _reap(channel: _Process | asyncssh.SSHWriter[bytes]) -> None:
     with contextlib.suppress(TimeoutError, asyncssh.Error, OSError):
         async with asyncio.timeout(CLOSE_S):
-            await process.wait_closed()
+            await channel.wait_closed()
 
 
 async def _beat(process: _Process) -> None:

@@ -15,26 +15,36 @@ _LOST = (asyncssh.Error, ConnectionError, OSError)
 
 
 class ChannelStream(httpcore.AsyncNetworkStream):
-    """A direct-tcpip, streamlocal or exec channel. `on_close` runs once, when it is closed."""
+    """A direct-tcpip, streamlocal or exec channel.
+
+    `check` raises `ConnectionLostError` when the whole connection is gone, which no reader may take
+    for the end of one answer. `on_close` runs once, when the stream is closed.
+    """
 
     def __init__(
         self,
         reader: asyncssh.SSHReader[bytes],
         writer: asyncssh.SSHWriter[bytes],
-        on_close: Callable[[], None] | None = None,
+        check: Callable[[], None],
+        on_close: Callable[[], object] | None = None,
     ) -> None:
         self._reader = reader
         self._writer = writer
+        self._check = check
         self._on_close = on_close
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         try:
             async with asyncio.timeout(timeout):
-                return await self._reader.read(max_bytes)
+                data = await self._reader.read(max_bytes)
         except TimeoutError as error:
             raise httpcore.ReadTimeout(str(error)) from error
         except _LOST as error:
+            self._check()
             raise httpcore.ReadError(str(error)) from error
+        if not data:
+            self._check()
+        return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         try:
@@ -44,6 +54,7 @@ class ChannelStream(httpcore.AsyncNetworkStream):
         except TimeoutError as error:
             raise httpcore.WriteTimeout(str(error)) from error
         except _LOST as error:
+            self._check()
             raise httpcore.WriteError(str(error)) from error
 
     async def aclose(self) -> None:

@@ -27,6 +27,9 @@ class Transport(Protocol):
     @property
     def link(self) -> LinkState: ...
 
+    def link_changes(self) -> AsyncIterator[LinkState]:
+        """The state of the link now, then each change of it, until it is lost."""
+
     @property
     def ssh_target(self) -> str | None: ...
 

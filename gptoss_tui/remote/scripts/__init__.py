@@ -11,7 +11,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Literal
 
-Script = Literal["watch", "probe", "start", "launches", "cancel"]
+Script = Literal["watch", "probe", "start", "launches", "cancel", "dial", "guard"]
 
 
 @cache

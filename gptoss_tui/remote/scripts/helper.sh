@@ -7,6 +7,10 @@
 set -u
 dir=$1
 cd "$dir" || exit 1
+# What `vars` sets.
+launch_id='' name='' image='' image_path='' pull_query='' health_url='' cache_dir='' claim_keys=''
+restart='' docker_socket='' begin=''
+# shellcheck source=/dev/null
 . ./vars
 echo $$ >pid
 claims=/var/tmp/gptoss-tui
@@ -21,13 +25,14 @@ answer() { [ -p answer ] && printf '%s\n' "$*" >answer; }
 # --- the Docker Engine API, by whatever can speak HTTP to a socket ------------------------------
 client() { # METHOD PATH [BODY_FILE [CONTENT_TYPE]]: the body to stdout, the status to ./status
     echo 0 >status
+    : >headers # ours, and so readable, also where sudo writes it
     if command -v curl >/dev/null 2>&1; then
         if [ -n "${3:-}" ]; then set -- "$1" "$2" --data-binary "@$3" -H "Content-Type: ${4:-application/json}"; fi
         method=$1 path=$2; shift 2
-        $sudo curl -sSN --unix-socket "$docker_socket" -X "$method" -D headers -H 'Expect:' "$@" "http://docker$path"
+        $sudo curl -sSN --noproxy '*' --unix-socket "$docker_socket" -X "$method" -D headers -H 'Expect:' "$@" "http://docker$path"
         sed -n '1s/^HTTP[^ ]* \([0-9]*\).*/\1/p' headers >status 2>/dev/null
     else
-        $sudo python3 ./http.py "$docker_socket" "$@"
+        $sudo python3 ./http_client.py "$docker_socket" "$@"
     fi
 }
 call() { client "$@" >reply 2>>client.err; status=$(cat status); }
@@ -40,20 +45,32 @@ pull_error() { # The last error that Docker wrote into the pull's stream, else t
 }
 
 # --- claims: two operators cannot take the same GPU, port or name unnoticed ---------------------
+began() { # PID: when that process began, by which it is told from a later one of the same number
+    sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20
+}
+put() { # make $file, with all that it says, in one step; fails where it is there
+    printf '%s %s %s %s\n' "$$" "$(began $$)" "$launch_id" "$(id -un)" >"$file.$$" 2>/dev/null || return 1
+    ln "$file.$$" "$file" 2>/dev/null
+    set -- "$?"
+    rm -f "$file.$$"
+    return "$1"
+}
 claim() { # KEY: make its file, or say who has it
-    file=$claims/$1
-    if (set -C; printf '%s %s %s\n' "$$" "$launch_id" "$(id -un)" >"$file") 2>/dev/null; then return 0; fi
-    read -r pid other user <"$file" 2>/dev/null || return 0
+    file=$claims/$1 pid='' since='' other='' user=somebody
+    put && return 0
+    read -r pid since other user 2>/dev/null <"$file"
     [ "$other" = "$launch_id" ] && return 0
-    if [ -d "/proc/$pid" ]; then taken="$user is launching $other with $1"; return 1; fi
-    rm -f "$file" && (set -C; printf '%s %s %s\n' "$$" "$launch_id" "$(id -un)" >"$file") 2>/dev/null && return 0
+    if [ -n "$since" ] && [ "$(began "$pid")" = "$since" ]; then
+        taken="$user is launching $other with $1"; return 1
+    fi
+    rm -f "$file" 2>/dev/null && put && return 0
     taken="a launch of $user that died left $file behind"; return 1
 }
 release() { for key in $claim_keys; do
-    read -r _ mine _ <"$claims/$key" 2>/dev/null && [ "$mine" = "$launch_id" ] && rm -f "$claims/$key"
+    read -r _ _ mine _ 2>/dev/null <"$claims/$key" && [ "$mine" = "$launch_id" ] && rm -f "$claims/$key"
 done; }
 claim_all() {
-    mkdir -p -m 1777 "$claims" 2>/dev/null
+    [ -d "$claims" ] || mkdir -m 1777 "$claims" 2>/dev/null
     [ -w "$claims" ] || return 0
     umask 022
     for key in $claim_keys; do claim "$key" || { umask 077; return 1; }; done
@@ -70,16 +87,25 @@ claim_all() {
 # --- endings ------------------------------------------------------------------------------------
 finish() { rm -f secrets.tar; release; say end; : >ended; exit "$1"; }
 drop_container() {
+    # Ended in the middle of the create: only its label tells whether there is one.
+    if [ -z "$container" ] && [ "$step" = create ]; then
+        call GET "/containers/json?all=1&filters=%7B%22label%22%3A%5B%22io.gptoss-tui.launch%3D$launch_id%22%5D%7D"
+        container=$(sed -n 's/.*"Id":"\([0-9a-f]*\)".*/\1/p' reply | head -n 1)
+    fi
     [ -n "$container" ] || return 0
     call DELETE "/containers/$container?force=1&v=1"
     case $status in 204|404) ;; *) say "left the container $name ($(reason))" ;; esac
 }
 fail() { # STEP MESSAGE: nothing half-made stays
-    say "failed $*"; drop_container; finish 1
+    drop_container; say "failed $*"; finish 1 # what is left is told before the end is
 }
+# shellcheck disable=SC2317 # the trap calls it
 cancelled() {
     trap '' TERM HUP INT
-    $sudo kill -TERM -- "-$$" 2>/dev/null # our own group: the client that pulls, with its parents
+    # Our own group: the client that pulls, with its parents. (dash's kill knows no `--`.)
+    $sudo sh -c 'kill -TERM "-$1"' kill "$$" 2>/dev/null
+    [ -z "$child" ] || wait "$child"
+    [ "$step" != pull ] || echo # what the client wrote last may be half a line
     drop_container
     case $step in pull) say 'left the layers that were already pulled, in the Docker cache' ;; esac
     case $step in start|wait) say "left the image $image and what was downloaded to $cache_dir" ;; esac
@@ -134,10 +160,10 @@ case $status in 204|304) ;; *) fail start "$(reason)" ;; esac
 say started
 
 # The model loads now; only a server that was ready once is worth restarting after a crash.
-step=wait; say wait
+step='wait'; say wait
 health() {
-    if command -v curl >/dev/null 2>&1; then curl -sf -m 5 -o /dev/null "$health_url"
-    else python3 ./http.py --health "$health_url"; fi
+    if command -v curl >/dev/null 2>&1; then curl -sf --noproxy '*' -m 5 -o /dev/null "$health_url"
+    else python3 ./http_client.py --health "$health_url"; fi
 }
 deadline=$(($(date +%s) + 14400))
 until health 2>/dev/null; do

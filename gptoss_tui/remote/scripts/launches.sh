@@ -11,7 +11,7 @@ ls -1t "$home" | while read -r id; do
     [ -f "$dir/log" ] || continue
     alive=no
     pid=$(cat "$dir/pid" 2>/dev/null)
-    [ ! -e "$dir/ended" ] && [ -n "$pid" ] && [ -d "/proc/$pid" ] && alive=yes
+    [ ! -e "$dir/ended" ] && tr '\0' ' ' 2>/dev/null <"/proc/${pid:-0}/cmdline" | grep -q "/$id/helper.sh" && alive=yes
     size=$(wc -c <"$dir/log" | tr -d ' ')
     printf '@@launch %s %s %s\n' "$id" "$alive" "$size"
     head -c "$size" "$dir/log" | awk '

@@ -44,9 +44,10 @@ if have nvidia-smi; then
 fi
 
 section docker
+engine=
 for path in "${DOCKER_SOCK:-}" /var/run/docker.sock "/run/user/$(id -u)/docker.sock" "$HOME/.docker/run/docker.sock"; do
     [ -n "$path" ] && [ -S "$path" ] || continue
-    if [ -r "$path" ] && [ -w "$path" ]; then echo "socket=$path"; else echo "denied=$path"; fi
+    if [ -r "$path" ] && [ -w "$path" ]; then engine=yes; echo "socket=$path"; else echo "denied=$path"; fi
 done
 have docker && echo cli=yes
 have sudo && brief sudo -n true 2>/dev/null && echo sudo=yes
@@ -62,6 +63,12 @@ for pair in docker:/var/lib/docker weights:"${HF_HOME:-$HOME/.cache/huggingface}
     df -Pk "${path:-/}" 2>/dev/null | awk -v role="${pair%%:*}" -v path="${pair#*:}" 'NR == 2 {print role, $2, $4, path}'
 done
 
+section cached
+# What is in the cache of the models that can be launched: name and KiB on disk.
+for folder in "${HF_HOME:-$HOME/.cache/huggingface}"/hub/models--*gpt-oss*; do
+    [ -d "$folder/blobs" ] && brief du -sk "$folder/blobs" 2>/dev/null | awk -v name="${folder##*/}" '{print name, $1}'
+done
+
 section shm
 df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 {print $2}'
 
@@ -70,7 +77,15 @@ if have ss; then ss -Hltn 2>/dev/null | awk '{print $4}'
 else awk 'FNR > 1 && $4 == "0A" {print "hex:" $2}' /proc/net/tcp /proc/net/tcp6 2>/dev/null; fi
 
 section servers
-# Inference servers that run without a container, as pid, user and command line.
-ps -ww -eo pid=,user=,args= 2>/dev/null | grep -E 'vllm (serve|bench)|vllm\.entrypoints|sglang[. ](launch_server|serve)|ollama serve' | grep -v grep | head -n 32
+# Inference servers that run without a container, as pid, user and command line. Those of containers
+# show here too; where the Engine can be asked, it tells of them, and it knows their ports.
+container_of() { grep -oE '[0-9a-f]{64}' "/proc/$1/cgroup" 2>/dev/null | head -n 1; }
+own=$(container_of self)
+ps -ww -eo pid=,user=,args= 2>/dev/null | grep -E 'vllm (serve|bench)|vllm\.entrypoints|sglang[. ](launch_server|serve)|ollama serve' | grep -v grep | head -n 32 |
+    while read -r pid rest; do
+        id=$(container_of "$pid")
+        [ -n "$engine" ] && [ -n "$id" ] && [ "$id" != "$own" ] && continue
+        printf '%s %s\n' "$pid" "$rest"
+    done
 
 section end

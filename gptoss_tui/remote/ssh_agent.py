@@ -1,0 +1,71 @@
+"""The user's agent: its keys, in the order in which OpenSSH would offer them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import asyncssh
+
+from gptoss_tui.remote.ssh_config import Config
+from gptoss_tui.remote.ssh_keys import Identities
+
+Waiting = Callable[[str], AbstractContextManager[None]]
+
+
+def agent_path(config: Config) -> str | None:
+    """The agent's socket as the config or the environment names it; None for none."""
+    named = config.first("identityagent")
+    if named is None or named == "SSH_AUTH_SOCK":
+        return os.environ.get("SSH_AUTH_SOCK") or None
+    if named.lower() == "none":
+        return None
+    if named.startswith("$") and not named.startswith("${"):
+        return os.environ.get(named[1:]) or None
+    return str(config.path(named))
+
+
+class AgentKeys:
+    """The keys of one agent, which has to stay open while one of them is tried."""
+
+    def __init__(self, config: Config) -> None:
+        self._path = agent_path(config)
+        self._only = config.says("identitiesonly")
+        self._agent: asyncssh.SSHAgentClient | None = None
+
+    async def pairs(self, named: Identities, waiting: Waiting) -> list[asyncssh.SSHKeyPair]:
+        """Keys that the config names come first; the others only without IdentitiesOnly."""
+        if self._path is None:
+            return []
+        try:
+            self._agent = await asyncssh.connect_agent(self._path)
+            held = list(await self._agent.get_keys())
+        except (OSError, ValueError, asyncssh.Error):
+            return []  # as with OpenSSH: an agent that does not answer has no keys
+        order = {data: number for number, data in enumerate(named.public)}
+        first = [pair for pair in held if pair.public_data in order]
+        first.sort(key=lambda pair: order[pair.public_data])
+        named.certify(first)
+        others = [] if self._only else [pair for pair in held if pair.public_data not in order]
+        return [_touched(pair, waiting) for pair in (*first, *others)]
+
+    def close(self) -> None:
+        if self._agent is not None:
+            self._agent.close()
+            self._agent = None
+
+
+def _touched(pair: asyncssh.SSHKeyPair, waiting: Waiting) -> asyncssh.SSHKeyPair:
+    """A security key waits for a finger, which is said and takes as long as it takes."""
+    if not pair.algorithm.startswith(b"sk-"):
+        return pair
+    sign = pair.sign_async  # type: ignore[attr-defined]
+
+    async def sign_async(data: bytes) -> bytes:
+        with waiting("touch the security key"):
+            signature: bytes = await sign(data)
+            return signature
+
+    pair.sign_async = sign_async  # type: ignore[attr-defined]
+    return pair

@@ -1,0 +1,159 @@
+"""Our side of one login: judges the host key, answers what only a person can answer."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+import asyncssh
+
+from gptoss_tui.domain.prompts import PromptRequest
+from gptoss_tui.errors import AuthError, ChangedHostKeyError, GptossError
+from gptoss_tui.remote import known_hosts
+from gptoss_tui.remote.known_hosts import KnownHosts
+from gptoss_tui.remote.login import Questions
+
+PROMPTS = 3  # NumberOfPasswordPrompts of OpenSSH
+_ROUNDS = 10  # a server that never stops asking is none
+
+
+class Client(asyncssh.SSHClient):
+    """Remembers why a login was refused, in words. `host` and `port` are as known_hosts has them.
+
+    `accept` keeps the key of a host never seen before; without it such a key is refused.
+    """
+
+    def __init__(
+        self,
+        label: str,
+        host: str,
+        port: int,
+        *,
+        known: KnownHosts,
+        questions: Questions,
+        accept: Callable[[str], None] | None,
+        keys: Callable[[], Awaitable[list[asyncssh.SSHKeyPair]]],
+        prompts: int = PROMPTS,
+    ) -> None:
+        self.label = label
+        self.host, self.port = host, port
+        self.known = known
+        self.refusal: GptossError | None = None
+        self._questions = questions
+        self._accept = accept
+        self._keys: Callable[[], Awaitable[list[asyncssh.SSHKeyPair]]] | None = keys
+        self._prompts = prompts
+        self._passwords = self._challenges = 0
+        self.on_lost: Callable[[], None] = lambda: None
+        self.on_made: Callable[[], None] = lambda: None
+
+    def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
+        self.on_made()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.on_lost()
+
+    # --- the host key ---------------------------------------------------------------------------
+
+    def validate_host_public_key(
+        self, host: str, addr: str, port: int, key: asyncssh.SSHKey
+    ) -> bool:
+        standing = self.known.standing(self.host, self.port, key)
+        if standing == "known":
+            return True
+        if standing == "unknown" and self._accept is not None:
+            self._accept(known_hosts.entry(self.host, self.port, key))
+            return True
+        self.refusal = known_hosts.error_for(self.host, self.port, key, standing, self.known)
+        return False
+
+    def validate_host_ca_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
+        _, authorities, revoked = self.known.trusted(self.host, self.port)
+        if key in authorities and key not in revoked:
+            return True
+        said = "is marked as revoked" if key in revoked else "is not on file"
+        self.refusal = ChangedHostKeyError(
+            f"The host key of {self.host} is certified by an authority that {said}: "
+            f"{key.get_fingerprint()}.",
+            "Do not connect, or have its @cert-authority line mended in your known_hosts.",
+            host=self.host,
+            port=self.port,
+            fingerprint=key.get_fingerprint(),
+            key=known_hosts.entry(self.host, self.port, key),
+        )
+        return False
+
+    # --- keys -----------------------------------------------------------------------------------
+
+    async def public_key_auth_requested(self) -> list[asyncssh.SSHKeyPair]:
+        """All keys at once, when the server first asks for one; none the second time."""
+        keys, self._keys = self._keys, None
+        return [] if keys is None else await keys()
+
+    # --- questions ------------------------------------------------------------------------------
+
+    async def password_auth_requested(self) -> str | None:
+        again, self._passwords = self._passwords > 0, self._passwords + 1
+        if self._passwords > self._prompts:
+            return None
+        return await self._ask("password", "password", f"Password of {self.label}:", again=again)
+
+    def kbdint_auth_requested(self) -> str | None:
+        self._challenges += 1
+        return "" if self._challenges <= self._prompts and not self._questions.cancelled else None
+
+    async def kbdint_challenge_received(
+        self, name: str, instructions: str, lang: str, prompts: Sequence[tuple[str, bool]]
+    ) -> list[str] | None:
+        said = "\n".join(part for part in (name, instructions) if part.strip())
+        answers: list[str] = []
+        if len(prompts) > _ROUNDS:
+            return None
+        for number, (prompt, echo) in enumerate(prompts):
+            text = f"{said}\n{prompt}" if said and not number else prompt
+            title = "answer" if echo else "password or second factor"
+            again = self._challenges > 1 and not number
+            answer = await self._ask(
+                "answer", title, f"{self.label} asks: {text}", echo=echo, again=again
+            )
+            if answer is None:
+                return None
+            answers.append(answer)
+        return answers
+
+    async def _ask(
+        self, kind: str, title: str, text: str, *, echo: bool = False, again: bool = False
+    ) -> str | None:
+        request = PromptRequest(
+            self._questions.box,
+            "password" if kind == "password" else "answer",
+            f"{self.label}: {title}",
+            text,
+            echo=echo,
+            again=again,
+        )
+        answer = await self._questions.ask(request)
+        return None if answer is None else answer.reveal()
+
+    @property
+    def gave_up(self) -> bool:
+        """Whether it ended because a question had no answer."""
+        return self._questions.cancelled
+
+    def refused(self, error: str, problems: list[str]) -> AuthError:
+        """The refusal of the login, with what could not be tried."""
+        if self._questions.cancelled:
+            return AuthError(
+                f"The login to {self.label} was cancelled.", "Connect again when you want to."
+            )
+        asked = self._passwords + self._challenges > 0 and not self._questions.unasked
+        hints = [f"{problem}." for problem in problems]
+        if self._questions.unasked:
+            hints.append(
+                "It asks for a password, a passphrase or a second factor: connect on a terminal, "
+                "or give --password-file FILE (for a key: ssh-add)."
+            )
+        elif not asked:
+            hints.append("Check the user name and the key (ssh-add -l, IdentityFile, -i KEY).")
+        else:
+            hints.append("Check the user name and what you typed.")
+        return AuthError(f"{self.label} refused the login: {error.rstrip('.')}.", " ".join(hints))

@@ -1,0 +1,139 @@
+"""What `check` says of the way to a box: hops, directives that are not followed, fallbacks."""
+
+from __future__ import annotations
+
+import asyncio
+
+import asyncssh
+import msgspec
+
+from gptoss_tui.remote.ssh_config import Config, Directive
+from gptoss_tui.remote.ssh_connect import Opened
+from gptoss_tui.remote.ssh_options import known_name
+from gptoss_tui.text import clean_line
+
+PROBE_S = 5.0
+# The directives that are followed, by us or by asyncssh.
+_FOLLOWED = """
+    hostname port user identityfile identitiesonly identityagent certificatefile hostkeyalias
+    proxyjump proxycommand userknownhostsfile globalknownhostsfile connecttimeout addressfamily
+    bindaddress compression ciphers kexalgorithms macs hostkeyalgorithms casignaturealgorithms
+    preferredauthentications passwordauthentication pubkeyauthentication tag ignoreunknown
+    kbdinteractiveauthentication challengeresponseauthentication tcpkeepalive
+    numberofpasswordprompts
+"""
+USED = frozenset(_FOLLOWED.split())
+_OWN_CONNECTION = "not needed: all of a box goes over one connection, which we open ourselves"
+_FORWARDS = "no port is opened by itself: `gptoss-tui forward BOX` opens a server's"
+_KEPT = "not needed: silence is noticed after 5 s, and a connection given up after 30 s"
+_COMMAND = "only commands of ours are run, and never on a terminal"
+_ENVIRONMENT = "no environment is sent to the box"
+_HOST_KEYS = "unknown host keys are always asked about (or --accept-new), changed ones refused"
+_NO_METHOD = "this way to log in is not supported"
+_WHY = {
+    "controlmaster": _OWN_CONNECTION, "controlpath": _OWN_CONNECTION,
+    "controlpersist": _OWN_CONNECTION, "localforward": _FORWARDS, "remoteforward": _FORWARDS,
+    "dynamicforward": _FORWARDS, "exitonforwardfailure": _FORWARDS, "gatewayports": _FORWARDS,
+    "clearallforwardings": _FORWARDS, "serveraliveinterval": _KEPT, "serveralivecountmax": _KEPT,
+    "remotecommand": _COMMAND, "localcommand": _COMMAND, "permitlocalcommand": _COMMAND,
+    "requesttty": _COMMAND, "sessiontype": _COMMAND, "stdinnull": _COMMAND,
+    "forkafterauthentication": _COMMAND, "escapechar": _COMMAND,
+    "sendenv": _ENVIRONMENT, "setenv": _ENVIRONMENT,
+    "stricthostkeychecking": _HOST_KEYS, "updatehostkeys": "no key is added by a box itself",
+    "verifyhostkeydns": "keys in the DNS are not asked for",
+    "hashknownhosts": "our own file of host keys has names in the clear",
+    "checkhostip": "not needed: host keys are filed by name, as OpenSSH does since 8.5",
+    "knownhostscommand": "host keys are read from files only",
+    "nohostauthenticationforlocalhost": _HOST_KEYS,
+    "visualhostkey": "the fingerprint is shown instead",
+    "fingerprinthash": "fingerprints are SHA256",
+    "forwardagent": "not needed: nothing on a box uses your agent",
+    "forwardx11": "no window is opened from a box", "forwardx11trusted": "no window is opened",
+    "addkeystoagent": "an unlocked key is kept until gptoss-tui ends, and not given to the agent",
+    "usekeychain": "the keychain is not asked: ssh-add --apple-use-keychain fills the agent",
+    "loglevel": "what happens is in the debug log", "batchmode": "`--json` asks nobody",
+    "rekeylimit": "the library's own limit holds (1 GiB or an hour)",
+    "canonicalizehostname": "names are not completed: write HostName",
+    "canonicaldomains": "names are not completed: write HostName",
+    "gssapiauthentication": _NO_METHOD, "gssapidelegatecredentials": _NO_METHOD,
+    "hostbasedauthentication": _NO_METHOD, "pkcs11provider": "use an agent (ssh-add -s)",
+    "securitykeyprovider": "use an agent for security keys",
+    "pubkeyacceptedalgorithms": "what the server takes is offered",
+    "proxyusefdpass": "a ProxyCommand is spoken to by its standard input and output",
+    "connectionattempts": "a box that is gone is tried again until you leave it",
+    "bindinterface": "use BindAddress", "ipqos": "the system's own setting holds",
+}  # fmt: skip
+
+
+class Ignored(msgspec.Struct, frozen=True, kw_only=True):
+    """A directive for this host that has no effect here, and why."""
+
+    directive: str
+    value: str
+    place: str
+    why: str
+
+
+class SshNotes(msgspec.Struct, frozen=True, kw_only=True):
+    """The way to a box. `fallbacks` say what the server forbids and what is done instead."""
+
+    host: str
+    port: int
+    user: str
+    known_as: str
+    hops: tuple[str, ...] = ()
+    ignored: tuple[Ignored, ...] = ()
+    fallbacks: tuple[str, ...] = ()
+
+
+def ignored_in(config: Config) -> tuple[Ignored, ...]:
+    """What is in force for this host by the user's own files and is not followed.
+
+    Lines of /etc/ssh/ssh_config are left out: nobody wrote them for this box.
+    """
+    return tuple(
+        _ignored(one)
+        for keyword, lines in config.directives.items()
+        if keyword not in USED
+        for one in lines
+        if not one.system
+    )
+
+
+def _ignored(one: Directive) -> Ignored:
+    name = one.keyword
+    why = _WHY.get(name, "gptoss-tui does not know it")
+    if name.startswith("match "):
+        why = "a Match by it fits no host here"
+    return Ignored(
+        directive=clean_line(name, 60), value=clean_line(one.value, 120),
+        place=clean_line(one.place), why=why,
+    )  # fmt: skip
+
+
+async def notes_of(opened: Opened) -> SshNotes:
+    """Asks the server whether it forwards, which changes nothing there."""
+    config = opened.config
+    alias, port = known_name(config)
+    return SshNotes(
+        host=clean_line(config.host), port=config.port, user=clean_line(config.user),
+        known_as=alias if port == 22 else f"[{alias}]:{port}",
+        hops=opened.hops, ignored=ignored_in(config), fallbacks=await _fallbacks(opened.connection),
+    )  # fmt: skip
+
+
+async def _fallbacks(connection: asyncssh.SSHClientConnection) -> tuple[str, ...]:
+    try:
+        async with asyncio.timeout(PROBE_S):
+            # A port that nobody listens on: a server that may forward says "connection refused".
+            _, writer = await connection.open_connection("127.0.0.1", 1)
+            writer.close()
+    except asyncssh.ChannelOpenError as error:
+        if error.code == asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED:
+            return (
+                "TCP forwarding is forbidden there (AllowTcpForwarding, PermitOpen): servers are "
+                "reached through exec channels, which take more of the box's sessions.",
+            )
+    except (asyncssh.Error, OSError, TimeoutError):
+        return ()
+    return ()
