@@ -58,10 +58,16 @@ class ManualClock:
     async def advance(self, seconds: float) -> None:
         """Let `seconds` pass, waking every sleeper in its turn."""
         until = self._seconds + seconds
+        await _turns()  # who was just started goes to its first sleep
         while self._waiting and self._waiting[0][0] <= until:
             self._seconds, _, future = heapq.heappop(self._waiting)
             if not future.done():
                 future.set_result(None)
-            for _ in range(20):  # let the woken task go on to its next sleep
-                await asyncio.sleep(0)
+            await _turns()
         self._seconds = until
+
+
+async def _turns() -> None:
+    """Let the tasks that can run go on to their next sleep."""
+    for _ in range(20):
+        await asyncio.sleep(0)

@@ -10,12 +10,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from gptoss_tui.sim.engine import EngineModel
+from gptoss_tui.sim.memory import shares
+from gptoss_tui.sim.profile import H100
 
 if TYPE_CHECKING:
     from gptoss_tui.sim.world import World
 
-# GiB of checkpoint, GiB resident on the GPU, safetensors shards, KiB of KV a token, tokens/s alone.
-_MODELS = {"120b": (60.77, 64.4, 14, 36, 160.0), "20b": (12.82, 13.5, 3, 24, 240.0)}
+VERSION = "0.32.0"
+# GiB of checkpoint, safetensors shards, tokens/s of one request alone.
+_MODELS = {"120b": (60.77, 14, 160.0), "20b": (12.82, 3, 240.0)}
 
 
 @dataclass
@@ -71,17 +74,23 @@ class Container:
     @property
     def api_key(self) -> str | None:
         key = self.files.get("run/gptoss-tui/api_key")
-        return key.decode() if key else None
+        return key.decode(errors="replace") if key else None
+
+    @property
+    def options(self) -> dict[str, str]:
+        """The engine's arguments by flag; a flag without a value has an empty one."""
+        found: dict[str, str] = {}
+        words = self.arguments
+        for at, word in enumerate(words):
+            if word.startswith("--"):
+                flag, _, value = word.partition("=")
+                following = words[at + 1] if at + 1 < len(words) else ""
+                found[flag] = value or ("" if following.startswith("--") else following)
+        return found
 
     def option(self, flag: str) -> str | None:
         """The value of an engine argument."""
-        words = self.arguments
-        for at, word in enumerate(words):
-            if word == flag and at + 1 < len(words):
-                return words[at + 1]
-            if word.startswith(f"{flag}="):
-                return word.partition("=")[2]
-        return None
+        return self.options.get(flag) or None
 
     def say(self, now: datetime, text: str) -> None:
         self.log.append((now, text))
@@ -111,8 +120,16 @@ class _Start:
         self.container = container
         self.world = world
         size = "120b" if "120b" in " ".join(container.arguments) else "20b"
-        self.checkpoint, self.resident, self.shards, self.kv_kib, self.rate = _MODELS[size]
+        self.checkpoint, self.shards, self.rate = _MODELS[size]
         self.size = size
+        card = world.profile.cards[0] if world.profile.cards else H100
+        self.shares = shares(
+            size,
+            (card.memory_mib - card.reserved_mib) / 1024,
+            card.capability,
+            container.options,
+            VERSION,
+        )
 
     def core(self, text: str) -> None:
         self._say("EngineCore", 271, text)
@@ -134,16 +151,17 @@ class _Start:
             return
         await self._load()
         await self._compile()
-        await self._capture()
-        self._serve()
+        if self.shares.serves:
+            await self._capture()
+            self._serve()
 
     async def _begin(self) -> None:
-        self.api(self.info("api_server.py:1896", "vLLM API server version 0.32.0"))
+        self.api(self.info("api_server.py:1896", f"vLLM API server version {VERSION}"))
         await self.world.clock.sleep(1.2)
         self.core(
             self.info(
                 "core.py:93",
-                "Initializing a V1 LLM engine (v0.32.0) with config: "
+                f"Initializing a V1 LLM engine (v{VERSION}) with config: "
                 f"model='{self.container.model}', quantization=gpt_oss_mxfp4",
             )
         )
@@ -177,14 +195,14 @@ class _Start:
                 f"Loading safetensors checkpoint shards: {percent:3d}% Completed | "
                 f"{shard}/{self.shards} [00:{shard:02d}<00:01,  1.31it/s]"
             )
-            self.container.memory_mib = 1024 * self._share(self.resident) * shard / self.shards
+            self.container.memory_mib = 1024 * self.shares.weights * shard / self.shards
             self.container.busy = 0.08
             await self.world.clock.sleep(3.2 / self.shards)
         self.core(self.info("default_loader.py:384", "Loading weights took 3.20 seconds"))
         self.core(
             self.info(
                 "gpu_model_runner.py:5096",
-                f"Model loading took {self._share(self.resident):.2f} GiB memory and 4.1 seconds",
+                f"Model loading took {self.shares.weights:.2f} GiB memory and 4.1 seconds",
             )
         )
 
@@ -199,16 +217,42 @@ class _Start:
         )
         await self.world.clock.sleep(2.6)
         self.core(self.info("monitor.py:48", "torch.compile took 2.61 s in total"))
-        kv = self._kv_gib()
-        self.core(self.info("gpu_worker.py:436", f"Available KV cache memory: {kv:.2f} GiB"))
+        kv = self.shares
+        self.core(
+            self.info("gpu_worker.py:436", f"Available KV cache memory: {kv.kv_cache:.2f} GiB")
+        )
+        if not kv.serves:
+            self._refuse()
+            return
         self.core(
             self.info(
                 "kv_cache_utils.py:1319",
-                f"GPU KV cache size: {self._kv_tokens():,} tokens, Maximum concurrency for "
-                f"{self._context():,} tokens per request: {self._slots():.2f}x",
+                f"GPU KV cache size: {kv.kv.tokens:,} tokens, Maximum concurrency for "
+                f"{kv.context:,} tokens per request: {kv.kv.max_concurrency:.2f}x",
             )
         )
-        self.container.memory_mib += 1024 * kv
+        self.container.memory_mib += 1024 * (kv.activation + kv.kv_cache)
+
+    def _refuse(self) -> None:
+        """End as vLLM does when one request of the whole context does not fit."""
+        kv = self.shares
+        if kv.kv_cache <= 0:
+            said = (
+                "No available memory for the cache blocks. Try increasing "
+                "`gpu_memory_utilization` when initializing the engine."
+            )
+        else:
+            said = (
+                f"To serve at least one request with the model's max seq len ({kv.context}), "
+                f"({kv.kv.needed_gib_for_one_request:.2f} GiB KV cache is needed, which is larger "
+                f"than the available KV cache memory ({kv.kv_cache:.2f} GiB). Try increasing "
+                "`gpu_memory_utilization` or decreasing `max_model_len` when initializing the "
+                "engine."
+            )
+        self.core(f"ValueError: {said}")
+        self.api("RuntimeError: Engine core initialization failed. See root cause above.")
+        self.container.end(1)
+        self.world.changed()
 
     async def _capture(self) -> None:
         for step in range(0, 84, 12):
@@ -233,9 +277,12 @@ class _Start:
 
     def _serve(self) -> None:
         self.container.busy = 0.0
+        kv = self.shares.kv
         self.container.engine = EngineModel(
-            kv_tokens=self._kv_tokens(),
-            slots=max(1, min(int(self._slots()), self._max_seqs())),
+            kv_tokens=kv.tokens,
+            kv_blocks=kv.blocks,
+            max_concurrency=kv.max_concurrency,
+            slots=max(1, min(int(kv.max_concurrency), self._max_seqs())),
             rate=self.rate,
             traffic=self.world.traffic,
             seed=self.world.seed,
@@ -257,24 +304,5 @@ class _Start:
         self.container.end(1)
         self.world.changed()
 
-    def _share(self, gib: float) -> float:
-        return gib / max(1, len(self.container.gpu_ids))
-
-    def _context(self) -> int:
-        return int(self.container.option("--max-model-len") or 131072)
-
     def _max_seqs(self) -> int:
         return int(self.container.option("--max-num-seqs") or 256)
-
-    def _kv_gib(self) -> float:
-        """GiB a GPU: what the budget leaves after weights and about 3.5 GiB of activation."""
-        total = self.world.profile.cards[0].memory_mib / 1024
-        budget = total * float(self.container.option("--gpu-memory-utilization") or 0.92)
-        return max(1.0, budget - self._share(self.resident) - 3.5)
-
-    def _kv_tokens(self) -> int:
-        gpus = max(1, len(self.container.gpu_ids))
-        return int(self._kv_gib() * gpus * 1024**2 / self.kv_kib)
-
-    def _slots(self) -> float:
-        return max(1.0, self._kv_tokens() / self._context())

@@ -211,9 +211,12 @@ def _summary(container: Container, now: datetime) -> dict[str, Any]:
     }
 
 
+PART = 16 * 1024  # what the Engine stores at once of a long line
+
+
 async def _logs(container: Container, query: dict[str, str]) -> AsyncIterator[bytes]:
     """Multiplexed frames of 8 bytes head and body, with stamps where they are asked for."""
-    since = float(query.get("since") or 0)
+    since = _nanoseconds(query.get("since") or "0")
     tail = query.get("tail", "all")
     begin = max(0, len(container.log) - int(tail)) if tail.isdigit() else 0
     at = begin
@@ -221,15 +224,22 @@ async def _logs(container: Container, query: dict[str, str]) -> AsyncIterator[by
         while at < len(container.log):
             when, text = container.log[at]
             at += 1
-            if when.timestamp() >= since:
-                line = (f"{_stamp(when)} " if query.get("timestamps") == "1" else "") + text + "\n"
-                raw = line.encode("utf-8", "surrogateescape")
-                yield b"\x02\0\0\0" + len(raw).to_bytes(4, "big") + raw
+            if round(when.timestamp() * 1e6) * 1000 >= since:
+                stamp = f"{_stamp(when)} " if query.get("timestamps") == "1" else ""
+                line = text.encode("utf-8", "surrogateescape") + b"\n"
+                for begin in range(0, len(line), PART):  # all parts have the stamp of the first
+                    raw = stamp.encode() + line[begin : begin + PART]
+                    yield b"\x02\0\0\0" + len(raw).to_bytes(4, "big") + raw
         if query.get("follow") != "1" or container.state != "running":
             return
         grown = container.grown
         if at == len(container.log):
             await asyncio.wait_for(grown.wait(), None)
+
+
+def _nanoseconds(text: str) -> int:
+    seconds, _, rest = text.partition(".")
+    return int(seconds) * 1_000_000_000 + int(rest[:9].ljust(9, "0"))
 
 
 def _label_filter(filters: str | None) -> set[str]:

@@ -39,12 +39,15 @@ class Buckets:
 class EngineModel:
     """The serving side of one container, once it is ready.
 
-    `slots` is how many requests fit at once, `kv_tokens` the KV pool in tokens, `rate` the tokens
-    per second of one request alone. `traffic` is the mean number of background requests that want
+    `slots` is how many requests run at once, `kv_tokens` and `kv_blocks` the KV pool,
+    `max_concurrency` how many requests of the whole context that pool holds, `rate` the tokens per
+    second of one request alone. `traffic` is the mean number of background requests that want
     to be served (0: none but the user's).
     """
 
     kv_tokens: int
+    kv_blocks: int
+    max_concurrency: float
     slots: int
     rate: float
     traffic: float
@@ -84,9 +87,8 @@ class EngineModel:
         return max(0, round(self.wanted(now)) - self.slots)
 
     def kv_usage(self, now: float) -> float:
-        """0.0 to 1.0: each running request holds about a slot's share."""
-        share = self.running(now) / self.slots if self.slots else 0.0
-        return min(0.995, share * 0.96)
+        """0.0 to 1.0: each running request holds most of its context."""
+        return min(0.995, self.running(now) * 0.9 / self.max_concurrency)
 
     def tokens_per_s(self, now: float) -> float:
         """Of all requests together: batching costs each of them some speed."""

@@ -79,9 +79,13 @@ async def _request(connection: h11.Connection, reader: Reader) -> Request | None
             body += bytes(event.data)
         elif isinstance(event, h11.EndOfMessage) and head is not None:
             parts = urlsplit(head.target.decode("ascii", "replace"))
-            headers = {k.decode().lower(): v.decode("latin-1") for k, v in head.headers}
+            headers = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in head.headers}
             return Request(
-                head.method.decode(), parts.path, dict(parse_qsl(parts.query)), headers, body
+                head.method.decode("latin-1"),
+                parts.path,
+                dict(parse_qsl(parts.query)),
+                headers,
+                body,
             )
         elif isinstance(event, h11.ConnectionClosed) or event is h11.PAUSED:
             return None

@@ -44,18 +44,22 @@ def start(world: World, launch_id: str, archive: bytes) -> str:
     """What `gptoss-launch` prints: "ok", "conflict …" or "error …"."""
     try:
         files = _unpack(archive)
-        variables = _variables(files["vars"].decode())
+        variables = _variables(files["vars"].decode(errors="replace"))
         body = files["create.json"]
     except (KeyError, tarfile.TarError, ValueError) as error:
         return f"error cannot unpack the launch: {error}"
     if launch_id in world.launches:
         return f"error launch {launch_id} is already there"
     launch = Launch(launch_id, variables, body, files.get("secrets.tar"))
-    if taken := _conflict(world, variables):
-        return f"conflict {taken}"
+    taken = _conflict(world, variables)
     world.launches[launch_id] = launch
     _say(world, launch, f"begin {variables.get('begin', '{}')}")
     _say(world, launch, "reserve")
+    why = taken or _no_docker(world)
+    if why:
+        launch.alive = False
+        _say(world, launch, f"failed reserve {why}")
+        return f"{'conflict' if taken else 'error'} {why}"
     launch.task = world.spawn(_carry(world, launch), f"sim launch {launch_id}")
     return "ok"
 
@@ -88,6 +92,17 @@ def _conflict(world: World, variables: dict[str, str]) -> str:
         if container.state == "running" and claims & held:
             return f"a running server has {min(claims & held)}"
     return ""
+
+
+def _no_docker(world: World) -> str:
+    profile = world.profile
+    if profile.has("no_docker") or profile.is_container:
+        said = "Couldn't connect to server"
+    elif profile.has("docker_denied"):
+        said = "sudo: a password is required"
+    else:
+        return ""
+    return f"Docker does not answer on /var/run/docker.sock: {said}"
 
 
 def _say(world: World, launch: Launch, text: str) -> None:
@@ -179,7 +194,7 @@ def listing(world: World, only: str) -> str:
         if not only or launch.id == only:
             alive = "yes" if launch.alive else "no"
             head = f"@@launch {launch.id} {alive} {len(launch.log)}\n"
-            blocks.append(head + launch.log.decode() + "\n")
+            blocks.append(head + launch.log.decode(errors="replace") + "\n")
     return "".join(blocks)
 
 
@@ -192,5 +207,7 @@ async def cancel(world: World, launch_id: str) -> tuple[str, int]:
         return "error that launch has already ended\n", 1
     launch.task.cancel()
     await asyncio.gather(launch.task, return_exceptions=True)
-    events = [line for line in launch.log.decode().splitlines() if line.startswith("@")]
+    events = [
+        line for line in launch.log.decode(errors="replace").splitlines() if line.startswith("@")
+    ]
     return "\n".join(events[-6:]) + "\n", 0

@@ -16,26 +16,30 @@ def page(engine: EngineModel, model: str, now: float, block_size: int = 16) -> s
     ]
     for name, help_text, value in _gauges(engine, now):
         lines += _family(name, help_text, "gauge", [f"{name}{{{labels}}} {value}"])
-    for reason in ("capacity", "deferred"):
-        value = float(engine.waiting(now)) if reason == "capacity" else 0.0
-        lines.append(f'vllm:num_requests_waiting_by_reason{{{labels},reason="{reason}"}} {value}')
+    name = "vllm:num_requests_waiting_by_reason"
+    waiting = {"capacity": float(engine.waiting(now)), "deferred": 0.0}
+    lines += _family(
+        name,
+        "Number of waiting requests by reason.",
+        "gauge",
+        [f'{name}{{{labels},reason="{reason}"}} {value}' for reason, value in waiting.items()],
+    )
     for name, help_text, value in _counters(engine):
-        created = f"{name}_created{{{labels}}} {1.7e9 + engine.since}"
-        lines += _family(
-            name + "_total", help_text, "counter", [f"{name}_total{{{labels}}} {value}", created]
-        )
+        total, created = f"{name}_total", f"{name}_created"
+        lines += _family(total, help_text, "counter", [f"{total}{{{labels}}} {value}"])
+        began = f"{created}{{{labels}}} {1.7e9 + engine.since}"
+        lines += _family(created, help_text, "gauge", [began])
     lines += _finished(engine, labels)
     for name, help_text, buckets in _histograms(engine):
         lines += _family(name, help_text, "histogram", _bucket_lines(name, labels, buckets))
-    blocks = engine.kv_tokens // block_size
     lines += _family(
         "vllm:cache_config_info",
         "Information of the LLMEngine CacheConfig",
         "gauge",
         [
             f'vllm:cache_config_info{{block_size="{block_size}",cache_dtype="auto",engine="0",'
-            f'kv_cache_max_concurrency="{engine.slots}",'
-            f'kv_cache_size_tokens="{engine.kv_tokens}",num_gpu_blocks="{blocks}"}} 1.0'
+            f'kv_cache_max_concurrency="{engine.max_concurrency}",'
+            f'kv_cache_size_tokens="{engine.kv_tokens}",num_gpu_blocks="{engine.kv_blocks}"}} 1.0'
         ],
     )
     return "\n".join(lines) + "\n"
@@ -68,7 +72,7 @@ def _counters(engine: EngineModel) -> tuple[tuple[str, str, float], ...]:
         (
             "vllm:num_preemptions",
             "Cumulative number of preemption from the engine.",
-            engine.preemptions,
+            float(int(engine.preemptions)),
         ),
         ("vllm:prefix_cache_queries", "Prefix cache queries, in tokens.", engine.queries),
         ("vllm:prefix_cache_hits", "Prefix cache hits, in tokens.", engine.hits),

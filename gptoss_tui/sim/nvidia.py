@@ -19,6 +19,7 @@ _FIELDS: dict[str, Callable[[GpuFigures], tuple[str, str]]] = {
     "compute_cap": lambda gpu: (gpu.card.capability, ""),
     "memory.total": lambda gpu: (str(gpu.card.memory_mib), " MiB"),
     "memory.used": lambda gpu: (str(gpu.used_mib), " MiB"),
+    "memory.reserved": lambda gpu: (str(gpu.card.reserved_mib), " MiB"),
     "memory.free": lambda gpu: (str(gpu.card.memory_mib - gpu.used_mib), " MiB"),
     "utilization.gpu": lambda gpu: (str(gpu.sm_pct), " %"),
     "utilization.memory": lambda gpu: (str(gpu.memory_pct), " %"),

@@ -23,6 +23,7 @@ def probe(world: World, fields: str) -> str:
         "docker": _docker(world),
         "disks": "docker 1843200000 1498000000 /var/lib/docker\n"
         "weights 1843200000 1498000000 /root/.cache/huggingface",
+        "cached": _cached(world),
         "shm": "528480800",
         "ports": "\n".join(["0.0.0.0:22", *_ports(world)]),
         "servers": _servers(world),
@@ -55,6 +56,15 @@ def _docker(world: World) -> str:
     if world.profile.has("docker_denied"):
         return "denied=/var/run/docker.sock\ncli=yes"
     return "socket=/var/run/docker.sock\ncli=yes\nsudo=yes\nnvidia_runtime=yes\nnvidia_ctk=yes"
+
+
+def _cached(world: World) -> str:
+    found = {size: gib for size, gib in world.disk_used_gib.items() if gib}
+    if world.profile.weights_cached:
+        found |= {"20b": 12.82, "120b": 60.77}
+    return "\n".join(
+        f"models--openai--gpt-oss-{size} {int(gib * 1024**2)}" for size, gib in found.items()
+    )
 
 
 def _ports(world: World) -> list[str]:

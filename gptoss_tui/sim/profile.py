@@ -27,14 +27,15 @@ class Card:
     capability: str
     power_limit_w: int
     idle_w: int
+    reserved_mib: int = 480
 
 
 H100 = Card("NVIDIA H100 80GB HBM3", 81559, "9.0", 700, 71)
-H200 = Card("NVIDIA H200", 143771, "9.0", 700, 76)
+H200 = Card("NVIDIA H200", 143771, "9.0", 700, 76, 616)
 A100 = Card("NVIDIA A100-SXM4-80GB", 81920, "8.0", 400, 58)
 L40S = Card("NVIDIA L40S", 46068, "8.9", 350, 33)
-RTX4090 = Card("NVIDIA GeForce RTX 4090", 24564, "8.9", 450, 19)
-B200 = Card("NVIDIA B200", 183359, "10.0", 1000, 140)
+RTX4090 = Card("NVIDIA GeForce RTX 4090", 24564, "8.9", 450, 19, 357)
+B200 = Card("NVIDIA B200", 183359, "10.0", 1000, 140, 729)
 PRO6000 = Card("NVIDIA RTX PRO 6000 Blackwell Server Edition", 97887, "12.0", 600, 31)
 
 

@@ -90,7 +90,8 @@ class SimFleet:
         for box in self.boxes:
             box.acceptor.close()
             await box.world.aclose()
-        for box in self.boxes:
+            await box.counters.hang_up()
+        for box in self.boxes:  # from Python 3.12 on this waits for the connections too
             await box.acceptor.wait_closed()
         shutil.rmtree(self.directory, ignore_errors=True)
 

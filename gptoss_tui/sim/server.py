@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import asyncssh
@@ -22,12 +22,23 @@ _Streams = Callable[[Any, Any], Awaitable[None]]
 
 @dataclass
 class Counters:
-    """What the box has seen, for tests: connections, logins, sessions at once."""
+    """What the box has seen, for tests: connections (ever, and open), logins, sessions at once."""
 
     connections: int = 0
+    links: set[asyncssh.SSHServerConnection] = field(default_factory=set)
     logins: int = 0
     sessions: int = 0
     peak_sessions: int = 0
+
+    @property
+    def open(self) -> int:
+        return len(self.links)
+
+    async def hang_up(self) -> None:
+        """End every connection that a client still holds open."""
+        for link in tuple(self.links):
+            link.abort()
+            await link.wait_closed()
 
 
 class BoxServer(asyncssh.SSHServer):
@@ -43,8 +54,11 @@ class BoxServer(asyncssh.SSHServer):
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._connection = conn
         self._counters.connections += 1
+        self._counters.links.add(conn)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self._connection is not None:
+            self._counters.links.discard(self._connection)
         self._counters.sessions -= self._sessions
         self._sessions = 0
 
@@ -66,7 +80,16 @@ class BoxServer(asyncssh.SSHServer):
         self._sessions += 1
         self._counters.sessions += 1
         self._counters.peak_sessions = max(self._counters.peak_sessions, self._sessions)
-        return self._connection.create_server_channel(encoding=None), self._session
+        channel = self._connection.create_server_channel(encoding=None)
+        self._connection.create_task(self._count(channel))
+        return channel, self._session
+
+    async def _count(self, channel: asyncssh.SSHServerChannel[bytes]) -> None:
+        """A session counts until its channel is closed on both sides."""
+        await channel.wait_closed()
+        if self._sessions:
+            self._sessions -= 1
+            self._counters.sessions -= 1
 
     async def _session(self, stdin: Any, stdout: Any, stderr: Any) -> None:
         status = 255
@@ -80,9 +103,6 @@ class BoxServer(asyncssh.SSHServer):
         except (asyncssh.Error, ConnectionError, OSError):
             pass  # the client closed the channel: nobody is left to tell
         finally:
-            if self._sessions:
-                self._sessions -= 1
-                self._counters.sessions -= 1
             stdout.channel.exit(status)
 
     def connection_requested(

@@ -79,6 +79,9 @@ class Shell:
         world = self._world
         if name == "gptoss-watch":
             return await self._watched(words)
+        if name == "gptoss-guard":
+            await _everything(self._stdin)
+            return 0
         if name == "gptoss-probe":
             return self._print(probe(world, words[0] if words else ""))
         if name == "gptoss-launch" and words:

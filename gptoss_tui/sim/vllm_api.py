@@ -23,6 +23,7 @@ class VllmApi:
         self._engine = engine
 
     async def handle(self, request: Request) -> Response:
+        self._check_alive()
         if request.path in ("/health", "/ping"):
             return Response(200)
         if request.path == "/metrics":
@@ -38,6 +39,11 @@ class VllmApi:
         if request.path == "/v1/chat/completions" and request.method == "POST":
             return self._chat(request)
         return json_response({"detail": "Not Found"}, 404)
+
+    def _check_alive(self) -> None:
+        """A connection that outlived its server ends, as the kernel ends a dead process's."""
+        if self._container.engine is not self._engine:
+            raise ConnectionResetError("the server is gone")
 
     def _allowed(self, request: Request) -> bool:
         key = self._container.api_key
@@ -91,6 +97,7 @@ class VllmApi:
             yield _event(body["model"], {"role": "assistant", "content": ""})
             for channel, piece in pieces:
                 await clock.sleep((1 + 0.045 * engine.running(clock.seconds())) / engine.rate)
+                self._check_alive()
                 yield _event(body["model"], {channel: piece})
             yield _event(body["model"], {}, "length" if cut else "stop")
             prompt = str(body["messages"][-1]["content"])
