@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-import getpass
-import secrets as random_source
-import socket
+import shlex
 import sys
 from argparse import Namespace
 from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from gptoss_tui.cli.output import Output, gib
-from gptoss_tui.cli.plan_command import gpu_ids_of, request_of, taken_gpus, tell
+import msgspec
+
+from gptoss_tui.cli.output import Output, figure, gib
+from gptoss_tui.cli.plan_command import gpu_ids_of, request_of
+from gptoss_tui.cli.plan_text import tell
 from gptoss_tui.cli.server_commands import read_secret
 from gptoss_tui.cli.session import confirm, connected
 from gptoss_tui.domain import choose
+from gptoss_tui.domain.gpu import Gpu
+from gptoss_tui.domain.host import BoxReport
 from gptoss_tui.domain.launch import LaunchSpec, Secrets
-from gptoss_tui.domain.plan import Plan
+from gptoss_tui.domain.plan import Plan, PlanRequest, alternatives
 from gptoss_tui.domain.progress import LaunchProgress, Phase
 from gptoss_tui.domain.render import base_url, command_page, docker_run, openai_env
 from gptoss_tui.domain.spec import build_spec
+from gptoss_tui.domain.startup import compare
 from gptoss_tui.errors import DockerError, DoesNotFitError, LaunchError, NotFoundError, UsageError
 from gptoss_tui.remote.box import Box
+from gptoss_tui.state.identity import new_launch_id, who
 
 
 async def launch(arguments: Namespace, output: Output) -> int:
@@ -37,7 +42,9 @@ async def launch(arguments: Namespace, output: Output) -> int:
         if arguments.dry_run:
             output.document({"spec": spec, "command": docker_run(spec), "plan": plan})
             return 0
-        _agree(arguments, spec)
+        if not _agreed(arguments, spec):
+            output.line("Nothing was launched.")
+            return 130
         launch_id = await box.launch(spec, secrets)
         output.document({"launch_id": launch_id, "spec": spec, "command": docker_run(spec)})
         if not arguments.wait:
@@ -54,20 +61,19 @@ async def _spec(arguments: Namespace, box: Box, secrets: Secrets) -> tuple[Launc
     for finding in report.findings:
         if finding.level == "blocker" and finding.code != "gpu_too_old":
             raise DockerError(finding.what, finding.do)
-    gpus, plan = choose.choose(
-        report, request_of(arguments), gpu_ids_of(arguments), taken_gpus(instances)
-    )
+    request = request_of(arguments, box.name)
+    taken = choose.taken_gpus(instances.instances)
+    gpus, plan = choose.choose(report, request, gpu_ids_of(arguments), taken)
     if plan.verdict in ("does_not_fit", "unsupported") and not arguments.force:
-        raise DoesNotFitError(
-            plan.reason, "Lower --max-model-len or --users, use more GPUs, or --force."
-        )
+        raise DoesNotFitError(plan.reason, _instead(request, plan, report, gpus, taken))
+    now = datetime.now(UTC)
     spec = build_spec(
         plan=plan,
         report=report,
         gpus=gpus,
-        launch_id=new_launch_id(),
+        launch_id=new_launch_id(now),
         created_by=who(),
-        created_at=datetime.now(UTC),
+        created_at=now,
         name=arguments.name,
         port=arguments.port,
         image=arguments.image,
@@ -79,14 +85,18 @@ async def _spec(arguments: Namespace, box: Box, secrets: Secrets) -> tuple[Launc
     return spec, plan
 
 
-def new_launch_id() -> str:
-    """Sorts by time, and two operators never draw the same."""
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{random_source.token_hex(3)}"
-
-
-def who() -> str:
-    """Who launches, as it stands in the label."""
-    return f"{getpass.getuser()}@{socket.gethostname()}"
+def _instead(
+    request: PlanRequest,
+    plan: Plan,
+    report: BoxReport,
+    gpus: tuple[Gpu, ...],
+    taken: frozenset[str],
+) -> str:
+    """What would fit, in a sentence."""
+    asked = msgspec.structs.replace(request, gpus=plan.request.gpus)
+    others = alternatives(asked, plan, choose.spare(report, gpus, taken), box=True)
+    words = "; ".join(f"{other.change} ({shlex.join(other.flags)})" for other in others[:3])
+    return f"These would fit: {words}. Or --force." if words else "Use other GPUs, or --force."
 
 
 def _tell(spec: LaunchSpec, plan: Plan, box: str, output: Output) -> None:
@@ -97,13 +107,12 @@ def _tell(spec: LaunchSpec, plan: Plan, box: str, output: Output) -> None:
     output.line()
 
 
-def _agree(arguments: Namespace, spec: LaunchSpec) -> None:
+def _agreed(arguments: Namespace, spec: LaunchSpec) -> bool:
     if arguments.yes:
-        return
+        return True
     if not sys.stdin.isatty() or arguments.json:
         raise UsageError("Nobody is there to ask.", "Say --yes to launch without a question.")
-    if not confirm(f"Launch {spec.name}?"):
-        raise LaunchError("Nothing was launched.")
+    return confirm(f"Launch {spec.name}?")
 
 
 async def _follow(box: Box, spec: LaunchSpec, launch_id: str, output: Output) -> int:
@@ -125,7 +134,20 @@ async def _follow(box: Box, spec: LaunchSpec, launch_id: str, output: Output) ->
     url = base_url(spec)
     output.line(f"ready: {spec.served_name} at {url} on {box.name}")
     output.line(openai_env(url, spec.served_name, spec.needs_api_key))
+    _tell_difference(last, output)
     return 0
+
+
+def _tell_difference(progress: LaunchProgress, output: Output) -> None:
+    """Planned, measured, difference; the next plan for this box goes by it."""
+    if progress.planned is None:
+        return
+    for row in compare(progress.planned.figures, progress.measured):
+        output.line(
+            f"  {row.what + ' ' + row.unit:20} planned {figure(row.planned, digits=2):>14}"
+            f"  measured {figure(row.measured, digits=2):>14}"
+            f"  difference {figure(row.difference, digits=2):>12}"
+        )
 
 
 def _line(phase: Phase | None) -> str:

@@ -6,8 +6,11 @@ import asyncio
 from argparse import Namespace
 from typing import Any
 
+import msgspec
+
 from gptoss_tui.cli.output import Output, figure, gib
-from gptoss_tui.cli.session import connected
+from gptoss_tui.cli.session import connected, connected_fleet
+from gptoss_tui.cli.ssh_text import tell_ssh
 from gptoss_tui.domain.facts import Fact
 from gptoss_tui.domain.gpu import GpuSnapshot
 from gptoss_tui.domain.host import BoxReport
@@ -22,10 +25,12 @@ _SIGNS = {"ok": "ok     ", "warning": "WARNING", "blocker": "BLOCKER"}
 
 async def check(arguments: Namespace, output: Output) -> int:
     """Exit 0 when nothing stands in the way of a launch, 1 when a finding is a blocker."""
-    async with connected(arguments, arguments.box) as box:
+    async with connected_fleet(arguments, arguments.box) as (fleet, box):
         fact = await box.look()
-    output.document(fact)
+        notes = await fleet.ssh_notes(arguments.box)
+    output.document(msgspec.to_builtins(fact) | {"ssh": notes})
     _describe(fact.body, output)
+    tell_ssh(notes, fact.body.docker, output)
     return 1 if any(finding.level == "blocker" for finding in fact.body.findings) else 0
 
 

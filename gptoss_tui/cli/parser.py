@@ -12,6 +12,23 @@ EPILOG = """exit codes: 0 done, 1 failed, 2 the words are off, 3 the box cannot 
 130 interrupted"""
 
 
+class _Command(argparse.ArgumentParser):
+    """Takes flags between BOX and NAME, which argparse before 3.13 does not for an optional NAME."""
+
+    _mixing = False
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        if self._mixing:
+            return super().parse_known_args(args, namespace)
+        self._mixing = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._mixing = False
+
+
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Read the words; ends the process with 2 (usage) or 0 (--help, --version) by itself."""
     return build().parse_args(list(argv))
@@ -27,12 +44,14 @@ def build() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"gptoss-tui {__version__}")
     _connection(parser, top=True)
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Command)
     _box(commands, "check", "look at a box: GPUs, Docker, disks, what stands in the way")
+    _box(commands, "forget-key", "forget the host key of a box that was rented out anew")
     _plan(commands)
     _launch(commands)
     _box(commands, "status", "what runs on a box, and how it does", name=True)
     _logs(commands)
+    _doctor(commands)
     _chat(commands)
     _forward(commands)
     stop = _box(commands, "stop", "stop a server that gptoss-tui launched", name=True)
@@ -58,6 +77,12 @@ def _connection(parser: argparse.ArgumentParser, *, top: bool = False) -> None:
         help="accept the key of a host never seen before (a changed one is always refused)",
     )
     group.add_argument(
+        "--password-file", metavar="FILE", default=default, help="for a login that asks for one"
+    )
+    group.add_argument(
+        "--passphrase-file", metavar="FILE", default=default, help="of an encrypted private key"
+    )
+    group.add_argument(
         "--read-only",
         action="store_true",
         default=False if top else argparse.SUPPRESS,
@@ -66,7 +91,7 @@ def _connection(parser: argparse.ArgumentParser, *, top: bool = False) -> None:
 
 
 def _command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, what: str
+    commands: argparse._SubParsersAction[_Command], name: str, what: str
 ) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
         name, help=what, description=what[0].upper() + what[1:] + ".", epilog=EPILOG,
@@ -77,7 +102,7 @@ def _command(
 
 
 def _box(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    commands: argparse._SubParsersAction[_Command],
     name_of_command: str,
     what: str,
     *,
@@ -93,12 +118,21 @@ def _box(
     return parser
 
 
+def tokens(text: str) -> int:
+    """A number of tokens; `k` is 1,024. Raises `ValueError`, which argparse words."""
+    plain = text.strip().lower().replace(",", "").replace("_", "")
+    return int(plain.removesuffix("k")) * (1024 if plain.endswith("k") else 1)
+
+
 def _plan_flags(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("plan")
     group.add_argument("--model", default="20b", help="20b or 120b (default 20b)")
-    group.add_argument("--engine", default="vllm", help="vllm")
-    group.add_argument("--engine-version", metavar="VERSION", help="default 0.32.0")
-    group.add_argument("--max-model-len", "--context", type=int, dest="max_model_len", metavar="N")
+    group.add_argument("--engine", default="vllm", help="vllm (plans also for sglang and ollama)")
+    group.add_argument("--engine-version", metavar="VERSION", help="default: vLLM 0.32.0")
+    group.add_argument(
+        "--max-model-len", "--context", type=tokens, dest="max_model_len", metavar="N",
+        help="tokens of one request: 32768, or 32k",
+    )  # fmt: skip
     group.add_argument("--users", type=int, metavar="N", help="simultaneous requests")
     group.add_argument("--tensor-parallel-size", type=int, metavar="N")
     group.add_argument("--max-num-seqs", type=int, metavar="N")
@@ -107,23 +141,40 @@ def _plan_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--kv-cache-dtype", metavar="DTYPE")
     group.add_argument("--kv-cache-memory-bytes", type=int, metavar="BYTES")
     group.add_argument("--enforce-eager", action="store_true")
+    group.add_argument("--block-size", type=int, metavar="TOKENS", help="default 16")
+    group.add_argument("--async-scheduling", action=argparse.BooleanOptionalAction, default=None)
+    group.add_argument("--disable-hybrid-kv-cache-manager", action="store_true")
+    group.add_argument(
+        "--checkpoint", default="mxfp4", metavar="mxfp4|bf16", help="bf16: unofficial"
+    )
+    group.add_argument("--quantization", metavar="NAME", help="says what this flag would do")
+    group.add_argument("--dtype", metavar="NAME", help="says what this flag would do")
     group.add_argument("--gpu-ids", metavar="0,1", help="indices or UUIDs; default: free ones")
 
 
-def _plan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _plan(commands: argparse._SubParsersAction[_Command]) -> None:
     parser = _command(commands, "plan", "say before the launch what the engine will say after it")
     parser.add_argument("box", nargs="?", metavar="BOX", help="plan for this box as it is")
     parser.add_argument("--box", dest="box_option", metavar="BOX", help="the same")
     _plan_flags(parser)
-    group = parser.add_argument_group("a card instead of a box")
+    group = parser.add_argument_group(
+        "a card instead of a box",
+        "Flags left out have the engine's own defaults; with --users they are chosen.",
+    )
     group.add_argument("--gpu", metavar="NAME", help='as nvidia-smi prints it: "NVIDIA L40S"')
     group.add_argument("--gpus", type=int, default=1, metavar="N")
     group.add_argument("--gpu-memory-mib", type=int, metavar="MIB", help="as nvidia-smi prints it")
     group.add_argument("--compute-capability", metavar="X.Y")
+    group = parser.add_argument_group(
+        "cost", "Without BOX and --gpu, --users and --context search the catalogue."
+    )
+    group.add_argument("--usd-per-hour", type=float, metavar="USD", help="what one GPU costs you")
+    group.add_argument("--busy", type=float, default=0.7, metavar="0..1", help="default 0.7")
+    group.add_argument("--tokens-per-month", type=float, metavar="N")
     _connection(parser)
 
 
-def _launch(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _launch(commands: argparse._SubParsersAction[_Command]) -> None:
     parser = _box(commands, "launch", "launch GPT-OSS in a container on a box")
     _plan_flags(parser)
     group = parser.add_argument_group("launch")
@@ -139,13 +190,21 @@ def _launch(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     group.add_argument("--force", action="store_true", help="also when the plan does not fit")
 
 
-def _logs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _logs(commands: argparse._SubParsersAction[_Command]) -> None:
     parser = _box(commands, "logs", "print a server's log", name=True)
     parser.add_argument("--follow", "-f", action="store_true")
     parser.add_argument("--tail", type=int, default=200, metavar="LINES", help="0: everything")
 
 
-def _chat(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _doctor(commands: argparse._SubParsersAction[_Command]) -> None:
+    parser = _command(commands, "doctor", "say why a server did not start, and what to do")
+    parser.add_argument("box", nargs="?", metavar="BOX", help="a box, or --log")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="a server on the box")
+    parser.add_argument("--log", metavar="FILE", help='a saved log ("-": standard input)')
+    _connection(parser)
+
+
+def _chat(commands: argparse._SubParsersAction[_Command]) -> None:
     parser = _box(commands, "chat", "ask a server; the answer streams", name=True)
     parser.add_argument("-p", "--prompt", help="default: read from standard input")
     parser.add_argument("--effort", choices=("low", "medium", "high"), default="medium")
@@ -153,12 +212,12 @@ def _chat(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     parser.add_argument("--api-key-file", metavar="FILE", help="or the variable GPTOSS_TUI_API_KEY")
 
 
-def _forward(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _forward(commands: argparse._SubParsersAction[_Command]) -> None:
     parser = _box(commands, "forward", "open a server's endpoint on this machine", name=True)
     parser.add_argument("--port", type=int, default=0, help="on 127.0.0.1 here; default: any free")
 
 
-def _sim(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _sim(commands: argparse._SubParsersAction[_Command]) -> None:
     parser = _command(commands, "sim", "run simulated GPU boxes that any SSH client can use")
     _sim_flags(parser)
     parser.add_argument("--fault", action="append", default=[], metavar="NAME", dest="faults")
@@ -171,7 +230,7 @@ def _sim_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--traffic", type=float, default=None, help="requests of others at once")
 
 
-def _demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _demo(commands: argparse._SubParsersAction[_Command]) -> None:
     parser = _command(commands, "demo", "open the app on a simulated box")
     _sim_flags(parser)
     parser.set_defaults(boxes=3)

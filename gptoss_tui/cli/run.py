@@ -10,6 +10,8 @@ from typing import Any
 
 from gptoss_tui.cli.output import Output
 from gptoss_tui.errors import GptossError
+from gptoss_tui.state.debug_log import internal, open_debug_log
+from gptoss_tui.state.paths import paths
 
 Command = Callable[[Namespace, Output], Coroutine[Any, Any, int]]
 
@@ -19,6 +21,7 @@ _COMMANDS: dict[str | None, str] = {
     "demo": "gptoss_tui.cli.app_command:demo",
     "sim": "gptoss_tui.cli.sim_command:sim",
     "check": "gptoss_tui.cli.look_commands:check",
+    "forget-key": "gptoss_tui.cli.ssh_text:forget_key",
     "status": "gptoss_tui.cli.look_commands:status",
     "plan": "gptoss_tui.cli.plan_command:plan",
     "launch": "gptoss_tui.cli.launch_command:launch",
@@ -26,6 +29,7 @@ _COMMANDS: dict[str | None, str] = {
     "stop": "gptoss_tui.cli.server_commands:stop",
     "logs": "gptoss_tui.cli.server_commands:logs",
     "chat": "gptoss_tui.cli.server_commands:chat",
+    "doctor": "gptoss_tui.cli.doctor_command:doctor",
     "forward": "gptoss_tui.cli.server_commands:forward",
 }
 
@@ -35,8 +39,16 @@ def run(arguments: Namespace) -> int:
     output = Output(getattr(arguments, "json", False))
     module, _, name = _COMMANDS[arguments.command].partition(":")
     command: Command = getattr(importlib.import_module(module), name)
+    log = open_debug_log(paths().debug_log)
     try:
         return asyncio.run(command(arguments, output))
     except GptossError as error:
+        log.info("%s: %s", arguments.command or "app", error)
         output.error(error)
         return error.exit_code
+    except (KeyboardInterrupt, BrokenPipeError):
+        raise
+    except Exception as error:  # the last resort: never a traceback on the screen
+        failure = internal(error, paths().debug_log)
+        output.error(failure)
+        return failure.exit_code

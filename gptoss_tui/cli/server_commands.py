@@ -128,6 +128,6 @@ async def forward(arguments: Namespace, output: Output) -> int:
             )
             output.line(openai_env(opened.base_url, model, instance.needs_api_key))
             output.line("# open until you press ctrl+c")
-            while box.link.phase == "up":
+            while box.link.open:
                 await asyncio.sleep(1)
     raise StateError("The connection to the box was lost; the endpoint is closed.")

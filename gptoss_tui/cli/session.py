@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from argparse import Namespace
 from collections.abc import AsyncIterator
@@ -9,16 +10,46 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gptoss_tui.domain.facts import Hub
-from gptoss_tui.domain.instance import Instance
+from gptoss_tui.cli.prompts import TerminalPrompter
+from gptoss_tui.domain.facts import AnyFact, Hub
+from gptoss_tui.domain.host import LinkState
+from gptoss_tui.domain.instance import Instance, Notice
+from gptoss_tui.domain.progress import LaunchProgress
+from gptoss_tui.domain.prompts import Secret
+from gptoss_tui.domain.startup import correction_gib
 from gptoss_tui.errors import NotFoundError, StateError, UnknownHostKeyError
 from gptoss_tui.remote.box import Box
 from gptoss_tui.remote.fleet import Fleet, FleetOptions
+from gptoss_tui.state import measurements
+from gptoss_tui.state.debug_log import NAME
 from gptoss_tui.state.paths import paths
 
 
 def new_hub() -> Hub:
-    return Hub(lambda: datetime.now(UTC))
+    """The point that all facts pass; the debug log keeps what happened to boxes and servers."""
+    hub = Hub(lambda: datetime.now(UTC))
+    hub.tap(_log)
+    hub.tap(_measure)
+    return hub
+
+
+def _measure(fact: AnyFact) -> None:
+    """Remember by how much a plan was off on this box, so that its next plan is nearer."""
+    body = fact.body
+    if not isinstance(body, LaunchProgress) or body.state != "ready" or body.planned is None:
+        return
+    difference = correction_gib(body.planned, body.measured)
+    if difference is None:
+        return
+    try:
+        measurements.remember(paths().measurements_file, fact.box, body.planned.key, difference)
+    except StateError as error:
+        logging.getLogger(NAME).warning("measurement of %s: %s", fact.box, error)
+
+
+def _log(fact: AnyFact) -> None:
+    if isinstance(fact.body, LinkState | Notice):
+        logging.getLogger(NAME).info("%s %s: %s", fact.box, fact.instance or "", fact.body)
 
 
 def fleet_options(arguments: Namespace) -> FleetOptions:
@@ -30,21 +61,48 @@ def fleet_options(arguments: Namespace) -> FleetOptions:
         identity=arguments.identity,
         accept_new=arguments.accept_new,
         read_only=arguments.read_only,
+        password=_secret(arguments.password_file),
+        passphrase=_secret(arguments.passphrase_file),
     )
+
+
+def _secret(file: str | None) -> Secret | None:
+    """The first line of a file. Raises `StateError`."""
+    if file is None:
+        return None
+    try:
+        lines = Path(file).expanduser().read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise StateError(
+            f"{file} cannot be read.", "Check the path and who may read it."
+        ) from error
+    return Secret(lines[0] if lines else "")
 
 
 @asynccontextmanager
 async def connected(arguments: Namespace, name: str) -> AsyncIterator[Box]:
-    """The box of that name, asking about an unknown host key when somebody is there to answer."""
+    """The box of that name, asking what only a person can answer when somebody is there."""
+    async with connected_fleet(arguments, name) as (_, box):
+        yield box
+
+
+@asynccontextmanager
+async def connected_fleet(arguments: Namespace, name: str) -> AsyncIterator[tuple[Fleet, Box]]:
+    """The same with the fleet that holds the connection."""
     async with Fleet(new_hub(), paths(), fleet_options(arguments)) as fleet:
+        fleet.prompter = TerminalPrompter()
+        yield fleet, await _entered(fleet, name, arguments.json)
+
+
+async def _entered(fleet: Fleet, name: str, json: bool) -> Box:
+    """Each jump host and the box may have a key of its own to ask about."""
+    while True:
         try:
-            box = await fleet.connect(name)
+            return await fleet.connect(name)
         except UnknownHostKeyError as error:
-            if arguments.json or not confirm(f"{error.message}\nAccept this key?"):
+            if json or not confirm(f"{error.message}\nAccept this key?"):
                 raise
             fleet.accept_host_key(error)
-            box = await fleet.connect(name)
-        yield box
 
 
 def confirm(question: str) -> bool:

@@ -1,0 +1,126 @@
+"""`doctor`: what went wrong, from a saved log or from a server on a box."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import aclosing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from gptoss_tui.cli.output import Output
+from gptoss_tui.domain.doctor import Change, Diagnosis, Doctor, diagnose, retold
+from gptoss_tui.errors import NotFoundError, StateError, UsageError
+
+if TYPE_CHECKING:
+    from gptoss_tui.domain.instance import Instance
+    from gptoss_tui.remote.box import Box
+
+_LONGEST = 64 * 1024
+
+
+async def doctor(arguments: Namespace, output: Output) -> int:
+    """0 when the cause is known or nothing is wrong, 1 when a failure is not known."""
+    if (arguments.box is None) == (arguments.log is None):
+        raise UsageError("The doctor needs a box or a log, and not both.", "BOX, or --log FILE.")
+    if arguments.log is not None:
+        return _tell(_of_file(arguments.log), output)
+    from gptoss_tui.cli.session import connected
+
+    async with connected(arguments, arguments.box) as box:
+        return _tell(await _of_box(box, arguments.name), output)
+
+
+# --- a saved log --------------------------------------------------------------------------------
+
+
+def _of_file(name: str) -> Diagnosis:
+    if name == "-":
+        return diagnose(_lines(sys.stdin.buffer))
+    path = Path(name).expanduser()
+    try:
+        with path.open("rb") as file:
+            return diagnose(_lines(file))
+    except FileNotFoundError:
+        raise NotFoundError(f"There is no file {name}.", "Check the path behind --log.") from None
+    except OSError as error:
+        raise StateError(f"{name} cannot be read: {error.strerror}.", "Check the path.") from error
+
+
+def _lines(file: BinaryIO) -> Iterator[str]:
+    """Line by line and no longer than needed: a log may be larger than the memory."""
+    while data := file.readline(_LONGEST):
+        yield data.decode("utf-8", errors="replace")
+        while not data.endswith(b"\n") and len(data) == _LONGEST:
+            data = file.readline(_LONGEST)
+
+
+# --- a server on a box --------------------------------------------------------------------------
+
+
+async def _of_box(box: Box, name: str | None) -> Diagnosis:
+    listed = (await box.instances()).body.instances
+    instance = _patient(listed, name)
+    if instance is not None and (instance.container_id or instance.launch_id is None):
+        return await _of_log(box, instance)
+    launches = [fact.body for fact in await box.launches()]
+    told = [one for one in launches if name is None or one.name == name]
+    if told:
+        return retold(told[-1].error, told[-1].next_step)
+    if instance is not None:
+        return await _of_log(box, instance)
+    there = ", ".join(one.name for one in listed)
+    if name is None and there:
+        raise NotFoundError(f"{box.name} has several servers: {there}.", "Name one of them.")
+    raise NotFoundError(
+        f"There is no {name or 'server'} and no launch on {box.name}.",
+        "`gptoss-tui status BOX` lists what runs there.",
+    )
+
+
+def _patient(listed: tuple[Instance, ...], name: str | None) -> Instance | None:
+    """The named server, or the only one, or the only one that does not do well."""
+    if name is not None:
+        return next((one for one in listed if one.name == name), None)
+    ill = [one for one in listed if one.state in ("exited", "failed", "unhealthy", "loading")]
+    for group in (listed, ill):
+        if len(group) == 1:
+            return group[0]
+    return None
+
+
+async def _of_log(box: Box, instance: Instance) -> Diagnosis:
+    reader = Doctor()
+    stream = cast("Any", box.logs(instance.name, tail=None, follow=False))
+    async with aclosing(stream) as facts:
+        async for fact in facts:
+            reader.feed(fact.body.text)
+    code = instance.exit_code if instance.state in ("exited", "failed") else None
+    return reader.finish(exit_code=code, oom_killed="OOM" in instance.detail)
+
+
+# --- in words -----------------------------------------------------------------------------------
+
+
+def _tell(diagnosis: Diagnosis, output: Output) -> int:
+    output.document(diagnosis)
+    if diagnosis.cause:
+        output.line(f"cause: {diagnosis.cause}")
+    output.line(diagnosis.explanation)
+    for number, text in zip(diagnosis.lines, diagnosis.evidence, strict=True):
+        output.line(f"  {number or '':>6}  {text[:400]}")
+    if diagnosis.fix:
+        output.line(f"fix: {diagnosis.fix}")
+    if diagnosis.change is not None and (words := _words(diagnosis.change)):
+        output.line(f"  {words}")
+    return 1 if diagnosis.verdict == "unknown" else 0
+
+
+def _words(change: Change) -> str:
+    """The change as one would type it."""
+    if change.flags:
+        return f"gptoss-tui launch BOX {' '.join(change.flags)}"
+    if change.drop:
+        return f"gptoss-tui launch BOX, without {' '.join(change.drop)}"
+    return ""

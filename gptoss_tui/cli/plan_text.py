@@ -1,0 +1,109 @@
+"""A plan for people: what the engine will say, how fast, how much, and what else would fit."""
+
+from __future__ import annotations
+
+import shlex
+
+from gptoss_tui.cli.output import Output
+from gptoss_tui.domain.plan import Arrangement, Plan, PlanRequest
+from gptoss_tui.domain.plan.cost import Cost
+from gptoss_tui.domain.plan.speed import Band, Throughput
+
+
+def tell(made: Plan, output: Output) -> None:
+    """The verdict, the memory of one GPU, the KV cache and the engine's arguments."""
+    request, memory = made.request, made.memory_gib
+    output.line(f"{made.verdict.replace('_', ' ')}: {made.reason}")
+    gpus = f"{len(request.gpus)} x {request.gpus[0].name}"
+    output.line(f"  {request.model} on {gpus}, {request.engine} {request.engine_version}")
+    output.line(
+        f"  GiB a GPU: {memory.weights:.1f} weights, {memory.activation:.1f} activation, "
+        f"{memory.non_torch + memory.cuda_graphs:.1f} graphs and buffers, "
+        f"{max(0.0, memory.kv_cache):.1f} KV cache (+/- {made.band_gib:.1f}), "
+        f"{memory.device_total:.1f} in all"
+    )
+    output.line(
+        f"  KV cache: {made.kv_cache.tokens:,} tokens, "
+        f"{made.kv_cache.max_concurrency:.1f} requests of {request.max_model_len:,} tokens"
+    )
+    start = "vllm serve " if request.engine == "vllm" else ""
+    output.line(f"  {start}{' '.join(made.command)}")
+    for warning in made.warnings:
+        output.line(f"  note: {warning}")
+
+
+def tell_more(made: Plan, output: Output) -> None:
+    """Disk, speed, cost, alternatives."""
+    output.line(
+        f"  download {made.download_bytes / 1e9:.1f} GB, disk {made.disk_bytes / 1e9:.0f} GB "
+        "with the image"
+    )
+    starts = made.verdict in ("fits", "tight")
+    if made.throughput is not None and starts:
+        _speed(made.throughput, output)
+    if made.cost is not None and starts:
+        _cost(made.cost, output)
+    for other in made.alternatives:
+        output.line(
+            f"  instead: {other.change} ({other.verdict}, {other.fits_requests} requests)"
+            f"  {shlex.join(other.flags)}".rstrip()
+        )
+
+
+def _speed(speed: Throughput, output: Output) -> None:
+    output.line(
+        f"  speed at {speed.context:,} tokens: {_band(speed.one_user)} tokens/s alone, "
+        f"{_band(speed.all_users)} with {plural(speed.users, 'user')} together ({speed.basis})"
+    )
+    for run in speed.published:
+        output.line(
+            f"    published: {run.output_tokens_per_s:,.0f} tokens/s, {run.kind}, {run.source}"
+        )
+    if speed.guide_tokens_per_s is not None:
+        output.line(f"    the guide says {speed.guide_tokens_per_s:,.0f} tokens/s")
+
+
+def _cost(cost: Cost, output: Output) -> None:
+    million = cost.usd_per_m_output_tokens
+    paid = "" if million is None else f", {million:.2f} per million output tokens"
+    output.line(
+        f"  cost (US dollars): {cost.usd_per_hour:.2f} an hour, always on "
+        f"{cost.always_on_usd_per_month:,.0f} a month{paid} at {cost.utilization:.0%} busy"
+    )
+    if cost.always_on_usd_per_m is not None:
+        output.line(f"    {cost.always_on_usd_per_m:.2f} per million at your tokens a month")
+    for offer in cost.breakeven:
+        reach = "" if offer.reachable else ", more than these users read and write"
+        output.line(
+            f"    cheaper than {offer.provider} ({offer.usd_per_m_tokens:.3f} per million) from "
+            f"{offer.tokens_per_month / 1e9:.1f} billion tokens a month{reach}"
+        )
+
+
+def tell_arrangements(request: PlanRequest, found: tuple[Arrangement, ...], output: Output) -> None:
+    """The answer to a search, the cheapest first."""
+    asked = f"{request.users} users of {request.max_model_len:,} tokens on {request.model}"
+    if not found:
+        output.line(f"No arrangement of at most eight GPUs holds {asked}.")
+        return
+    output.line(
+        f"{asked}, the cheapest first, by the lowest known on-demand price (--json has it):"
+    )
+    for made in found:
+        price = "price not known" if made.usd_per_hour is None else f"${made.usd_per_hour:.2f}/h"
+        servers = f", {made.replicas} servers" if made.replicas > 1 else ""
+        speed = "" if made.tokens_per_s is None else f", {_band(made.tokens_per_s)} tokens/s"
+        output.line(
+            f"  {price:>15}  {made.gpus} x {made.gpu} (TP {made.tensor_parallel_size}{servers}): "
+            f"{made.verdict}, holds {made.holds} requests{speed}"
+        )
+        if made.loses:
+            output.line(f"{'':19}{made.loses}")
+
+
+def plural(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _band(band: Band) -> str:
+    return f"{band.low:,.0f}-{band.high:,.0f}"
