@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
+from rich.segment import Segment, Segments
 from textual import on
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.theme import Theme
 
 from gptoss_tui.app import messages as said
+from gptoss_tui.app.asking import Asking
+from gptoss_tui.app.chats import Chats
 from gptoss_tui.app.clipboard import to_tmux
 from gptoss_tui.app.feeds import Feeds
+from gptoss_tui.app.leaving import Leaving
 from gptoss_tui.app.model import BoxModel
 from gptoss_tui.app.palette import AppCommands
 from gptoss_tui.app.screens.boxes import BoxesScreen
@@ -22,9 +29,13 @@ from gptoss_tui.app.theming import DEFAULT, load_themes
 from gptoss_tui.domain.facts import AnyFact
 from gptoss_tui.domain.instance import Notice
 from gptoss_tui.domain.progress import LaunchProgress
-from gptoss_tui.errors import GptossError, UsageError
-from gptoss_tui.remote.fleet_port import FleetPort
+from gptoss_tui.errors import ChangedHostKeyError, GptossError, StateError
+from gptoss_tui.remote.fleet_port import BoxEntry, FleetPort
+from gptoss_tui.state import config
+from gptoss_tui.state.config import Config
+from gptoss_tui.state.debug_log import internal
 from gptoss_tui.state.files import write_private
+from gptoss_tui.state.measurements import corrections
 from gptoss_tui.state.paths import paths, theme_dirs
 
 
@@ -36,7 +47,7 @@ class GptossApp(App[None]):
     COMMANDS = App.COMMANDS | {AppCommands}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "toggle_help", "Keys", key_display="?", id="app.help"),
-        Binding("ctrl+q", "quit", "Quit", id="app.quit", priority=True),
+        Binding("ctrl+q", "quit", "Quit", id="app.quit", priority=True, show=False),
         Binding("q", "back", "Back", id="app.back"),
     ]
 
@@ -53,19 +64,55 @@ class GptossApp(App[None]):
         self.clock = clock or (lambda: datetime.now(UTC))
         self.models: dict[str, BoxModel] = {}
         self.feeds = Feeds(self, fleet)
-        self._own_launches: dict[str, str] = {}
+        self.chats = Chats(self)
+        self.asking = fleet.prompter = Asking(self)
+        self.leaving = Leaving(self)
         self._untap: Callable[[], None] = lambda: None
+        self._unread = ""
+        # What was wrong with themes and settings, to be said once there is a screen to say it on.
+        self._problems: list[str] = []
+        self._configure()
+
+    def get_default_screen(self) -> Screen[None]:
+        return BoxesScreen()
 
     def on_mount(self) -> None:
         self._untap = self.fleet.hub.tap(self._tapped)
-        themes, problems = load_themes(theme_dirs())
+        self.theme_changed_signal.subscribe(self, self._theme_chosen, immediate=True)
+        for problem in self._problems:
+            self.tell(problem, "warning")
+
+    def on_ready(self) -> None:
+        """The first picture is there: load what connecting needs before it is asked for."""
+        self.run_worker(self._prepare(), group="prepare", exit_on_error=False)
+
+    async def _prepare(self) -> None:
+        await self.fleet.prepare()
+        gc.freeze()  # what is loaded by now stays: the collector need not walk it again and again
+
+    def _configure(self) -> None:
+        """Themes and settings, before the first picture; a bad one is said, and the rest holds."""
+        themes, self._problems = load_themes(theme_dirs())
         for theme in themes:
             self.register_theme(theme)
-        if any(theme.name == DEFAULT for theme in themes):
-            self.theme = DEFAULT
-        for problem in problems:
-            self.notify(problem, severity="warning", markup=False)
-        self.push_screen(BoxesScreen())
+        settings = Config()
+        try:
+            settings = config.read(paths())
+        except GptossError as error:
+            self._problems.append(str(error))
+        wanted = settings.theme or DEFAULT
+        if wanted not in self.available_themes:
+            self._problems.append(f"There is no theme {wanted!r}: {DEFAULT} is used.")
+            wanted = DEFAULT
+        if wanted in self.available_themes:
+            self.theme = wanted
+        self.set_keymap(settings.keys)
+
+    def _theme_chosen(self, theme: Theme) -> None:
+        try:
+            config.remember_theme(paths(), theme.name)
+        except GptossError as error:
+            self.show_error(error, "remember the theme")
 
     def on_unmount(self) -> None:
         self._untap()
@@ -73,7 +120,20 @@ class GptossApp(App[None]):
     def model(self, box: str) -> BoxModel:
         if box not in self.models:
             self.models[box] = BoxModel(box)
-        return self.models[box]
+        model = self.models[box]
+        if model.ssh_target is None and (there := self.fleet.box(box)) is not None:
+            model.ssh_target = there.ssh_target
+        return model
+
+    def candidates(self) -> tuple[BoxEntry, ...]:
+        """Who can be chosen: nobody where our own list cannot be read, which is said once."""
+        try:
+            return self.fleet.candidates()
+        except GptossError as error:
+            if str(error) != self._unread:
+                self._unread = str(error)
+                self.show_error(error, "read the list of boxes")
+            return ()
 
     # --- facts come down ------------------------------------------------------------------------
 
@@ -82,11 +142,15 @@ class GptossApp(App[None]):
 
     @on(said.FactArrived)
     def _fact_arrived(self, message: said.FactArrived) -> None:
+        if not self.is_running:
+            return  # on the way out: the screens are being taken apart
         fact = message.fact
         model = self.model(fact.box)
         model.apply(fact)
         if isinstance(fact.body, Notice):
             self.tell(fact.body.text, "information" if fact.body.ok else "error")
+        elif isinstance(fact.body, LaunchProgress):
+            self.leaving.seen(fact.body)
         for screen in self.screen_stack:
             show = getattr(screen, "show_fact", None)
             if show is not None and screen.is_mounted:
@@ -98,12 +162,15 @@ class GptossApp(App[None]):
             refused = getattr(screen, "show_failure", None)
             if refused is not None and refused(message):
                 return
+        if isinstance(message.error, ChangedHostKeyError) and message.box is not None:
+            self.asking.changed_key(message.box, message.error)
+            return
         self.show_error(message.error, message.doing)
 
     def show_error(self, error: GptossError, doing: str = "") -> None:
         """A failure as a sentence and the next step."""
         text = error.message if not error.next_step else f"{error.message}\n{error.next_step}"
-        self.notify(text, title=doing, severity="error", timeout=12, markup=False)
+        self.notify(text, title=doing, severity="error", timeout=8, markup=False)
 
     def tell(self, text: str, severity: Any = "information") -> None:
         self.notify(text, severity=severity, markup=False)
@@ -116,41 +183,37 @@ class GptossApp(App[None]):
 
     @on(said.HostKeyAsked)
     def _host_key_asked(self, message: said.HostKeyAsked) -> None:
-        error = message.error
-        dialog = AskDialog(
-            "Unknown host",
-            f"{error.message}\n\n{error.next_step}",
-            (Choice("accept", "a", "Accept"), Choice("refuse", "r", "Refuse")),
-        )
+        self.asking.unknown_key(message)
 
-        def decided(choice: str | None) -> None:
-            if choice == "accept":
-                self.fleet.accept_host_key(error)
-                self.feeds.connect(message.box)
-
-        self.push_screen(dialog, decided)
+    @on(said.PromptAsked)
+    def _prompt_asked(self, message: said.PromptAsked) -> None:
+        self.asking.show(message)
 
     @on(said.BoxAdded)
     def _box_added(self, message: said.BoxAdded) -> None:
         try:
             entry = self.fleet.add(message.line)
-        except (UsageError, GptossError) as error:
+        except GptossError as error:
             self.show_error(error, "add a box")
             return
-        self.refresh_boxes()
+        self.refresh_boxes(entry.name)
         self.feeds.connect(entry.name)
 
     @on(said.BoxForgotten)
     def _box_forgotten(self, message: said.BoxForgotten) -> None:
-        self.fleet.forget(message.box)
+        try:
+            self.fleet.forget(message.box)
+        except GptossError as error:
+            self.show_error(error, f"forget {message.box}")
+            return
         self.feeds.disconnect(message.box)
         self.models.pop(message.box, None)
         self.refresh_boxes()
 
-    def refresh_boxes(self) -> None:
+    def refresh_boxes(self, chosen: str | None = None) -> None:
         for screen in self.screen_stack:
             if isinstance(screen, BoxesScreen):
-                screen.reload()
+                screen.reload(chosen)
 
     @on(said.LookRequested)
     def _look(self, message: said.LookRequested) -> None:
@@ -160,7 +223,7 @@ class GptossApp(App[None]):
     def _dashboard(self, message: said.DashboardRequested) -> None:
         from gptoss_tui.app.screens.dashboard import DashboardScreen
 
-        self.push_screen(DashboardScreen(self.model(message.box), message.instance))
+        self.push_screen(DashboardScreen(self.model(message.box), message.instance, message.pane))
 
     @on(said.WizardRequested)
     def _wizard(self, message: said.WizardRequested) -> None:
@@ -172,6 +235,8 @@ class GptossApp(App[None]):
         elif model.report is None:
             self.tell("The box has not been looked at yet: connect first (enter).", "warning")
         else:
+            with suppress(StateError):  # a plan without corrections is still a plan
+                model.corrections = corrections(paths().measurements_file, message.box)
             self.push_screen(WizardScreen(model))
 
     @on(said.LogsRequested)
@@ -186,17 +251,29 @@ class GptossApp(App[None]):
 
     @on(said.ChatRequested)
     def _chat(self, message: said.ChatRequested) -> None:
-        self.feeds.chat(message)
+        self.chats.ask(message)
 
     @on(said.ChatStopRequested)
     def _stop_chat(self, message: said.ChatStopRequested) -> None:
-        self.feeds.stop_chat(message.box)
+        self.chats.stop(message.box, message.instance)
+
+    @on(said.ChatFailed)
+    def _chat_failed(self, message: said.ChatFailed) -> None:
+        self.chats.failed(message)
+
+    def show_chat(self, model: BoxModel, instance: str) -> None:
+        """A conversation changed in a way that no fact tells."""
+        for screen in self.screen_stack:
+            show = getattr(screen, "show_chat", None)
+            if show is not None and screen.is_mounted:
+                show(model, instance)
 
     @on(said.LaunchRequested)
     def _launch(self, message: said.LaunchRequested) -> None:
         from gptoss_tui.app.screens.launch import LaunchScreen
 
-        self._own_launches[message.spec.launch_id] = message.box
+        self.leaving.launched(message.spec.launch_id, message.box)
+        self.chats.keep_key(message.box, message.spec.name, message.secrets.api_key)
         self.pop_screen()
         self.push_screen(LaunchScreen(self.model(message.box), message.spec))
         self.feeds.launch(message)
@@ -217,8 +294,9 @@ class GptossApp(App[None]):
         dialog = AskDialog(
             "Stop a server",
             f"Stop {message.instance} on {message.box} and remove its container?\n"
-            "Running requests get 60 s to end; what was downloaded stays.",
-            (Choice("stop", "s", "Stop it"), Choice("keep", "k", "Keep it")),
+            f"{self.model(message.box).busy_words(message.instance)}\n"
+            "They get 60 s to end; what was downloaded stays.",
+            (Choice("stop", "y", "Yes, stop it"), Choice("keep", "k", "Keep it")),
         )
 
         def decided(choice: str | None) -> None:
@@ -255,52 +333,28 @@ class GptossApp(App[None]):
             return
         self.tell(f"Saved as {file}")
 
+    def _fatal_error(self) -> None:
+        """Textual's own would print a traceback with the values of all variables: secrets too."""
+        error = self._exception or RuntimeError("unknown")
+        failure = internal(error, paths().debug_log)
+        self._exit_renderables.append(Segments([Segment(f"gptoss-tui: {failure}\n")]))
+        self._close_messages_no_wait()
+
     # --- leaving --------------------------------------------------------------------------------
 
     def action_toggle_help(self) -> None:
-        if self.screen.query("HelpPanel"):
-            self.action_hide_help_panel()
-        else:
-            self.action_show_help_panel()
+        from gptoss_tui.app.screens.keys import KeysScreen, keys_of
+
+        if not isinstance(self.screen, KeysScreen):
+            self.push_screen(KeysScreen(keys_of(self.screen)))
 
     async def action_back(self) -> None:
         """Leave this place; from the first one, the app."""
-        if isinstance(self.screen, BoxesScreen) or len(self.screen_stack) <= 2:
+        if isinstance(self.screen, BoxesScreen):
             await self.action_quit()
         else:
             self.pop_screen()
 
     async def action_quit(self) -> None:
         """Ask while a launch is under way; quitting never stops a server."""
-        running = [launch for launch in self._running_launches()]
-        if not running:
-            self.exit()
-            return
-        names = ", ".join(progress.name for _, progress in running)
-        dialog = AskDialog(
-            "A launch is under way",
-            f"{names} is being launched. It goes on by itself on the box, whoever is connected.",
-            (
-                Choice("continue", "c", "Quit, let it go on"),
-                Choice("cancel", "x", "Cancel the launch"),
-                Choice("stay", "s", "Stay here"),
-            ),
-        )
-
-        def decided(choice: str | None) -> None:
-            if choice == "continue":
-                self.exit()
-            elif choice == "cancel":
-                for box, progress in running:
-                    self.feeds.cancel(box, progress.launch_id)
-
-        self.push_screen(dialog, decided)
-
-    def _running_launches(self) -> list[tuple[str, LaunchProgress]]:
-        found: list[tuple[str, LaunchProgress]] = []
-        for launch_id, box in self._own_launches.items():
-            with suppress(KeyError):
-                progress = self.model(box).launches[launch_id].body
-                if progress.state == "running":
-                    found.append((box, progress))
-        return found
+        self.leaving.ask()

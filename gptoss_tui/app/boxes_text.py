@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 from textual.content import Content
 
 from gptoss_tui.app.model import BoxModel
-from gptoss_tui.app.widgets.figures import UNKNOWN, foreign, gib
-from gptoss_tui.domain.host import BoxReport
+from gptoss_tui.app.widgets.figures import UNKNOWN, age, foreign, gib
+from gptoss_tui.domain.host import BoxReport, LinkState
 from gptoss_tui.domain.instance import Instance
 
 if TYPE_CHECKING:
@@ -31,10 +32,16 @@ _LEVELS = {"ok": ("✓ ", "$success"), "warning": ("▲ ", "$warning"), "blocker
 def row_of(entry: BoxEntry, model: BoxModel | None) -> tuple[Text, ...]:
     """name, state, GPUs, what runs, source."""
     link = model.link if model else None
-    state = _STATES[link.phase] if link else "○ not contacted"
+    state = link_text(link) if link else "○ not contacted"
     report = model.report.body if model and model.report else None
     cells = (entry.name, state, gpus_text(report), runs_text(model), entry.source)
     return tuple(Text(cell, no_wrap=True, overflow="ellipsis") for cell in cells)
+
+
+def link_text(link: LinkState) -> str:
+    """`● connected`, `◐ degraded 12 s`."""
+    silent = f" {age(link.silent_s)}" if link.open and link.silent_s is not None else ""
+    return _STATES[link.phase] + silent
 
 
 def gpus_text(report: BoxReport | None) -> str:
@@ -79,19 +86,26 @@ def about_lines(name: str | None, model: BoxModel | None, *, demo: bool) -> list
     if link.phase != "up" and link.reason:
         lines.append(Content.assemble(("▲ ", "$warning"), link.reason))
     if model.report is not None:
-        lines += report_lines(model.report.body)
-    elif link.phase == "up":
+        lines += report_lines(model.report.body, _used_now(model))
+    elif link.open:
         lines.append(Content("Looking at the box…"))
     if model.instances is not None:
         lines += [_server_line(instance) for instance in model.instances.body.instances]
-    if link.phase == "up":
+    if link.open:
         lines.append(Content.assemble(("enter", "$primary bold"), " opens the dashboard, ",
                                       ("w", "$primary bold"), " launches a model"))  # fmt: skip
     return lines
 
 
-def report_lines(report: BoxReport) -> list[Content]:
-    """The report as a person reads it."""
+def _used_now(model: BoxModel) -> dict[int, int]:
+    """Bytes in use by GPU, from the stream of figures: the report is older."""
+    seen = model.gpus.body.gpus if model.gpus else ()
+    return {gpu.index: gpu.memory_used_bytes for gpu in seen if gpu.memory_used_bytes is not None}
+
+
+def report_lines(report: BoxReport, used_now: Mapping[int, int] | None = None) -> list[Content]:
+    """The report as a person reads it, with what the GPUs hold now where that is known."""
+    now = used_now or {}
     memory = gib(report.memory_total_bytes)
     lines = [
         Content(
@@ -100,7 +114,7 @@ def report_lines(report: BoxReport) -> list[Content]:
         )
     ]
     for gpu in report.gpus[:4]:
-        used, total = gib(gpu.memory_used_bytes), gib(gpu.memory_total_bytes)
+        used, total = gib(now.get(gpu.index, gpu.memory_used_bytes)), gib(gpu.memory_total_bytes)
         lines.append(Content(f"GPU {gpu.index}  {foreign(gpu.name)}  {used} of {total} GiB used"))
     if len(report.gpus) > 4:
         lines.append(Content(f"… and {len(report.gpus) - 4} more GPUs"))

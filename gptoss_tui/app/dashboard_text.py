@@ -20,7 +20,7 @@ _STATES = {
     "failed": "✗ failed",
     "unknown": "? unknown",
 }
-_TABS = ("GPUs", "Engine", "Servers, log", "Chat")
+_TABS = ("GPUs", "Engine", "Servers", "Chat")
 PAST = 240
 
 
@@ -52,13 +52,13 @@ def gpu_view(model: BoxModel) -> GpuView:
 
 
 def server_row(instance: Instance) -> tuple[Text, ...]:
-    """state, name, model, where."""
+    """state, name, where, model: what a narrow pane cuts comes last."""
     where = f":{instance.port}" if instance.port else UNKNOWN
     if instance.gpu_ids:
         where += f"  {len(instance.gpu_ids)} GPU" + ("s" if len(instance.gpu_ids) > 1 else "")
     if not instance.managed:
-        where += "  not ours"
-    cells = (_STATES[instance.state], foreign(instance.name), foreign(instance.model), where)
+        where = f"not ours  {where}"
+    cells = (_STATES[instance.state], foreign(instance.name), where, foreign(instance.model))
     return tuple(Text(cell, no_wrap=True, overflow="ellipsis") for cell in cells)
 
 
@@ -67,5 +67,5 @@ def tabs_line(shown: int) -> Content:
     parts: list[tuple[str, str]] = []
     for number, name in enumerate(_TABS, 1):
         style = "$primary bold reverse" if number == shown else "$foreground 70%"
-        parts += [(f" {number} {name} ", style), (" ", "")]
+        parts.append((f" {number} {name} ", style))
     return Content.assemble(*parts)

@@ -7,34 +7,32 @@ group of its own, so that no feed can cancel another one.
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any, cast
 
-from gptoss_tui.app.messages import ActionFailed, ChatRequested, HostKeyAsked, LaunchRequested
-from gptoss_tui.domain.host import LinkState
+from gptoss_tui.app.messages import ActionFailed, ChatFailed, HostKeyAsked, LaunchRequested
+from gptoss_tui.domain.chat import ChatRequest
 from gptoss_tui.errors import (
-    AuthError,
     BoxError,
-    ChangedHostKeyError,
     CommandError,
     ConnectionLostError,
     GptossError,
     NotFoundError,
     UnknownHostKeyError,
-    UnknownNameError,
 )
 from gptoss_tui.remote.box import Box, Cadence
 from gptoss_tui.remote.fleet_port import FleetPort
+from gptoss_tui.remote.keeper import Keeper
+from gptoss_tui.remote.reconnect import WakeDetector
+from gptoss_tui.remote.resume import LogCursor
 
 if TYPE_CHECKING:
     from textual.app import App
 
 INSTANCES_S = 4.0
-RETRY_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
-# A login that was refused is not tried again by itself: it may lock the user out.
-_FINAL = (AuthError, ChangedHostKeyError, UnknownNameError)
+AGAIN_S = 2.0  # after something watched ended although the box is there
+OPEN_S = 0.2  # how often to look whether a box is there again
 
 
 class Feeds:
@@ -43,6 +41,8 @@ class Feeds:
     def __init__(self, app: App[Any], fleet: FleetPort) -> None:
         self._app = app
         self._fleet = fleet
+        self._keepers: dict[str, Keeper] = {}
+        self._cursors: dict[tuple[str, str], LogCursor] = {}
         self._forwards: dict[tuple[str, str], asyncio.Event] = {}
 
     def _start(self, work: Coroutine[Any, Any, None], kind: str, box: str) -> None:
@@ -54,9 +54,6 @@ class Feeds:
             exit_on_error=False,
         )
 
-    def _say(self, box: str, phase: Any, reason: str = "") -> None:
-        self._fleet.hub.publish(LinkState(phase=phase, reason=reason), box=box)
-
     def _failed(self, box: str | None, doing: str, error: GptossError) -> None:
         self._app.post_message(ActionFailed(box, doing, error))
 
@@ -64,47 +61,46 @@ class Feeds:
 
     def connect(self, name: str) -> None:
         """Connect, look, and watch GPUs and servers; come back after a loss."""
-        self._start(self._session(name), "session", name)
+        keeper = self._keepers.get(name)
+        if keeper is not None and keeper.waiting:
+            keeper.hurry()
+            return
+        self._keepers[name] = keeper = Keeper(name, self._fleet, self._watch)
+        self._start(self._session(name, keeper), "session", name)
+        if len(self._keepers) == 1:
+            self._start(self._wakes(), "wakes", "")
 
     def disconnect(self, name: str) -> None:
         self._app.workers.cancel_group(self._app, f"session:{name}")
+        self._keepers.pop(name, None)
         self._start(self._fleet.disconnect(name), "disconnect", name)
 
-    async def _session(self, name: str) -> None:
-        attempt = 0
-        while True:
-            self._say(name, "connecting" if attempt == 0 else "retrying")
-            try:
-                box = await self._fleet.connect(name)
-                self._fleet.remember(name)
-            except UnknownHostKeyError as error:
-                self._say(name, "needs_you", error.message)
-                self._app.post_message(HostKeyAsked(name, error))
-                return
-            except _FINAL as error:
-                self._say(name, "lost", error.message)
-                self._failed(name, f"connect to {name}", error)
-                return
-            except GptossError as error:
-                if attempt == 0:
-                    self._failed(name, f"connect to {name}", error)
-                self._say(name, "retrying", str(error))
-            else:
-                attempt = 0
-                self._say(name, "up")
-                await self._watch(box)
-                self._say(name, "lost", "The connection was lost; what runs on the box goes on.")
-            pause = RETRY_S[min(attempt, len(RETRY_S) - 1)]
-            attempt += 1
-            await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311
+    async def _session(self, name: str, keeper: Keeper) -> None:
+        doing = f"connect to {name}"
+        try:
+            await keeper.run(lambda error: self._failed(name, doing, error))
+        except UnknownHostKeyError as error:
+            self._app.post_message(HostKeyAsked(name, error))
+        except GptossError as error:
+            self._failed(name, doing, error)
+        finally:
+            if self._keepers.get(name) is keeper:
+                del self._keepers[name]
+
+    async def _wakes(self) -> None:
+        """A laptop that wakes asks its boxes at once: what was in the way is often gone."""
+        wakes = WakeDetector()
+        while self._keepers:
+            await asyncio.sleep(1)
+            if wakes.slept_s():
+                for keeper in self._keepers.values():
+                    keeper.hurry()
 
     async def _watch(self, box: Box) -> None:
-        """Everything that is always watched, until the connection is lost."""
-        with suppress(BaseExceptionGroup):
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._look(box))
-                group.create_task(self._gpus(box))
-                group.create_task(self._instances(box))
+        """Everything that is always watched, while the box is connected."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_again(self._gpus, box))
+            group.create_task(_again(self._servers, box))
 
     async def _look(self, box: Box) -> None:
         try:
@@ -124,16 +120,17 @@ class Feeds:
         except CommandError:
             return  # no GPU or no driver: the report's findings say so
 
-    async def _instances(self, box: Box) -> None:
+    async def _servers(self, box: Box) -> None:
+        """What runs comes first, for panes wait for it; the look then adds what runs by itself."""
+        await box.instances()
+        await self._look(box)
         while True:
             await box.instances()
-            if box.link.phase != "up":
-                raise ConnectionLostError("The connection was lost.")
             await asyncio.sleep(INSTANCES_S)
 
     def look(self, name: str) -> None:
         box = self._fleet.box(name)
-        if box is None or box.link.phase != "up":
+        if box is None or not box.link.open:
             self.connect(name)
             return
         self._start(self._quietly(box, "look again", self._look(box)), "look", name)
@@ -153,14 +150,21 @@ class Feeds:
 
     async def _engine(self, name: str, instance: str) -> None:
         while True:
+            box = await self._open_box(name)
+            stream = cast("Any", box.watch_engine(instance, Cadence(period_s=1.0)))
+            with suppress(BoxError, NotFoundError):
+                async with aclosing(stream) as facts:
+                    async for _ in facts:
+                        pass
+            await asyncio.sleep(AGAIN_S)
+
+    async def _open_box(self, name: str) -> Box:
+        """The box, as soon as there is a connection to it."""
+        while True:
             box = self._fleet.box(name)
-            if box is not None and box.link.phase == "up":
-                stream = cast("Any", box.watch_engine(instance, Cadence(period_s=1.0)))
-                with suppress(BoxError, NotFoundError):
-                    async with aclosing(stream) as facts:
-                        async for _ in facts:
-                            pass
-            await asyncio.sleep(2)
+            if box is not None and box.link.open:
+                return box
+            await asyncio.sleep(OPEN_S)
 
     def follow_logs(self, name: str, instance: str | None) -> None:
         self._app.workers.cancel_group(self._app, f"logs:{name}")
@@ -168,33 +172,32 @@ class Feeds:
             self._start(self._logs(name, instance), "logs", name)
 
     async def _logs(self, name: str, instance: str) -> None:
-        since = None
+        """The cursor outlives connections, and other logs that are looked at in between."""
+        cursor = self._cursors.setdefault((name, instance), LogCursor())
         while True:
-            box = self._fleet.box(name)
-            if box is not None and box.link.phase == "up":
-                tail = 500 if since is None else None
-                stream = cast("Any", box.logs(instance, tail=tail, follow=True, since=since))
-                with suppress(GptossError):
-                    async with aclosing(stream) as facts:
-                        async for fact in facts:
-                            since = fact.box_time or since
-            await asyncio.sleep(3)
+            box = await self._open_box(name)
+            stream = cast("Any", box.logs(instance, tail=500, follow=True, cursor=cursor))
+            with suppress(GptossError):
+                async with aclosing(stream) as facts:
+                    async for _ in facts:
+                        pass
+            await asyncio.sleep(AGAIN_S)
 
-    def chat(self, asked: ChatRequested) -> None:
-        self._start(self._chat(asked), "chat", asked.box)
+    def chat(self, name: str, instance: str, request: ChatRequest, key: str | None) -> None:
+        self._start(self._chat(name, instance, request, key), f"chat-{instance}", name)
 
-    def stop_chat(self, name: str) -> None:
-        self._app.workers.cancel_group(self._app, f"chat:{name}")
+    def stop_chat(self, name: str, instance: str) -> None:
+        self._app.workers.cancel_group(self._app, f"chat-{instance}:{name}")
 
-    async def _chat(self, asked: ChatRequested) -> None:
+    async def _chat(self, name: str, instance: str, request: ChatRequest, key: str | None) -> None:
         try:
-            box = await self._fleet.connect(asked.box)
-            stream = cast("Any", box.chat(asked.instance, asked.request, asked.api_key))
+            box = await self._fleet.connect(name)
+            stream = cast("Any", box.chat(instance, request, key))
             async with aclosing(stream) as facts:
                 async for _ in facts:
                     pass
         except GptossError as error:
-            self._failed(asked.box, "chat", error)
+            self._app.post_message(ChatFailed(name, instance, error))
 
     # --- launching and stopping -----------------------------------------------------------------
 
@@ -217,18 +220,16 @@ class Feeds:
 
     async def _watch_launch(self, name: str, launch_id: str) -> None:
         while True:
-            box = self._fleet.box(name)
-            if box is not None and box.link.phase == "up":
-                try:
-                    await self._follow_launch(box, launch_id)
-                except BoxError:
-                    pass
-                except GptossError as error:
-                    self._failed(name, f"watch launch {launch_id}", error)
-                    return
-                else:
-                    return
-            await asyncio.sleep(1)
+            box = await self._open_box(name)
+            try:
+                await self._follow_launch(box, launch_id)
+            except BoxError:
+                await asyncio.sleep(OPEN_S)
+            except GptossError as error:
+                self._failed(name, f"watch launch {launch_id}", error)
+                return
+            else:
+                return
 
     async def _follow_launch(self, box: Box, launch_id: str) -> None:
         stream = cast("Any", box.watch_launch(launch_id))
@@ -287,3 +288,14 @@ class Feeds:
             self._failed(name, f"forward {instance}", error)
         finally:
             self._forwards.pop((name, instance), None)
+
+
+async def _again(watch: Callable[[Box], Awaitable[None]], box: Box) -> None:
+    """Begin anew what broke while the link is open: Docker restarts, a channel is refused."""
+    while True:
+        try:
+            await watch(box)
+        except GptossError:
+            await asyncio.sleep(AGAIN_S)
+        else:
+            return

@@ -5,16 +5,18 @@ Only `app.feeds` turns intents into calls on a `Box`, and a `Box`'s facts into `
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from textual.message import Message
 
-from gptoss_tui.domain.chat import ChatRequest
+from gptoss_tui.domain.chat import Effort
 from gptoss_tui.domain.facts import AnyFact
 from gptoss_tui.domain.gpu import GpuSnapshot
 from gptoss_tui.domain.launch import LaunchSpec, Secrets
+from gptoss_tui.domain.prompts import PromptRequest
 from gptoss_tui.domain.serving import EngineSnapshot
-from gptoss_tui.errors import GptossError, UnknownHostKeyError
+from gptoss_tui.errors import EngineError, GptossError, UnknownHostKeyError
 
 _REPLACEABLE = (GpuSnapshot, EngineSnapshot)
 
@@ -24,9 +26,6 @@ class FactArrived(Message):
     """A fact passed the hub. A sample still in the queue gives way to its successor."""
 
     fact: AnyFact
-
-    def __post_init__(self) -> None:
-        super().__init__()
 
     def can_replace(self, message: Message) -> bool:
         if not isinstance(message, FactArrived):
@@ -47,8 +46,18 @@ class ActionFailed(Message):
     doing: str
     error: GptossError
 
-    def __post_init__(self) -> None:
-        super().__init__()
+
+@dataclass
+class ChatFailed(Message):
+    """An answer did not come, or broke off. `status` of the error is the server's, if any."""
+
+    box: str
+    instance: str
+    error: GptossError
+
+    @property
+    def status(self) -> int | None:
+        return self.error.status if isinstance(self.error, EngineError) else None
 
 
 @dataclass
@@ -58,8 +67,13 @@ class HostKeyAsked(Message):
     box: str
     error: UnknownHostKeyError
 
-    def __post_init__(self) -> None:
-        super().__init__()
+
+@dataclass
+class PromptAsked(Message):
+    """A login needs something of a person; `answer` takes it (None: the dialog was closed)."""
+
+    request: PromptRequest
+    answer: asyncio.Future[str | None]
 
 
 @dataclass
@@ -67,9 +81,6 @@ class BoxIntent(Message):
     """Base of all intents about a box."""
 
     box: str
-
-    def __post_init__(self) -> None:
-        super().__init__()
 
 
 @dataclass
@@ -82,9 +93,6 @@ class BoxAdded(Message):
     """The user pasted an ssh command line or a user@host:port."""
 
     line: str
-
-    def __post_init__(self) -> None:
-        super().__init__()
 
 
 @dataclass
@@ -99,9 +107,10 @@ class LookRequested(BoxIntent):
 
 @dataclass
 class DashboardRequested(BoxIntent):
-    """Open the dashboard of a box, at an instance if one is named."""
+    """Open the dashboard of a box, at an instance if one is named, with this pane in front."""
 
     instance: str | None = None
+    pane: int = 1
 
 
 @dataclass
@@ -125,17 +134,18 @@ class EngineWatchRequested(BoxIntent):
 
 @dataclass
 class ChatRequested(BoxIntent):
-    instance: str
-    request: ChatRequest
-    api_key: str | None = None
+    """Ask this server."""
 
-    def __repr__(self) -> str:  # a key never reaches a log
-        return f"ChatRequested({self.box!r}, {self.instance!r})"
+    instance: str
+    prompt: str
+    effort: Effort
 
 
 @dataclass
 class ChatStopRequested(BoxIntent):
     """Drop the answer that is streaming."""
+
+    instance: str
 
 
 @dataclass
@@ -170,9 +180,6 @@ class CopyRequested(Message):
     text: str
     what: str = "text"
 
-    def __post_init__(self) -> None:
-        super().__init__()
-
 
 @dataclass
 class PageRequested(Message):
@@ -181,9 +188,6 @@ class PageRequested(Message):
     title: str
     text: str
 
-    def __post_init__(self) -> None:
-        super().__init__()
-
 
 @dataclass
 class SaveRequested(Message):
@@ -191,9 +195,6 @@ class SaveRequested(Message):
 
     title: str
     text: str
-
-    def __post_init__(self) -> None:
-        super().__init__()
 
 
 @dataclass

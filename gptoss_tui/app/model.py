@@ -6,9 +6,11 @@ Owned by the app, changed in one place (`BoxModel.apply`), read by the screens.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from gptoss_tui.app.conversation import Conversation
+from gptoss_tui.domain.chat import ChatDelta, ChatDone
 from gptoss_tui.domain.facts import AnyFact, Fact
 from gptoss_tui.domain.gpu import GpuSnapshot
 from gptoss_tui.domain.history import Series
@@ -19,20 +21,30 @@ from gptoss_tui.domain.serving import EngineSnapshot
 
 LOG_LINES = 5000
 HISTORY = 600
+# A look at the box takes about as long: no sign of clocks that differ.
+SAME_TIME = timedelta(seconds=3)
 
 
 class BoxModel:
-    """One box. Facts are applied in the order in which they arrive."""
+    """One box. Facts are applied in the order in which they arrive.
+
+    `ssh_target` is what `ssh` takes to get there; None for this machine, or while unknown.
+    `corrections` are what earlier launches on it have shown of the planner's estimates.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.ssh_target: str | None = None
+        self.corrections: tuple[tuple[str, float], ...] = ()
         self.link: LinkState | None = None
+        self._away_since: datetime | None = None
         self.report: Fact[BoxReport] | None = None
         self.gpus: Fact[GpuSnapshot] | None = None
         self.instances: Fact[InstanceList] | None = None
         self.engines: dict[str, Fact[EngineSnapshot]] = {}
         self.launches: dict[str, Fact[LaunchProgress]] = {}
         self.logs: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=LOG_LINES))
+        self.conversations: dict[str, Conversation] = defaultdict(Conversation)
         self.gpu_history: dict[int, dict[str, Series]] = defaultdict(_gpu_series)
         self.engine_history: dict[str, dict[str, Series]] = defaultdict(_engine_series)
 
@@ -55,18 +67,47 @@ class BoxModel:
             self.launches[body.launch_id] = fact
         elif isinstance(body, LogLine) and fact.instance:
             self.logs[fact.instance].append(body.text)
+        elif isinstance(body, ChatDelta | ChatDone) and fact.instance:
+            self.conversations[fact.instance].take(body)
+
+    def box_now(self, now: datetime) -> datetime:
+        """What the box's own clock shows `now`: phases carry its times, and clocks differ."""
+        seen = self.report
+        if seen is None or seen.box_time is None:
+            return now
+        ahead = seen.box_time - seen.our_time
+        return now + ahead if abs(ahead) > SAME_TIME else now
 
     def instance(self, name: str | None) -> Instance | None:
         listed = self.instances.body.instances if self.instances else ()
         return next((instance for instance in listed if instance.name == name), None)
 
+    def busy_words(self, instance: str) -> str:
+        """How many requests a server works on, as last seen."""
+        fact = self.engines.get(instance)
+        running = fact.body.running if fact else None
+        waiting = fact.body.waiting if fact else None
+        if running is None:
+            return "How many requests it works on is not known."
+        return f"It works on {running:.0f} requests, and {waiting or 0:.0f} wait."
+
     def _link(self, link: LinkState, at: datetime) -> None:
         if self.link and self.link.phase == "up" and link.phase != "up":
-            # A gap, so that nothing is drawn as if it had been seen.
-            for series in (*self.gpu_history.values(), *self.engine_history.values()):
-                for one in series.values():
-                    one.append(at, None)
+            self._gap(at, 1)
+            self._away_since = at
+        elif link.phase == "up" and self._away_since is not None:
+            # As wide as it was long: samples come about every second.
+            missed = int((at - self._away_since).total_seconds())
+            self._gap(at, min(HISTORY, missed) - 1)
+            self._away_since = None
         self.link = link
+
+    def _gap(self, at: datetime, width: int) -> None:
+        """So that nothing is drawn as if it had been seen."""
+        for series in (*self.gpu_history.values(), *self.engine_history.values()):
+            for one in series.values():
+                for _ in range(width):
+                    one.append(at, None)
 
     def _remember_gpus(self, snapshot: GpuSnapshot, at: datetime) -> None:
         for gpu in snapshot.gpus:

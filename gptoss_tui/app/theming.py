@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
+from textual.color import Color, ColorParseError
 from textual.theme import Theme
 
 from gptoss_tui.text import clean_line
@@ -31,6 +32,7 @@ _FIELDS = frozenset(
         "boost",
     ]
 )
+_COLOURS = _FIELDS - {"name", "dark", "variables", "luminosity_spread", "text_alpha"}
 
 
 def load_themes(folders: Iterable[Path]) -> tuple[list[Theme], list[str]]:
@@ -49,11 +51,16 @@ def load_themes(folders: Iterable[Path]) -> tuple[list[Theme], list[str]]:
 
 
 def read_theme(file: Path) -> Theme:
-    """One file. Raises `ValueError` for an unknown key, no TOML, or a missing name or colour."""
+    """One file. Raises `ValueError` for an unknown key, no TOML, no name, or what is no colour."""
     table = tomllib.loads(file.read_text(encoding="utf-8"))
     unknown = set(table) - _FIELDS
     if unknown:
         raise ValueError(f"{min(unknown)!r} is no key of a theme")
     if not isinstance(table.get("name"), str) or not isinstance(table.get("primary"), str):
         raise ValueError("it needs a name and a primary colour")
+    for field in _COLOURS & set(table):
+        try:
+            Color.parse(table[field])
+        except ColorParseError:
+            raise ValueError(f"{field} = {table[field]!r} is no colour") from None
     return Theme(**table)

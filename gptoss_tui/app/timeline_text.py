@@ -7,9 +7,10 @@ from datetime import datetime
 
 from textual.content import Content
 
-from gptoss_tui.app.widgets.figures import age, gib
+from gptoss_tui.app.widgets.figures import UNKNOWN, age, gib
 from gptoss_tui.app.widgets.spark import bar
 from gptoss_tui.domain.progress import LaunchProgress, Phase
+from gptoss_tui.domain.startup import compare
 
 _TITLES = {
     "reserve": "reserve GPU and port",
@@ -90,3 +91,26 @@ def _bar_line(ratio: float, text: str, width: int) -> Content:
     return Content.assemble(
         "   ", (filled, "$primary"), (empty, "$foreground 30%"), (f"  {text}", "$foreground")
     )
+
+
+def difference_table(progress: LaunchProgress | None) -> Content:
+    """Planned, measured, difference; nothing where the engine has printed nothing."""
+    if progress is None or progress.planned is None:
+        return Content("")
+    rows = compare(progress.planned.figures, progress.measured)
+    if not rows:
+        return Content("")
+    lines = [f"\n\n{'':24}{'planned':>12}{'measured':>12}{'difference':>12}"]
+    lines += [
+        f"{f'{row.what} {row.unit}':24}{_number(row.planned)}{_number(row.measured)}"
+        f"{_number(row.difference, sign='+')}"
+        for row in rows
+    ]
+    return Content("\n".join(lines))
+
+
+def _number(value: float | None, sign: str = "") -> str:
+    """Twelve cells: whole numbers above a thousand, two decimals below."""
+    if value is None:
+        return f"{UNKNOWN:>12}"
+    return f"{value:>{sign}12,.0f}" if abs(value) >= 1000 else f"{value:>{sign}12.2f}"

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from gptoss_tui.domain.choose import choose, named_gpus, plan_gpu
+from gptoss_tui.domain.choose import choose, named_gpus, on_disk, plan_gpu, spare, taken_gpus
 from gptoss_tui.domain.findings import gpu_is_free
 from gptoss_tui.domain.gpu import Gpu
 from gptoss_tui.domain.host import BoxReport
 from gptoss_tui.domain.instance import Instance
 from gptoss_tui.domain.launch import LaunchSpec
-from gptoss_tui.domain.plan import Plan, PlanRequest, recommend
+from gptoss_tui.domain.plan import Plan, PlanRequest, complete, recommend
 from gptoss_tui.domain.spec import build_spec
 from gptoss_tui.errors import GptossError, UsageError
 
@@ -50,34 +50,45 @@ def number(text: str, what: str) -> int:
         raise UsageError(f"{what} must be a whole number, not {text.strip()!r}.") from None
 
 
-def outcome(report: BoxReport, choices: Choices) -> Outcome:
-    """The plan for these choices."""
+def outcome(
+    report: BoxReport,
+    choices: Choices,
+    running: Iterable[Instance] = (),
+    corrections: tuple[tuple[str, float], ...] = (),
+) -> Outcome:
+    """The plan for these choices, with speed, cost and what else would fit.
+
+    `running` servers have their GPUs; `corrections` are what this box has shown in earlier launches.
+    """
     try:
-        return Outcome(plan=_plan(report, choices))
+        return Outcome(plan=_plan(report, choices, taken_gpus(running), corrections))
     except GptossError as error:
         return Outcome(problem=str(error))
 
 
-def _plan(report: BoxReport, choices: Choices) -> Plan:
+def _plan(
+    report: BoxReport,
+    choices: Choices,
+    taken: frozenset[str],
+    corrections: tuple[tuple[str, float], ...],
+) -> Plan:
     if not choices.gpu_ids:
         raise UsageError("Choose at least one GPU.")
+    gpus = named_gpus(report, choices.gpu_ids)
     request = PlanRequest(
         model=choices.model,
-        gpus=tuple(plan_gpu(gpu) for gpu in named_gpus(report, choices.gpu_ids)),
+        gpus=tuple(plan_gpu(gpu) for gpu in gpus),
         max_model_len=number(choices.context, "The context"),
         users=number(choices.users, "Users"),
+        corrections=corrections,
     )
-    return recommend(request)
+    request = on_disk(request, report)
+    return complete(request, recommend(request), spare=spare(report, gpus, taken), box=True)
 
 
 def preselected(report: BoxReport, model: str, running: Iterable[Instance]) -> tuple[str, ...]:
     """The GPUs to begin with: free ones, as few as hold the model; never somebody else's."""
-    taken = frozenset(
-        gpu
-        for instance in running
-        if instance.state not in ("exited", "failed")
-        for gpu in instance.gpu_ids
-    )
+    taken = taken_gpus(running)
     request = PlanRequest(model=model, gpus=(), max_model_len=32_768, users=8)
     try:
         gpus, _ = choose(report, request, (), taken)

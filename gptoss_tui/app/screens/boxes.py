@@ -25,43 +25,76 @@ from gptoss_tui.app.messages import (
 )
 from gptoss_tui.app.model import BoxModel
 from gptoss_tui.app.screens.dialogs import AddDialog
+from gptoss_tui.app.widgets.rows import BoxTable, update_row
 from gptoss_tui.domain.facts import AnyFact
 from gptoss_tui.domain.host import BoxReport, LinkState
 from gptoss_tui.domain.instance import InstanceList
 
-COLUMNS = (("box", 18), ("state", 13), ("GPUs", 26), ("runs", 30), ("known from", 13))
+# Name, least width, share of what a wide screen has left.
+COLUMNS = (
+    ("box", 12, 0.2),
+    ("state", 15, 0.0),
+    ("GPUs", 18, 0.3),
+    ("runs", 19, 0.4),
+    ("known from", 12, 0.1),
+)
+_FRAME = 6  # border, padding and scroll bar
+_WIDE = 100
 _REDRAWN = (BoxReport, LinkState, InstanceList)
+
+
+def columns_for(width: int) -> tuple[tuple[str, int], ...]:
+    """Name and width of each column; a narrow screen does without the last one."""
+    shown = COLUMNS if width >= _WIDE else COLUMNS[:-1]
+    spare = max(0, width - _FRAME - sum(least + 2 for _, least, _ in shown))
+    return tuple((name, least + int(spare * share)) for name, least, share in shown)
 
 
 class BoxesScreen(Screen[None]):
     """Candidates are never contacted until they are chosen."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "open", "Connect / open", id="boxes.open"),
-        Binding("w", "wizard", "Launch a model", id="boxes.wizard"),
-        Binding("a", "add", "Add a box", id="boxes.add"),
-        Binding("r", "look", "Look again", id="boxes.look"),
+        Binding("w", "wizard", "Launch", id="boxes.wizard"),
+        Binding("a", "add", "Add", id="boxes.add"),
+        Binding("r", "look", "Look", id="boxes.look"),
         Binding("f", "forget", "Forget", id="boxes.forget"),
         Binding("q", "app.back", "Quit", id="boxes.quit"),
     ]
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._columns: tuple[tuple[str, int], ...] = ()
+        self._behind = False
+
     def compose(self) -> ComposeResult:
-        table: DataTable[Text] = DataTable(id="boxes", cursor_type="row", zebra_stripes=False)
-        for name, width in COLUMNS:
-            table.add_column(name, width=width, key=name)
-        yield table
+        yield BoxTable(id="boxes", cursor_type="row", zebra_stripes=False)
         with VerticalScroll(id="about", can_focus=False):
             yield Static(id="about-text")
         yield Footer()
 
     def on_mount(self) -> None:
         self.query_one("#boxes").border_title = " Boxes "
-        self.reload()
+        self._spread(self.app.size.width)
 
     def on_resize(self, event: Resize) -> None:
         self.set_class(event.size.height < 18, "-short")
+        self._spread(event.size.width)
+
+    def _spread(self, width: int) -> None:
+        """Lay the columns out anew for this width, and fill them."""
+        wanted = columns_for(width)
+        if wanted == self._columns:
+            return
+        chosen, self._columns = self.chosen, wanted
+        self._table.clear(columns=True)
+        for name, cells in wanted:
+            self._table.add_column(name, width=cells, key=name)
+        self.reload(chosen)
 
     def on_screen_resume(self) -> None:
+        if self._behind:
+            self._behind = False
+            self.reload()
         self._show_about()
 
     @property
@@ -80,12 +113,13 @@ class BoxesScreen(Screen[None]):
             return None
         return table.coordinate_to_cell_key(table.cursor_coordinate).row_key.value
 
-    def reload(self) -> None:
+    def reload(self, chosen: str | None = None) -> None:
         """Read the candidates anew (a box was added or forgotten)."""
-        table, chosen = self._table, self.chosen
+        table, chosen = self._table, chosen or self.chosen
         table.clear()
-        for entry in self._app.fleet.candidates():
-            table.add_row(*row_of(entry, self._app.models.get(entry.name)), key=entry.name)
+        for entry in self._app.candidates():
+            cells = row_of(entry, self._app.models.get(entry.name))
+            table.add_row(*cells[: len(self._columns)], key=entry.name)
         if chosen is not None and chosen in {key.value for key in table.rows}:
             table.move_cursor(row=table.get_row_index(chosen))
         self._show_about()
@@ -94,14 +128,16 @@ class BoxesScreen(Screen[None]):
         """Redraw one row, when its box changed in a way that the row tells."""
         if not isinstance(fact.body, _REDRAWN):
             return
-        entry = next((e for e in self._app.fleet.candidates() if e.name == model.name), None)
+        if self.app.screen is not self and not self.app.screen.is_modal:
+            self._behind = True  # made up for when somebody looks at this place again
+            return
+        entry = next((e for e in self._app.candidates() if e.name == model.name), None)
         if entry is None:
             return
         if model.name not in {key.value for key in self._table.rows}:
             self.reload()
             return
-        for (column, _), cell in zip(COLUMNS, row_of(entry, model), strict=True):
-            self._table.update_cell(model.name, column, cell)
+        update_row(self._table, model.name, row_of(entry, model))
         if model.name == self.chosen:
             self._show_about()
 
@@ -119,7 +155,7 @@ class BoxesScreen(Screen[None]):
         if name is None:
             return
         model = self._app.models.get(name)
-        if model is not None and model.link is not None and model.link.phase == "up":
+        if model is not None and model.link is not None and model.link.open:
             self.post_message(DashboardRequested(name))
         else:
             self.post_message(ConnectRequested(name))

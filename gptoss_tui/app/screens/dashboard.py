@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.events import Resize
+from textual.geometry import Size
 from textual.screen import Screen
 from textual.widgets import DataTable, Footer, Static
 
+from gptoss_tui.app.boxes_text import link_text
 from gptoss_tui.app.dashboard_text import gpu_view, server_row, tabs_line
 from gptoss_tui.app.messages import (
-    ActionFailed,
     ChatRequested,
     ChatStopRequested,
     CopyRequested,
@@ -33,7 +33,8 @@ from gptoss_tui.app.widgets.engine_pane import EnginePane, EngineView, engine_vi
 from gptoss_tui.app.widgets.gpu_pane import GpuPane
 from gptoss_tui.app.widgets.log_view import LogView
 from gptoss_tui.app.widgets.pane import Pane
-from gptoss_tui.app.widgets.stale import stale_age
+from gptoss_tui.app.widgets.rows import ServerTable, update_row
+from gptoss_tui.app.widgets.stale import AFTER_S, stale_age
 from gptoss_tui.domain.chat import ChatDelta, ChatDone
 from gptoss_tui.domain.facts import AnyFact
 from gptoss_tui.domain.gpu import GpuSnapshot
@@ -49,25 +50,27 @@ class DashboardScreen(Screen[None]):
     """Panes are pure functions of what this screen assigns; one fact is one assignment."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        *(Binding(str(n), f"pane({n})", show=False) for n in range(1, 5)),
-        Binding("1", "pane(1)", "1-4 pane", key_display="1-4", id="dash.pane"),
+        *(
+            Binding(str(number), f"pane({number})", name, show=False, id=f"dash.pane-{number}")
+            for number, name in enumerate(("GPUs", "Engine", "Servers and log", "Chat pane"), 1)
+        ),
         Binding("z", "zoom", "Zoom", id="dash.zoom"),
         Binding("c", "chat", "Chat", id="dash.chat"),
         Binding("w", "wizard", "Launch", id="dash.wizard"),
         Binding("s", "stop", "Stop", id="dash.stop"),
-        Binding("o", "forward", "Open here", id="dash.forward"),
+        Binding("o", "forward", "Open", id="dash.forward"),
         Binding("u", "copy_url", "Copy URL", show=False, id="dash.url"),
         Binding("l", "launch", "Timeline", show=False, id="dash.launch"),
-        Binding("p", "page", "Log page", id="dash.page"),
+        Binding("p", "page", "Page", id="dash.page"),
         Binding("q", "app.back", "Back", id="dash.back"),
     ]
 
-    def __init__(self, model: BoxModel, instance: str | None = None) -> None:
+    def __init__(self, model: BoxModel, instance: str | None = None, pane: int = 1) -> None:
         super().__init__()
         self._model = model
         self._watched: str | None = None
         self._wanted = instance
-        self._shown = 1
+        self._shown = pane
         self._zoomed = False
 
     @property
@@ -88,9 +91,7 @@ class DashboardScreen(Screen[None]):
         with Horizontal(id="grid"):
             with Vertical(id="left", classes="column"):
                 yield Pane(1, "GPUs", GpuPane(), id="pane-gpus")
-                servers: DataTable[Text] = DataTable(
-                    id="servers", cursor_type="row", show_header=False
-                )
+                servers = ServerTable(id="servers", cursor_type="row", show_header=False)
                 yield Pane(3, "Servers and log", servers, LogView(id="log"), id="pane-servers")
             with Vertical(id="right", classes="column"):
                 yield Pane(2, "Engine", EnginePane(), id="pane-engine")
@@ -99,18 +100,21 @@ class DashboardScreen(Screen[None]):
 
     def on_mount(self) -> None:
         servers = self.query_one("#servers", DataTable)
-        servers.styles.height = 4
-        for name, width in (("state", 12), ("name", 20), ("model", 22), ("where", 24)):
+        for name, width in (("state", 12), ("name", 18), ("where", 22), ("model", 18)):
             servers.add_column(name, width=width, key=name)
         self.query_one(LogView).replace((), "No server is chosen.")
+        self._fit(self.app.size)
         self.set_interval(1.0, self._age)
         self._all()
-        self.query_one(GpuPane).focus()
+        self.action_pane(self._shown)
 
     def on_resize(self, event: Resize) -> None:
-        self.set_class(
-            event.size.width < _WIDE or event.size.height < _HIGH or self._zoomed, "-single"
-        )
+        self._fit(event.size)
+
+    def _fit(self, size: Size) -> None:
+        """One pane at a time, where four would be crowded."""
+        single = self._zoomed or size.width < _WIDE or size.height < _HIGH
+        self.set_class(single, "-single")
         self._arrange()
 
     # --- facts ----------------------------------------------------------------------------------
@@ -133,13 +137,11 @@ class DashboardScreen(Screen[None]):
         elif isinstance(body, LogLine):
             self.query_one(LogView).add([body.text])
         elif isinstance(body, ChatDelta | ChatDone):
-            self.query_one(ChatPane).add(body)
+            self.show_chat(self._model, name)
 
-    def show_failure(self, message: ActionFailed) -> bool:
-        if message.doing == "chat" and message.box == self.box_name:
-            self.query_one(ChatPane).fail(str(message.error))
-            return True
-        return False
+    def show_chat(self, model: BoxModel, instance: str) -> None:
+        if model.name == self.box_name and instance == self._watched:
+            self.query_one(ChatPane).show(model.conversations[instance].turns)
 
     def _all(self) -> None:
         self._gpus()
@@ -155,22 +157,25 @@ class DashboardScreen(Screen[None]):
 
     def _engine(self, name: str) -> None:
         fact = self._model.engines.get(name)
-        view = engine_view(fact.body, self._model.engine_history[name]) if fact else EngineView()
+        if fact is None:
+            view = EngineView(note=f"Waiting for the first figures of {name}…")
+        else:
+            view = engine_view(fact.body, self._model.engine_history[name])
         self.query_one(EnginePane).view = view
 
     def _age(self) -> None:
-        """How old the data of each pane is, where it is old."""
+        """How old the data of each pane is, where it is old: at once while the box is not heard."""
         now = self._app.clock()
-        gpus, engine = self._model.gpus, self._model.engines.get(self._watched or "")
-        self.query_one("#pane-gpus", Pane).age_s = stale_age(gpus.our_time if gpus else None, now)
-        self.query_one("#pane-engine", Pane).age_s = stale_age(
-            engine.our_time if engine else None, now
-        )
         link = self._model.link
-        lost = link is not None and link.phase != "up"
-        self.query_one("#pane-gpus", Pane).hint = (
-            f"connection {link.phase}" if lost and link else ""
+        away = link is not None and link.phase != "up"
+        after_s = 0.0 if away else AFTER_S
+        gpus, engine = self._model.gpus, self._model.engines.get(self._watched or "")
+        pane = self.query_one("#pane-gpus", Pane)
+        pane.age_s = stale_age(gpus.our_time if gpus else None, now, after_s)
+        self.query_one("#pane-engine", Pane).age_s = stale_age(
+            engine.our_time if engine else None, now, after_s
         )
+        pane.hint = f"connection {link_text(link)[2:]}" if away and link else ""
 
     # --- servers --------------------------------------------------------------------------------
 
@@ -183,8 +188,7 @@ class DashboardScreen(Screen[None]):
         for instance in listed:
             cells = server_row(instance)
             if instance.name in rows:
-                for column, cell in zip(("state", "name", "model", "where"), cells, strict=True):
-                    table.update_cell(instance.name, column, cell)
+                update_row(table, instance.name, cells)
             else:
                 table.add_row(*cells, key=instance.name)
         self._choose(listed)
@@ -203,7 +207,11 @@ class DashboardScreen(Screen[None]):
             self.query_one(f"#{pane}", Pane).detail = name or ""
         self.query_one(LogView).replace((), f"Waiting for the log of {name}…" if name else
                                         "No server runs here. Press w to launch one.")  # fmt: skip
-        self.query_one(EnginePane).view = EngineView()
+        if name:
+            self._engine(name)
+        else:
+            self.query_one(EnginePane).view = EngineView()
+        self.query_one(ChatPane).show(self._model.conversations[name].turns if name else ())
         self.post_message(EngineWatchRequested(self.box_name, name))
         self.post_message(LogsRequested(self.box_name, name))
 
@@ -218,13 +226,21 @@ class DashboardScreen(Screen[None]):
     @on(ChatPane.Asked)
     def _asked(self, event: ChatPane.Asked) -> None:
         if self._watched is None:
-            self.query_one(ChatPane).fail("No server runs here: launch one first (w).")
-            return
-        self.post_message(ChatRequested(self.box_name, self._watched, event.request))
+            self._app.tell("No server runs here: launch one first (w).", "warning")
+        elif not self._model.conversations[self._watched].streaming:
+            self.query_one(ChatPane).clear_prompt()
+            self.post_message(
+                ChatRequested(self.box_name, self._watched, event.prompt, event.effort)
+            )
 
     @on(ChatPane.Stopped)
     def _chat_stopped(self) -> None:
-        self.post_message(ChatStopRequested(self.box_name))
+        if self._watched is not None:
+            self.post_message(ChatStopRequested(self.box_name, self._watched))
+
+    @on(ChatPane.Left)
+    def _chat_left(self) -> None:
+        self.action_pane(1 if self.has_class("-single") else 3)
 
     @on(ChatPane.CopyAnswer)
     def _copy_answer(self, event: ChatPane.CopyAnswer) -> None:
@@ -248,7 +264,9 @@ class DashboardScreen(Screen[None]):
         self._shown = number
         self._arrange()
         inner = {1: "GpuPane", 2: "EnginePane", 3: "#servers", 4: "Input"}[number]
-        self.query_one(f"#{PANES[number - 1]} {inner}").focus()
+        part = self.query_one(f"#{PANES[number - 1]} {inner}")
+        # Never leave the keys with a part that is hidden now.
+        self.set_focus(part if part.focusable else None)
 
     def action_zoom(self) -> None:
         focused = self.focused
@@ -256,10 +274,7 @@ class DashboardScreen(Screen[None]):
             if focused is not None and self.query_one(f"#{name}") in focused.ancestors:
                 self._shown = number
         self._zoomed = not self._zoomed
-        self.set_class(
-            self._zoomed or self.size.width < _WIDE or self.size.height < _HIGH, "-single"
-        )
-        self._arrange()
+        self._fit(self.size)
 
     def action_chat(self) -> None:
         self.action_pane(4)

@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.events import Key
+from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
@@ -25,10 +26,13 @@ class Choice:
 
 
 class AskDialog(ModalScreen[str]):
-    """A question with a few answers; returns the id of the one chosen, the last one on Escape."""
+    """A question with a few answers; returns the id of the one chosen.
+
+    The last answer is the harmless one: it has the focus, and is what Escape means.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "last", "Close", show=False),
+        Binding("escape,ctrl+g", "last", "Close", show=False),
         Binding("left", "app.focus_previous", show=False),
         Binding("right", "app.focus_next", show=False),
     ]
@@ -48,6 +52,7 @@ class AskDialog(ModalScreen[str]):
 
     def on_mount(self) -> None:
         self.query_one("#box").border_title = Content(f" {self._title} ")
+        self.query(Button).last().focus()
 
     def on_key(self, event: Key) -> None:
         for choice in self._choices:
@@ -89,3 +94,37 @@ class AddDialog(ModalScreen[str]):
 
     def action_close(self) -> None:
         self.dismiss("")
+
+
+class SecretDialog(ModalScreen[str | None]):
+    """Asks for a secret, shown as dots unless it may be seen; returns it, or None when closed."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,ctrl+g", "close", "Close", key_display="ctrl+g")
+    ]
+
+    class Withdrawn(Message):
+        """Nobody waits for the answer any more."""
+
+    def __init__(self, title: str, text: str, *, echo: bool = False) -> None:
+        super().__init__()
+        self._title = title
+        self._text = text
+        self._echo = echo
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="box"):
+            yield Static(Content(self._text))
+            yield Input(password=not self._echo, id="secret")
+            yield Static("enter goes on, ctrl+g closes", id="keys")
+
+    def on_mount(self) -> None:
+        self.query_one("#box").border_title = Content(f" {self._title} ")
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        self.dismiss(event.value)
+
+    @on(Withdrawn)
+    def action_close(self) -> None:
+        self.dismiss(None)

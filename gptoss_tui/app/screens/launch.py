@@ -21,7 +21,7 @@ from gptoss_tui.app.messages import (
     PageRequested,
 )
 from gptoss_tui.app.model import BoxModel
-from gptoss_tui.app.timeline_text import Pace, timeline_lines
+from gptoss_tui.app.timeline_text import Pace, difference_table, timeline_lines
 from gptoss_tui.domain.facts import AnyFact
 from gptoss_tui.domain.launch import LaunchSpec
 from gptoss_tui.domain.progress import LaunchProgress
@@ -38,10 +38,10 @@ class LaunchScreen(Screen[None]):
     """Shows one launch of one box, wherever it stands."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("d", "dashboard", "Dashboard and chat", id="launch.dashboard"),
+        Binding("d", "dashboard", "Dashboard, chat", id="launch.dashboard"),
         Binding("u", "copy_url", "Copy URL", id="launch.url"),
         Binding("e", "copy_env", "Copy env", id="launch.env"),
-        Binding("s", "copy_ssh", "Copy ssh -L", id="launch.ssh"),
+        Binding("s", "copy_ssh", "Copy ssh", id="launch.ssh"),
         Binding("c", "copy_command", "Copy docker run", show=False, id="launch.command"),
         Binding("p", "page", "As a page", show=False, id="launch.page"),
         Binding("x", "cancel", "Cancel the launch", id="launch.cancel"),
@@ -68,6 +68,9 @@ class LaunchScreen(Screen[None]):
     def on_mount(self) -> None:
         self.set_interval(1.0, self._draw)
         self._draw()
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._draw)  # the bar is as wide as there is room
 
     @property
     def progress(self) -> LaunchProgress | None:
@@ -113,8 +116,10 @@ class LaunchScreen(Screen[None]):
             self.query_one("#phases", Static).update(Content(waiting))
             self._end(Content(""))
             return
-        width = max(30, timeline.size.width)
-        lines = timeline_lines(progress, self._app.clock(), self._pace(), width)
+        width = max(30, timeline.content_size.width)
+        lines = timeline_lines(
+            progress, self._model.box_now(self._app.clock()), self._pace(), width
+        )
         self.query_one("#phases", Static).update(Content("\n").join(lines))
         self._end(self._outcome(progress))
         self.refresh_bindings()
@@ -144,6 +149,7 @@ class LaunchScreen(Screen[None]):
             "d opens the dashboard with the chat. From this laptop:\n\n",
             (f"{self._ssh_line()}\n\n", "$accent"),
             (openai_env(base_url(spec), spec.served_name, spec.needs_api_key), "$accent"),
+            difference_table(self.progress),
         )
 
     @property
@@ -155,8 +161,7 @@ class LaunchScreen(Screen[None]):
         return self._spec
 
     def _ssh_line(self) -> str:
-        box = self._app.fleet.box(self._model.name)
-        target = box.ssh_target if box is not None else None
+        target = self._model.ssh_target
         if self.spec is None or target is None:
             return "# it runs on this machine: no tunnel is needed"
         return ssh_forward_line(target, self.spec.port)
@@ -164,15 +169,17 @@ class LaunchScreen(Screen[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         state = self.progress.state if self.progress else None
         if action == "cancel":
-            return True if state == "running" else None
+            return state == "running"
         if action in ("copy_url", "copy_env", "copy_ssh"):
-            return True if state == "ready" and self.spec else None
+            return state == "ready" and self.spec is not None
         return True
 
     def action_dashboard(self) -> None:
         self.app.pop_screen()
         name = self.progress.name if self.progress else None
-        self.app.post_message(DashboardRequested(self._model.name, name))
+        ready = self.progress is not None and self.progress.state == "ready"
+        pane = 4 if ready else 1  # the chat, once somebody is there to talk to
+        self.app.post_message(DashboardRequested(self._model.name, name, pane))
 
     def action_cancel(self) -> None:
         self.post_message(CancelLaunchRequested(self._model.name, self._launch_id))

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import secrets as random_source
-import socket
 from typing import Any, ClassVar
 
 from textual import on
@@ -19,6 +16,7 @@ from textual.widgets import Footer, Input, RadioButton, RadioSet, SelectionList,
 from gptoss_tui.app import wizard_state
 from gptoss_tui.app.messages import CopyRequested, LaunchRequested, PageRequested
 from gptoss_tui.app.model import BoxModel
+from gptoss_tui.app.widgets.figures import plural
 from gptoss_tui.app.widgets.memory_bar import MemoryBar
 from gptoss_tui.app.wizard_state import Choices, Outcome
 from gptoss_tui.domain.host import BoxReport
@@ -27,6 +25,7 @@ from gptoss_tui.domain.launch import LaunchSpec, Secrets
 from gptoss_tui.domain.plan import Plan
 from gptoss_tui.domain.render import command_page, docker_run
 from gptoss_tui.errors import GptossError
+from gptoss_tui.state.identity import new_launch_id, who
 
 _SIGNS = {
     "fits": ("✓ fits", "$success bold"),
@@ -42,10 +41,12 @@ class WizardScreen(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+l", "launch", "Launch", id="wizard.launch"),
-        Binding("ctrl+y", "copy", "Copy docker run", id="wizard.copy"),
-        Binding("ctrl+o", "page", "Command page", id="wizard.page"),
-        Binding("tab", "app.focus_next", "Next field", id="wizard.next"),
-        Binding("ctrl+g,escape", "app.back", "Back", key_display="ctrl+g", id="wizard.back"),
+        Binding("ctrl+y", "copy", "Copy", id="wizard.copy"),
+        Binding("ctrl+o", "page", "Page", id="wizard.page"),
+        Binding("pageup", "scroll_plan(-1)", "Plan up", show=False, id="wizard.plan-up"),
+        Binding("pagedown", "scroll_plan(1)", "Plan down", show=False, id="wizard.plan-down"),
+        Binding("tab", "app.focus_next", "Next", id="wizard.next"),
+        Binding("ctrl+g,escape", "app.back", "Back", key_display="^g", id="wizard.back"),
     ]
 
     def __init__(self, model: BoxModel) -> None:
@@ -77,15 +78,15 @@ class WizardScreen(Screen[None]):
         yield Footer()
 
     def _form(self) -> ComposeResult:
-        yield Static("model", classes="label")
+        yield Static("model", classes="label", id="model-label")
         with RadioSet(id="model"):
             for model in _MODELS:
-                yield RadioButton(f"gpt-oss-{model}", value=model == "20b", id=f"model-{model}")
+                yield RadioButton(model, value=model == "20b", id=f"model-{model}")
         yield Static("context, tokens (8k … 128k)", classes="label")
-        yield Input(self._choices.context, id="context")
+        yield Input(self._choices.context, id="context", restrict=r"[0-9kK,_]*")
         yield Static("simultaneous users", classes="label")
-        yield Input(self._choices.users, id="users")
-        yield Static("GPUs (space chooses)", classes="label")
+        yield Input(self._choices.users, id="users", restrict=r"[0-9,]*")
+        yield Static("GPUs", classes="label", id="gpus-label")
         yield SelectionList[str](
             *(
                 (Content(wizard_state.gpu_label(gpu)), key, key in self._choices.gpu_ids)
@@ -94,10 +95,10 @@ class WizardScreen(Screen[None]):
             ),
             id="gpus",
         )  # fmt: skip
-        yield Static("name (empty: chosen for you)", classes="label")
+        yield Static("name (or chosen for you)", classes="label")
         yield Input(id="name")
-        yield Static("port on the box (empty: first free)", classes="label")
-        yield Input(id="port")
+        yield Static("port (or the first free)", classes="label")
+        yield Input(id="port", restrict=r"[0-9]*")
         yield Static("API key (optional)", classes="label")
         yield Input(password=True, id="api-key")
         yield Static("HF token (GPT-OSS needs none)", classes="label")
@@ -105,7 +106,7 @@ class WizardScreen(Screen[None]):
 
     def on_mount(self) -> None:
         self.query_one("#form").border_title = Content(f" 1 choose · {self._model.name} ")
-        self.query_one("#plan").border_title = " 2 review the plan, 3 launch with ctrl+l "
+        self.query_one("#plan").border_title = " 2 plan · ctrl+l launches "
         self._replan()
         self.query_one("#model").focus()
 
@@ -121,7 +122,9 @@ class WizardScreen(Screen[None]):
     def _replan(self) -> None:
         """Read the form, make the plan, draw it."""
         self._choices = self._read()
-        self._outcome = wizard_state.outcome(self._report, self._choices)
+        self._outcome = wizard_state.outcome(
+            self._report, self._choices, self._servers, self._model.corrections
+        )
         self._draw()
 
     def _read(self) -> Choices:
@@ -140,8 +143,14 @@ class WizardScreen(Screen[None]):
 
     def _draw(self) -> None:
         plan = self._outcome.plan
+        chosen = ", ".join(self._choices.gpu_ids) or "none"
+        # In words too: the marks of the two lists differ only in colour.
+        self.query_one("#model-label", Static).update(f"model: gpt-oss-{self._choices.model}")
+        self.query_one("#gpus-label", Static).update(f"GPUs: {chosen} (space chooses)")
         self.query_one(MemoryBar).memory = plan.memory_gib if plan else None
-        self.query_one("#verdict", Static).update(_verdict(self._outcome))
+        self.query_one("#verdict", Static).update(
+            Content("\n").join([*_blockers(self._report), _verdict(self._outcome)])
+        )
         self.query_one("#notes", Static).update(_notes(plan))
         self.query_one("#command", Static).update(self._command())
 
@@ -161,8 +170,8 @@ class WizardScreen(Screen[None]):
             self._outcome.plan,
             self._choices,
             self._servers,
-            launch_id=f"{now:%Y%m%d-%H%M%S}-{random_source.token_hex(3)}",
-            created_by=f"{getpass.getuser()}@{socket.gethostname()}",
+            launch_id=new_launch_id(now),
+            created_by=who(),
             created_at=now,
             has_token=bool(self._text("hf-token")),
             needs_api_key=bool(self._text("api-key")),
@@ -191,6 +200,14 @@ class WizardScreen(Screen[None]):
             self.query_one(f"#{field}", Input).clear()
         self.app.post_message(LaunchRequested(self._model.name, spec, secrets))
 
+    def action_scroll_plan(self, direction: int) -> None:
+        """The plan has no focus of its own: nothing in it can be chosen."""
+        plan = self.query_one("#plan", VerticalScroll)
+        if direction > 0:
+            plan.scroll_page_down()
+        else:
+            plan.scroll_page_up()
+
     def action_copy(self) -> None:
         self._with_command(lambda text: CopyRequested(text, "the docker run line"))
 
@@ -207,6 +224,15 @@ class WizardScreen(Screen[None]):
             self.post_message(make(command_page(docker_run(spec))))
 
 
+def _blockers(report: BoxReport) -> list[Content]:
+    """What has to go before anything can be launched here."""
+    return [
+        Content.assemble(("✗ ", "$error bold"), f"{finding.what} {finding.do}")
+        for finding in report.findings
+        if finding.level == "blocker"
+    ]
+
+
 def _verdict(outcome: Outcome) -> Content:
     if outcome.plan is None:
         return Content.assemble(("✗ ", "$error bold"), outcome.problem)
@@ -217,12 +243,34 @@ def _verdict(outcome: Outcome) -> Content:
 def _notes(plan: Plan | None) -> Content:
     if plan is None:
         return Content("")
-    context = plan.request.max_model_len or 0
+    context, seqs = plan.request.max_model_len or 0, plan.request.max_num_seqs or 0
     lines = [
-        f"largest number of requests of {context:,} tokens: {plan.fits_requests}   "
-        f"(KV cache {plan.kv_cache.tokens:,} tokens, estimate ± {plan.band_gib:.1f} GiB)",
-        f"download {plan.download_bytes / 1e9:.1f} GB of weights, "
+        f"{plan.fits_requests} requests of {context:,} tokens run at once at most "
+        f"(--max-num-seqs {seqs}; the KV cache would hold {plan.kv_cache.max_concurrency:.1f}).",
+        f"KV cache: {plan.kv_cache.tokens:,} tokens, estimated to ± {plan.band_gib:.1f} GiB.",
+        *(
+            f"→ instead: {other.change} ({other.verdict}, {other.fits_requests} requests)"
+            for other in plan.alternatives
+        ),
+        *_speed_and_cost(plan),
+        f"Download: {plan.download_bytes / 1e9:.1f} GB of weights, "
         f"{plan.disk_bytes / 1e9:.0f} GB of disk with the image",
         *(f"▲ {warning}" for warning in plan.warnings),
     ]
     return Content("\n".join(lines))
+
+
+def _speed_and_cost(plan: Plan) -> list[str]:
+    lines: list[str] = []
+    if plan.throughput is not None:
+        speed = plan.throughput.all_users
+        lines.append(
+            f"Speed: {speed.low:,.0f} to {speed.high:,.0f} tokens/s for "
+            f"{plural(plan.throughput.users, 'user')} together (roofline)."
+        )
+    if plan.cost is not None:
+        lines.append(
+            f"Cost: about ${plan.cost.usd_per_hour:.2f} an hour, "
+            f"${plan.cost.always_on_usd_per_month:,.0f} a month always on."
+        )
+    return lines

@@ -60,11 +60,11 @@ def figures_line(view: EngineView) -> Content:
         lines.append(
             Content(
                 f"TTFT p90 {seconds(rates.ttft.p90_s if rates and rates.ttft else None)}"
-                f"  prefix hits {percent(rates.prefix_hit_ratio if rates else None)}"
+                f"  hits {percent(rates.prefix_hit_ratio if rates else None)}"
                 f"  done {count(rates.finished_per_s if rates else None)}/s"
                 f"  preempted {count(snapshot.counters.preemptions)}"
-                f"  KV {UNKNOWN if pool is None else f'{pool:,}'} tok"
-                f" / {UNKNOWN if most is None else f'{most:.1f}'} req"
+                f"  KV {count(pool)} tok"
+                f" = {UNKNOWN if most is None else f'{most:.1f}'} req"
             )
         )
     lines += [Content.assemble(("▲ ", "$warning bold"), f"{f.what} {f.do}") for f in view.findings]
@@ -95,9 +95,14 @@ def charts(view: EngineView) -> dict[str, Chart]:
         ),
         "chart-ttft": Chart(
             "TTFT p50", view.past("ttft"), seconds(ttft),
-            label=lambda value: f"{value:.1f}s", ink="cool",
+            label=short_seconds, least=0.1, ink="cool",
         ),
     }  # fmt: skip
+
+
+def short_seconds(value: float) -> str:
+    """A latency for an axis, at most five characters."""
+    return f"{value * 1000:.0f}ms" if value < 1 else f"{value:.1f}s"
 
 
 class EnginePane(Vertical):
@@ -121,11 +126,16 @@ class EnginePane(Vertical):
         yield Static(id="figures")
 
     def watch_view(self, view: EngineView) -> None:
-        if not self.is_mounted:
-            return
+        if self.is_mounted:
+            self._draw(view)
+
+    def _draw(self, view: EngineView) -> None:
         for name, chart in charts(view).items():
             self.query_one(f"#{name}", LineChart).chart = chart
-        self.query_one("#figures", Static).update(figures_line(view))
+        figures, text = self.query_one("#figures", Static), figures_line(view)
+        # A new layout costs more than all charts together: only where the text takes more lines.
+        rows = text.get_height({}, max(1, figures.size.width))
+        figures.update(text, layout=rows != figures.size.height)
 
     def on_mount(self) -> None:
-        self.watch_view(self.view)
+        self._draw(self.view)

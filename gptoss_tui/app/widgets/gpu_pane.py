@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
-from textual.reactive import reactive
+from textual.reactive import var
 from textual.strip import Strip
 
 from gptoss_tui.app.widgets.gpu_card import HEIGHTS, CardSize, GpuCard, card_lines
@@ -61,15 +61,18 @@ class GpuPane(Painted, can_focus=True):
     ]
     HELP = "Every column of `nvidia-smi dmon -s pum`, per GPU, with a short history of sm %."
 
-    view: reactive[GpuView] = reactive(GpuView())
+    view: var[GpuView] = var(GpuView())
     _lines: list[list[Cell]] | None = None
     _drawn_width = 0
 
     def watch_view(self) -> None:
+        before = self._lines
         self._measure()
+        self.refresh_changed(before, self._lines or ())
 
     def on_resize(self) -> None:
         self._measure()
+        self.refresh()  # all lines: those of the old size may have been drawn before this came
 
     def _measure(self) -> None:
         """Lay the lines out anew; the virtual size changes only with the number of lines."""

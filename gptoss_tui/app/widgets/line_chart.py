@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from textual.reactive import reactive
+from textual.reactive import var
 from textual.strip import Strip
 
 from gptoss_tui.app.widgets.figures import UNKNOWN, count, right
@@ -18,13 +18,15 @@ AXIS = 5
 
 @dataclass(frozen=True)
 class Chart:
-    """All that a chart shows. `top` None scales by the data; `alarm` is said beside the figure."""
+    """All that a chart shows. `top` None scales by the data, to `least` at least; `alarm` is said
+    beside the figure."""
 
     title: str
     values: tuple[float | None, ...] = ()
     figure: str = UNKNOWN
     note: str = ""
     top: float | None = None
+    least: float = 1.0
     threshold: float | None = None
     alarm: str = ""
     ink: str = "cool"
@@ -50,7 +52,7 @@ def chart_lines(chart: Chart, width: int, height: int) -> list[list[Cell]]:
         return lines[:height]
     axis = AXIS if width >= 24 else 0
     shown = tail(chart.values, width - axis - (1 if axis else 0))
-    top = chart.top or nice_top(shown)
+    top = chart.top or nice_top(shown, chart.least)
     mark = _threshold_row(chart, top, rows)
     for number, row in enumerate(columns(shown, len(shown), rows, top)):
         cells = _labels(chart, top, number, rows) if axis else []
@@ -104,14 +106,17 @@ class LineChart(Painted):
     """
 
     can_focus = False
-    chart: reactive[Chart] = reactive(Chart(""))
+    chart: var[Chart] = var(Chart(""))
     _lines: list[list[Cell]] | None = None
 
     def watch_chart(self) -> None:
-        self._lines = None
+        before, self._lines = self._lines, chart_lines(self.chart, *self.size)
+        self.refresh_changed(before, self._lines)
 
     def on_resize(self) -> None:
+        # What was drawn before this came (nothing, while it was hidden) has the old size.
         self._lines = None
+        self.refresh()
 
     def render_line(self, y: int) -> Strip:
         width, height = self.size

@@ -34,7 +34,7 @@ class LogView(Painted, can_focus=True):
     """Shows lines; `add` appends, `replace` starts anew."""
 
     DEFAULT_CSS = """
-    LogView { overflow-x: auto; overflow-y: auto; height: 1fr; }
+    LogView { overflow-x: auto; overflow-y: auto; height: 1fr; scrollbar-size-horizontal: 0; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("G,end", "follow", "Follow", key_display="G"),
@@ -100,7 +100,7 @@ class LogView(Painted, can_focus=True):
             self.unseen += len(fresh)
         self._resize()
         if self.following:
-            self.scroll_end(animate=False, immediate=True, x_axis=False)
+            self.scroll_end(animate=False, force=True, immediate=True, x_axis=False)
         self.refresh()
         self.post_message(self.Changed())
 
@@ -140,7 +140,7 @@ class LogView(Painted, can_focus=True):
             self._rebuild()
             self._resize()
         if self.following:
-            self.scroll_end(animate=False, immediate=True, x_axis=False)
+            self.scroll_end(animate=False, force=True, immediate=True, x_axis=False)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
@@ -155,7 +155,7 @@ class LogView(Painted, can_focus=True):
     def action_follow(self) -> None:
         """Go to the newest line and stay there."""
         self.following, self.unseen = True, 0
-        self.scroll_end(animate=False, immediate=True, x_axis=False)
+        self.scroll_end(animate=False, force=True, immediate=True, x_axis=False)
         self.post_message(self.Changed())
 
     def action_oldest(self) -> None:

@@ -67,9 +67,27 @@ class Painted(ScrollView):
     }
     """
 
+    _inks: dict[str, Style] | None = None
+
     def ink(self, name: str) -> Style:
         """The style of an ink in the present theme."""
-        return self.get_component_rich_style(f"ink--{name}")
+        inks = self._inks = self._inks or {}
+        if name not in inks:
+            inks[name] = self.get_component_rich_style(f"ink--{name}")
+        return inks[name]
+
+    def notify_style_update(self) -> None:
+        self._inks = None
+        super().notify_style_update()
+
+    def refresh_changed(self, old: Sequence[Line] | None, new: Sequence[Line]) -> None:
+        """Draw anew only the lines that differ: most rows of a chart stay as they are."""
+        if old is None or len(old) != len(new):
+            self.refresh()
+            return
+        for number, (before, after) in enumerate(zip(old, new, strict=True)):
+            if before != after:
+                self.refresh_line(number)
 
     def strip(self, line: Line, width: int) -> Strip:
         """A line of cells as a strip of exactly `width` cells."""
