@@ -1,0 +1,1 @@
+"""The Textual app, driven by its keys and read from its screen."""

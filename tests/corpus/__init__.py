@@ -1,0 +1,1 @@
+"""Every parser over every fitting file of the corpus of real outputs."""

@@ -1,0 +1,1 @@
+"""What a newcomer meets first: the wheel, the README's commands, the documents."""

@@ -1,0 +1,1 @@
+"""The remote layer against simulated boxes, over real SSH."""

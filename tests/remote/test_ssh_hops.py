@@ -1,0 +1,215 @@
+"""Jump hosts: one connection to each, shared; each with its own config and host key."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import asyncssh
+import pytest
+
+from gptoss_tui.errors import AuthError, BoxError, UnknownHostKeyError, UnreachableError
+from gptoss_tui.remote.login import HANDSHAKES
+from gptoss_tui.remote.ssh_options import KEEPALIVE_S
+from tests.remote.ssh_parts import PASSWORD, Door, Laptop, Person, laptop, opened
+from tests.remote.support import until
+
+BOXES = 32
+
+
+def _behind(made: Laptop, bastion: Door, *boxes: Door, jump: str = "bastion") -> None:
+    """Boxes b0 … behind the bastion, all known."""
+    for door in (bastion, *boxes):
+        made.knows(door)
+    key = f"IdentityFile {made.folder}/id"
+    text = made.host("bastion", bastion, key)
+    for number, door in enumerate(boxes):
+        text += made.host(f"b{number}", door, key, f"ProxyJump {jump}")
+    made.hosts(text)
+
+
+async def test_32_boxes_behind_one_bastion(tmp_path: Path) -> None:
+    async with laptop(tmp_path) as made:
+        print_ = made.key()
+        bastion = Door(keys=(print_,))
+        boxes = [Door(keys=(print_,)) for _ in range(BOXES)]
+        async with opened(bastion, *boxes):
+            _behind(made, bastion, *boxes)
+            names = [f"b{number}" for number in range(BOXES)]
+            got = await asyncio.gather(*(made.connect(name) for name in names))
+            assert (bastion.connections, bastion.logins) == (1, 1)
+            assert [(door.connections, door.logins) for door in boxes] == [(1, 1)] * BOXES
+            assert {one.hops for one in got} == {("bastion",)}
+
+
+async def test_at_most_four_logins_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = most = 0
+    create = asyncssh.create_connection
+
+    async def counted(*args: Any, **words: Any) -> Any:
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        try:
+            return await create(*args, **words)
+        finally:
+            now -= 1
+
+    monkeypatch.setattr(asyncssh, "create_connection", counted)
+    async with laptop(tmp_path) as made:
+        door = Door(keys=(made.key(),))
+        async with opened(door):
+            made.knows(door)
+            made.hosts(made.host("box", door, f"IdentityFile {tmp_path}/id"))
+            await asyncio.gather(*(made.connect("box", f"box {n}") for n in range(12)))
+    assert most == HANDSHAKES == 4
+
+
+async def test_two_hops_each_with_its_own_config_and_kept_alive(tmp_path: Path) -> None:
+    async with laptop(tmp_path) as made:
+        outer, inner, box = Door(keys=(made.key("one"),)), Door(keys=(made.key("two"),)), Door()
+        box.keys = (made.key("three"),)
+        async with opened(outer, inner, box):
+            for door in (outer, inner, box):
+                made.knows(door)
+            made.hosts(
+                made.host("outer", outer, f"IdentityFile {tmp_path}/one", "User ann")
+                + made.host("inner", inner, f"IdentityFile {tmp_path}/two", "ProxyJump outer")
+                + made.host("box", box, f"IdentityFile {tmp_path}/three", "ProxyJump inner")
+                + made.host("same", box, f"IdentityFile {tmp_path}/three", "ProxyJump outer,inner")
+            )
+            first, second = await made.connect("box"), await made.connect("same")
+            assert first.hops == second.hops == ("outer", "inner")
+            assert (outer.logins, inner.logins, box.logins) == (1, 1, 2)
+            assert [side.get_extra_info("username") for side in outer.sides] == ["ann"]
+            for hop in made.dialer.hops._hops.values():
+                assert hop.opening is not None
+                assert hop.opening.result()._keepalive_interval == KEEPALIVE_S
+
+
+async def test_a_hop_with_an_unknown_key_is_asked_about_and_logged_in_once(tmp_path: Path) -> None:
+    async with laptop(tmp_path) as made:
+        print_ = made.key()
+        bastion, box = Door(keys=(print_,)), Door(keys=(print_,))
+        async with opened(bastion, box):
+            _behind(made, bastion, box)
+            made.known.write_text("")
+            for door in (bastion, box):
+                with pytest.raises(UnknownHostKeyError) as refusal:
+                    await made.connect("b0")
+                assert refusal.value.fingerprint == door.host_key.get_fingerprint()
+                made.dialer._keep(refusal.value.key)
+            await made.connect("b0")
+            assert (bastion.logins, box.logins) == (1, 1)
+
+
+async def test_the_loss_of_a_hop_is_the_loss_of_its_boxes_and_is_mended_once(
+    tmp_path: Path,
+) -> None:
+    async with laptop(tmp_path) as made:
+        print_ = made.key()
+        bastion, one, two = (Door(keys=(print_,)) for _ in range(3))
+        async with opened(bastion, one, two):
+            _behind(made, bastion, one, two)
+            before = [await made.connect(name) for name in ("b0", "b1")]
+            bastion.sides[0].abort()
+            await until(lambda: all(one.connection.is_closed() for one in before), "the boxes went")
+            assert len(made.dialer.hops) == 0
+            await asyncio.gather(made.connect("b0"), made.connect("b1"))
+            assert bastion.logins == 2
+
+
+async def test_a_hop_ends_after_its_last_box(tmp_path: Path) -> None:
+    async with laptop(tmp_path) as made:
+        made.dialer.hops._linger_s = 0.05
+        print_ = made.key()
+        bastion, one, two = (Door(keys=(print_,)) for _ in range(3))
+        async with opened(bastion, one, two):
+            _behind(made, bastion, one, two)
+            first, second = [await made.connect(name) for name in ("b0", "b1")]
+            first.connection.close()
+            await first.connection.wait_closed()
+            await asyncio.sleep(0.15)
+            assert len(made.dialer.hops) == 1
+            second.connection.close()
+            await until(lambda: len(made.dialer.hops) == 0, "the hop is given up")
+            await asyncio.wait_for(bastion.sides[0].wait_closed(), 5)
+
+
+async def test_a_hop_that_refuses_refuses_all_who_wait_once(tmp_path: Path) -> None:
+    async with laptop(tmp_path) as made:
+        made.key()
+        bastion, *boxes = (Door(methods=("password",)) for _ in range(6))
+        async with opened(bastion, *boxes):
+            _behind(made, bastion, *boxes)
+            person = made.prompter = Person(None)
+            ended = await asyncio.gather(
+                *(made.connect(f"b{n}") for n in range(5)), return_exceptions=True
+            )
+            assert [type(error) for error in ended] == [AuthError] * 5
+            assert len(person.asked) == 1
+            assert "bastion" in person.asked[0].title
+            assert bastion.connections == 1
+            assert len(made.dialer.hops) == 0
+
+
+async def test_whoever_gives_up_while_a_hop_is_opened_ends_it_for_nobody_else(
+    tmp_path: Path,
+) -> None:
+    async with laptop(tmp_path) as made:
+        bastion, box = Door(methods=("password",)), Door(keys=(made.key(),))
+        async with opened(bastion, box):
+            _behind(made, bastion, box)
+            person = made.prompter = Person(PASSWORD)
+            typed = asyncio.get_running_loop().create_future()
+            person.before = lambda: asyncio.ensure_future(asyncio.shield(typed))
+            first = asyncio.create_task(made.connect("b0", "first"))
+            await until(lambda: bool(person.asked), "the bastion asks")
+            second = asyncio.create_task(made.connect("b0", "second"))
+            await asyncio.sleep(0.05)
+            first.cancel()
+            await asyncio.gather(first, return_exceptions=True)
+            typed.set_result(None)
+            await second
+            assert bastion.logins == 1
+
+
+async def test_forbidden_forwarding_names_the_jump_host(tmp_path: Path) -> None:
+    async with laptop(tmp_path) as made:
+        print_ = made.key()
+        bastion, box = Door(keys=(print_,), forwards=False), Door(keys=(print_,))
+        async with opened(bastion, box):
+            _behind(made, bastion, box)
+            with pytest.raises(UnreachableError) as refusal:
+                await made.connect("b0")
+            assert "jump host" in refusal.value.message
+            assert box.connections == 0
+
+
+async def test_jump_hosts_in_a_circle_are_a_sentence(tmp_path: Path) -> None:
+    async with laptop(tmp_path) as made:
+        made.hosts("Host a\n  ProxyJump b\nHost b\n  ProxyJump a\n")
+        with pytest.raises(BoxError, match="in a circle"):
+            await made.connect("a")
+
+
+async def test_a_proxy_command(tmp_path: Path) -> None:
+    async with laptop(tmp_path) as made:
+        door = Door(keys=(made.key(),))
+        async with opened(door):
+            made.knows(door)
+            (tmp_path / "pipe.py").write_text(
+                "import socket, sys, threading, os\n"
+                "print('a word of warning', file=sys.stderr, flush=True)\n"
+                "s = socket.create_connection((sys.argv[1], int(sys.argv[2])))\n"
+                "def up():\n"
+                "    while data := os.read(0, 65536): s.sendall(data)\n"
+                "threading.Thread(target=up, daemon=True).start()\n"
+                "while data := s.recv(65536): os.write(1, data)\n"
+            )
+            line = f"ProxyCommand python3 '{tmp_path}/pipe.py' %h %p"
+            made.hosts(made.host("box", door, line, f"IdentityFile {tmp_path}/id"))
+            got = await made.connect("box")
+            assert got.connection.get_extra_info("username") == "me"
+            assert door.logins == 1

@@ -1,0 +1,1 @@
+"""The pictures of every place: `python -m tests.screenshots` draws them, `--check` compares them."""

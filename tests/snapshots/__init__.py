@@ -1,0 +1,1 @@
+"""Pictures of widgets alone. Whole places are held by `python -m tests.screenshots --check`."""

@@ -1,0 +1,1 @@
+"""The pure layers and our own files, one module at a time."""

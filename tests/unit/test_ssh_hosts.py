@@ -1,0 +1,54 @@
+"""The Host names of an ssh config."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gptoss_tui.remote.ssh_hosts import host_names
+
+
+def _names(folder: Path, text: str) -> tuple[str, ...]:
+    (folder / "config").write_text(text, encoding="utf-8")
+    return host_names(folder / "config")
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("Host\tbox", ("box",)),
+        ("host = box", ("box",)),
+        ("HOST=box", ("box",)),
+        ('  Host "box" # mine', ("box",)),
+        ("Host a b a\nHost c", ("a", "b", "c")),
+        ("Host *\nHost a-* !a-1 a?\nHost real", ("real",)),
+        ("Host a\r\n  HostName 1.2.3.4\r\n", ("a",)),
+        ("# Host a\nHostName b\nMatch host c\n\n", ()),
+        ('Host "open', ('"open',)),
+        ("", ()),
+    ],
+)
+def test_names(text: str, names: tuple[str, ...], tmp_path: Path) -> None:
+    assert _names(tmp_path, text) == names
+
+
+def test_what_is_included_is_named_too(tmp_path: Path) -> None:
+    (tmp_path / "conf.d").mkdir()
+    (tmp_path / "conf.d" / "1").write_text("Host one\n")
+    (tmp_path / "conf.d" / "2").write_text("Host two\nInclude config\n")
+    text = f"Include conf.d/* {tmp_path}/none\nHost last"
+    assert set(_names(tmp_path, text)) == {"one", "two", "last"}
+
+
+def test_a_config_that_is_not_there_names_nobody(tmp_path: Path) -> None:
+    assert host_names(tmp_path / "none") == ()
+    assert host_names(tmp_path) == ()
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=60))
+def test_odd_lines_never_raise(tmp_path: Path, text: str) -> None:
+    assert "box" in _names(tmp_path, f"{text}\nHost box\n")
