@@ -202,7 +202,7 @@ class Feeds:
     # --- launching and stopping -----------------------------------------------------------------
 
     def launch(self, asked: LaunchRequested) -> None:
-        self._start(self._launch(asked), "launch", asked.box)
+        self._start(self._launch(asked), f"launch-{asked.spec.launch_id}", asked.box)
 
     async def _launch(self, asked: LaunchRequested) -> None:
         try:
@@ -216,7 +216,7 @@ class Feeds:
 
     def watch_launch(self, name: str, launch_id: str) -> None:
         """Follow a launch that is under way, also across a loss of the connection."""
-        self._start(self._watch_launch(name, launch_id), "launch", name)
+        self._start(self._watch_launch(name, launch_id), f"launch-{launch_id}", name)
 
     async def _watch_launch(self, name: str, launch_id: str) -> None:
         while True:
@@ -244,7 +244,7 @@ class Feeds:
             await box.cancel(launch_id)
             await box.instances()
 
-        self._change(name, "cancel the launch", work(), "cancel")
+        self._change(name, "cancel the launch", work(), f"cancel-{launch_id}")
 
     def stop(self, name: str, instance: str) -> None:
         async def work() -> None:
@@ -252,7 +252,7 @@ class Feeds:
             await box.stop(instance)
             await box.instances()
 
-        self._change(name, f"stop {instance}", work(), "stop")
+        self._change(name, f"stop {instance}", work(), f"stop-{instance}")
 
     def _change(self, name: str, doing: str, work: Coroutine[Any, Any, None], kind: str) -> None:
         async def guarded() -> None:

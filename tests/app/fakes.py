@@ -62,6 +62,7 @@ class FakeBox:
         self.refuses: dict[str, GptossError] = {}
         self.calls: list[tuple[object, ...]] = []
         self.lost = asyncio.Event()
+        self.held: asyncio.Event | None = None  # a stop waits for it
 
     @property
     def link(self) -> LinkState:
@@ -151,6 +152,8 @@ class FakeBox:
     async def stop(self, instance: str, *, grace_s: int | None = None) -> Fact[Notice]:
         self.calls.append(("stop", instance))
         self._may("stop")
+        if self.held is not None:
+            await self.held.wait()
         self.servers = tuple(one for one in self.servers if one.name != instance)
         return self.hub.publish(Notice(text=f"{instance} was stopped."), box=self.name)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -43,7 +44,8 @@ def running(name: PhaseName, **changes: object) -> Phase:
 
 async def test_choices_make_the_plan_anew(fleet: FakeFleet) -> None:
     async with wizard(fleet, (120, 50)) as operator:
-        await operator.sees("✓ fits", "WWW", "KKK", "weights", "KV cache", "model: gpt-oss-20b")
+        await operator.sees("✓ fits", "███", "▒▒▒", "weights", "KV cache", "model: gpt-oss-20b")
+        await operator.sees("▐●▌ 20b", "▐ ▌ 120b")  # what is chosen has a mark, the rest has none
         await operator.sees("docker run", "127.0.0.1:8000:8000")
         before = operator.screen
         await operator.press("tab", "end", "ctrl+u", "8", "k")
@@ -178,3 +180,15 @@ async def test_times_are_told_by_the_boxs_clock(fleet: FakeFleet) -> None:
         pull = Phase(name="pull", state="running", started_at=ahead - timedelta(seconds=7))
         fleet.hub.publish(progress(launch_id, "running", pull=pull), box="alpha")
         await operator.sees("▶ pull the image             7 s")
+
+
+async def test_two_servers_are_stopped_side_by_side(fleet: FakeFleet) -> None:
+    box = fleet.boxes["alpha"]
+    box.held = asyncio.Event()
+    async with at_app(fleet) as operator:
+        for name in ("one", "two"):
+            operator.app.feeds.stop("alpha", name)
+        await operator.until(lambda: len(box.calls) == 2, "both have begun")
+        box.held.set()
+        await operator.hears("one was stopped.")
+        await operator.hears("two was stopped.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textual.widgets import Input
 
+from gptoss_tui.app.screens.dashboard import PANES
 from gptoss_tui.app.screens.launch import LaunchScreen
 from gptoss_tui.app.screens.wizard import WizardScreen
 from gptoss_tui.domain.chat import ChatDone
@@ -65,6 +66,7 @@ async def launch(stage: Stage) -> None:
 
 async def dashboard(stage: Stage) -> None:
     await stage.press("d")
+    await stage.press("ctrl+g")  # out of the chat's line, which would take the digits below
     model = stage.app.model(BOX)
     await stage.until(lambda: bool(model.engines), "the engine is watched")
     await stage.pass_time(75.0, tick=1.0)
@@ -73,6 +75,7 @@ async def dashboard(stage: Stage) -> None:
     await stage.draw("dashboard", WIDE, theme="gptoss-256")
     for key, pane in (("1", "gpus"), ("2", "engine"), ("3", "log")):
         await stage.press(key)
+        assert stage.app.screen.query_one(f"#{PANES[int(key) - 1]}").has_class("-shown")
         await stage.draw(pane, SMALL)
     await stage.press("1")
     await stage.draw("gpus", TINY)

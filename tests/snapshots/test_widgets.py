@@ -52,9 +52,9 @@ def plan(**changes: Any) -> MemoryPlan:
 @pytest.mark.parametrize("others", [0.0, 30.5], ids=["free", "shared"])
 def test_memory_bar(snap_compare: Compare, others: float) -> None:
     bar = MemoryBar()
-    bar.styles.height = 5
+    bar.styles.height = 6
     bar.memory = plan(used_by_others=others, kv_cache=max(0.0, 9.7 - others))
-    assert snap_compare(OneWidget(bar), terminal_size=(70, 6))
+    assert snap_compare(OneWidget(bar), terminal_size=(70, 7))
 
 
 def sample(index: int, **changes: Any) -> GpuSample:

@@ -11,12 +11,13 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.events import Resize
 from textual.screen import Screen
-from textual.widgets import Footer, Input, RadioButton, RadioSet, SelectionList, Static
+from textual.widgets import Footer, Input, RadioSet, SelectionList, Static
 
 from gptoss_tui.app import wizard_state
 from gptoss_tui.app.messages import CopyRequested, LaunchRequested, PageRequested
 from gptoss_tui.app.model import BoxModel
 from gptoss_tui.app.widgets.figures import plural
+from gptoss_tui.app.widgets.marks import MarkedList, MarkedRadio
 from gptoss_tui.app.widgets.memory_bar import MemoryBar
 from gptoss_tui.app.wizard_state import Choices, Outcome
 from gptoss_tui.domain.host import BoxReport
@@ -81,13 +82,13 @@ class WizardScreen(Screen[None]):
         yield Static("model", classes="label", id="model-label")
         with RadioSet(id="model"):
             for model in _MODELS:
-                yield RadioButton(model, value=model == "20b", id=f"model-{model}")
+                yield MarkedRadio(model, value=model == "20b", id=f"model-{model}")
         yield Static("context, tokens (8k … 128k)", classes="label")
         yield Input(self._choices.context, id="context", restrict=r"[0-9kK,_]*")
         yield Static("simultaneous users", classes="label")
         yield Input(self._choices.users, id="users", restrict=r"[0-9,]*")
         yield Static("GPUs", classes="label", id="gpus-label")
-        yield SelectionList[str](
+        yield MarkedList(
             *(
                 (Content(wizard_state.gpu_label(gpu)), key, key in self._choices.gpu_ids)
                 for gpu in self._report.gpus
@@ -144,7 +145,6 @@ class WizardScreen(Screen[None]):
     def _draw(self) -> None:
         plan = self._outcome.plan
         chosen = ", ".join(self._choices.gpu_ids) or "none"
-        # In words too: the marks of the two lists differ only in colour.
         self.query_one("#model-label", Static).update(f"model: gpt-oss-{self._choices.model}")
         self.query_one("#gpus-label", Static).update(f"GPUs: {chosen} (space chooses)")
         self.query_one(MemoryBar).memory = plan.memory_gib if plan else None

@@ -65,7 +65,7 @@ def _heading(chart: Chart, width: int) -> list[Cell]:
     start.append((chart.figure, "warn" if chart.alarm else "strong"))
     if chart.alarm:
         start.append((f" ▲ {chart.alarm}", "warn"))
-    return spread(start, [(chart.note, "dim")], width)
+    return spread(start, [(f"{chart.note}  ", "dim")] if chart.note else [], width)
 
 
 def _threshold_row(chart: Chart, top: float, rows: int) -> int | None:

@@ -8,14 +8,15 @@ from textual.strip import Strip
 from gptoss_tui.app.widgets.paint import Cell, Painted
 from gptoss_tui.domain.plan import MemoryPlan
 
-# Name, letter in the bar (meaning is never by colour alone), ink.
+# Name, mark in the bar (each of its own shade: meaning is never by colour alone), ink.
 _PARTS = (
-    ("used by others", "o", "bad"),
-    ("weights", "W", "cool"),
-    ("activation, graphs", "a", "accent"),
-    ("KV cache", "K", "good"),
+    ("used by others", "╳", "bad"),
+    ("weights", "█", "cool"),
+    ("activation, graphs", "▚", "accent"),
+    ("KV cache", "▒", "good"),
     ("left over", "·", "faint"),
 )
+_BAR = range(1, 3)  # the lines that the bar takes
 
 
 def shares(plan: MemoryPlan) -> tuple[float, ...]:
@@ -36,19 +37,17 @@ def bar_cells(plan: MemoryPlan, width: int) -> list[Cell]:
         largest = widths.index(max(widths))
         widths[largest] += 1 if sum(widths) < width else -1
     return [
-        (letter * cells, ink)
-        for (_, letter, ink), cells in zip(_PARTS, widths, strict=True)
-        if cells
+        (mark * cells, ink) for (_, mark, ink), cells in zip(_PARTS, widths, strict=True) if cells
     ]
 
 
 def legend_cells(plan: MemoryPlan, narrow: bool) -> list[list[Cell]]:
-    """What the letters stand for, with GiB."""
+    """What the marks stand for, with GiB."""
     cells: list[list[Cell]] = []
-    for (name, letter, ink), part in zip(_PARTS, shares(plan), strict=True):
+    for (name, mark, ink), part in zip(_PARTS, shares(plan), strict=True):
         if part > 0.005:
             word = name.split(",")[0] if narrow else name
-            cells.append([(f"{letter} ", ink), (f"{word} ", "dim"), (f"{part:.1f}  ", "strong")])
+            cells.append([(f"{mark} ", ink), (f"{word} ", "dim"), (f"{part:.1f}  ", "strong")])
     return cells
 
 
@@ -67,12 +66,11 @@ class MemoryBar(Painted):
             total = self.memory.device_total
             text = f"one GPU, {total:.1f} GiB (vLLM may use {self.memory.budget:.1f})"
             return self.strip([(text, "dim")], width)
-        if y == 1:
+        if y in _BAR:
             return self.strip(bar_cells(self.memory, width), width)
         lines = self._legend(width)
-        if y - 2 < len(lines):
-            return self.strip(lines[y - 2], width)
-        return self.blank(width)
+        below = y - _BAR.stop
+        return self.strip(lines[below], width) if below < len(lines) else self.blank(width)
 
     def _legend(self, width: int) -> list[list[Cell]]:
         assert self.memory is not None

@@ -13,7 +13,7 @@ from gptoss_tui.domain.startup import StartupFigures
 _PERCENT = re.compile(r"(\d{1,3})%(?: Completed)?\s*\|")
 _LINES: tuple[tuple[str, PhaseName, str], ...] = (
     (r"Downloading|Fetching \d+ files|Time spent downloading weights", "weights", ""),
-    (r"Starting to load model", "weights", "fetching what the cache lacks"),
+    (r"Starting to load model", "weights", "what the cache lacks"),
     (r"Loading (?:safetensors|pt) checkpoint shards", "load", "shards"),
     (r"Loading weights took|[Mm]odel loading took", "load", "weights loaded"),
     (

@@ -7,15 +7,15 @@ from itertools import product
 import msgspec
 
 from gptoss_tui.domain.plan.planner import plan
-from gptoss_tui.domain.plan.settle import settle
+from gptoss_tui.domain.plan.settle import seqs_for, settle
 from gptoss_tui.domain.plan.types import Plan, PlanRequest
 
 _RANK = {"fits": 0, "tight": 1, "does_not_fit": 2, "unsupported": 3}
 # Smaller batches cost prefill speed, a fuller card costs safety: so in this order.
 _UTILIZATIONS = (None, 0.94, 0.95)
 _BATCHES = (None, 4096, 2048, 1024)
-SEQS_FLOOR = 8
 SEQS_CEILING = 256
+SEQS_FOR_NONE = 8  # where nobody said how many users there are
 
 
 def recommend(request: PlanRequest) -> Plan:
@@ -27,7 +27,7 @@ def recommend(request: PlanRequest) -> Plan:
         return plan(request)
     settings = settle(request)
     if request.max_num_seqs is None:
-        wanted = max(SEQS_FLOOR, 2 * (request.users or SEQS_FLOOR))
+        wanted = seqs_for(request.users or SEQS_FOR_NONE)
         seqs = max(request.users or 1, min(wanted, SEQS_CEILING, settings.seqs))
         request = msgspec.structs.replace(request, max_num_seqs=seqs)
     best: Plan | None = None

@@ -56,6 +56,11 @@ def settle(request: PlanRequest) -> Settings:
     )
 
 
+def seqs_for(users: int | None) -> int:
+    """`--max-num-seqs` for so many users: twice as many, for most requests are short of the context."""
+    return max(8, 2 * (users or 0))
+
+
 def context_of(request: PlanRequest, model: Model) -> int:
     """The context in tokens; the model's own where none is asked for."""
     return model.max_context if request.max_model_len is None else request.max_model_len

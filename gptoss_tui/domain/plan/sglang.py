@@ -133,7 +133,7 @@ def _verdict(
             f"It fits by less than the estimate may be off ({_BAND_GIB} GiB): lower the context."
         )
     return "fits", (
-        f"{pool:.1f} GiB of KV cache a GPU hold {concurrency:.1f} requests of {context:,} tokens."
+        f"{pool:.1f} GiB of KV cache per GPU hold {concurrency:.1f} requests of {context:,} tokens."
     )
 
 

@@ -12,7 +12,7 @@ from gptoss_tui.domain.plan.kv import BLOCK_TOKENS, KvSettings, kv_plan, longest
 from gptoss_tui.domain.plan.memory import Load
 from gptoss_tui.domain.plan.models import GIB
 from gptoss_tui.domain.plan.predict import correction_of
-from gptoss_tui.domain.plan.settle import Settings, settle
+from gptoss_tui.domain.plan.settle import Settings, seqs_for, settle
 from gptoss_tui.domain.plan.types import (
     Basis,
     KvPlan,
@@ -181,7 +181,7 @@ def _margins(
                 "GiB: a smaller --max-model-len or --max-num-batched-tokens is safer."
             )
     return "fits", (
-        f"{figures.kv_cache:.1f} GiB of KV cache a GPU hold {kv.max_concurrency:.1f} requests of "
+        f"{figures.kv_cache:.1f} GiB of KV cache per GPU hold {kv.max_concurrency:.1f} requests of "
         f"{context:,} tokens at once."
     )
 
@@ -220,7 +220,7 @@ def _warnings(request: PlanRequest, settings: Settings, kv: KvPlan) -> list[str]
             f"of {request.users} users will wait."
         )
     fits = int(kv.max_concurrency)
-    if settings.seqs > max(1, fits):
+    if settings.seqs > max(seqs_for(request.users), fits):
         found.append(
             f"--max-num-seqs {settings.seqs} is more than fits at full context ({fits}): longer "
             "requests will wait or be preempted."
