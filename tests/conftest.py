@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 from hypothesis import settings
 
 pytest_plugins = ["tests.require_real"]
@@ -11,3 +13,8 @@ pytest_plugins = ["tests.require_real"]
 settings.register_profile("same", derandomize=True, database=None, deadline=None)
 settings.register_profile("search", max_examples=1000, deadline=None)
 settings.load_profile("same")
+
+# A shell gives its background jobs an ignored SIGINT, and they hand it down: to the programs that
+# tests interrupt as well.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
