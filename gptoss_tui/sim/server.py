@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,6 +52,7 @@ class BoxServer(asyncssh.SSHServer):
         self._key = key
         self._connection: asyncssh.SSHServerConnection | None = None
         self._sessions = 0
+        self._working: set[asyncio.Task[Any]] = set()
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._connection = conn
@@ -61,6 +64,19 @@ class BoxServer(asyncssh.SSHServer):
             self._counters.links.discard(self._connection)
         self._counters.sessions -= self._sessions
         self._sessions = 0
+        for task in self._working:
+            task.cancel()  # it may wait for something that nobody will see
+
+    @asynccontextmanager
+    async def _work(self) -> AsyncIterator[None]:
+        """What goes on for a channel ends with the connection."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._working.add(task)
+        try:
+            yield
+        finally:
+            self._working.discard(task)
 
     def begin_auth(self, username: str) -> bool:
         return True
@@ -99,7 +115,8 @@ class BoxServer(asyncssh.SSHServer):
                 stderr.write(b"A simulated box has no login shell: give it a command.\n")
                 status = 1
             else:
-                status = await Shell(self._world, stdin, stdout, stderr).run(command)
+                async with self._work():
+                    status = await Shell(self._world, stdin, stdout, stderr).run(command)
         except (asyncssh.Error, ConnectionError, OSError):
             pass  # the client closed the channel: nobody is left to tell
         finally:
@@ -113,18 +130,18 @@ class BoxServer(asyncssh.SSHServer):
             raise asyncssh.ChannelOpenError(
                 asyncssh.OPEN_CONNECT_FAILED, "Connect failed: Connection refused"
             )
-        return _server_of(VllmApi(self._world, container, container.engine).handle)
+        return self._served(VllmApi(self._world, container, container.engine).handle)
 
     def unix_connection_requested(self, dest_path: str) -> Any:
         profile = self._world.profile
         absent = profile.has("no_docker") or profile.is_container
         if dest_path != DOCKER_SOCKET or absent or profile.has("docker_denied"):
             raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, "open failed")
-        return _server_of(DockerApi(self._world).handle)
+        return self._served(DockerApi(self._world).handle)
 
+    def _served(self, handler: Any) -> _Streams:
+        async def streams(reader: Any, writer: Any) -> None:
+            async with self._work():
+                await serve(reader, writer, handler)
 
-def _server_of(handler: Any) -> _Streams:
-    async def streams(reader: Any, writer: Any) -> None:
-        await serve(reader, writer, handler)
-
-    return streams
+        return streams
