@@ -19,18 +19,19 @@ from gptoss_tui.app import messages as said
 from gptoss_tui.app.asking import Asking
 from gptoss_tui.app.chats import Chats
 from gptoss_tui.app.clipboard import to_tmux
+from gptoss_tui.app.confirming import Confirming
 from gptoss_tui.app.feeds import Feeds
 from gptoss_tui.app.leaving import Leaving
 from gptoss_tui.app.model import BoxModel
 from gptoss_tui.app.palette import AppCommands
 from gptoss_tui.app.screens.boxes import BoxesScreen
-from gptoss_tui.app.screens.dialogs import AskDialog, Choice
 from gptoss_tui.app.theming import DEFAULT, load_themes
 from gptoss_tui.domain.facts import AnyFact
-from gptoss_tui.domain.instance import Notice
+from gptoss_tui.domain.instance import Endpoint, Notice
 from gptoss_tui.domain.progress import LaunchProgress
 from gptoss_tui.errors import ChangedHostKeyError, GptossError, StateError
 from gptoss_tui.remote.fleet_port import BoxEntry, FleetPort
+from gptoss_tui.remote.target import parse_target
 from gptoss_tui.state import config
 from gptoss_tui.state.config import Config
 from gptoss_tui.state.debug_log import internal
@@ -46,7 +47,7 @@ class GptossApp(App[None]):
     CSS_PATH = "app.tcss"
     COMMANDS = App.COMMANDS | {AppCommands}
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("question_mark", "toggle_help", "Keys", key_display="?", id="app.help"),
+        Binding("question_mark", "toggle_help", "Keys", key_display="?", show=False, id="app.help"),
         Binding("ctrl+q", "quit", "Quit", id="app.quit", priority=True, show=False),
         Binding("q", "back", "Back", id="app.back"),
     ]
@@ -67,6 +68,7 @@ class GptossApp(App[None]):
         self.chats = Chats(self)
         self.asking = fleet.prompter = Asking(self)
         self.leaving = Leaving(self)
+        self.confirming = Confirming(self)
         self._untap: Callable[[], None] = lambda: None
         self._unread = ""
         # What was wrong with themes and settings, to be said once there is a screen to say it on.
@@ -149,12 +151,18 @@ class GptossApp(App[None]):
         model.apply(fact)
         if isinstance(fact.body, Notice):
             self.tell(fact.body.text, "information" if fact.body.ok else "error")
+        elif isinstance(fact.body, Endpoint):
+            self._endpoint(fact.instance or "", fact.body)
         elif isinstance(fact.body, LaunchProgress):
             self.leaving.seen(fact.body)
         for screen in self.screen_stack:
             show = getattr(screen, "show_fact", None)
             if show is not None and screen.is_mounted:
                 show(model, fact)
+
+    def _endpoint(self, instance: str, endpoint: Endpoint) -> None:
+        where = f"open at {endpoint.base_url}" if endpoint.base_url else "no longer open"
+        self.tell(f"{instance} is {where} on this machine.")
 
     @on(said.ActionFailed)
     def _action_failed(self, message: said.ActionFailed) -> None:
@@ -173,7 +181,7 @@ class GptossApp(App[None]):
         self.notify(text, title=doing, severity="error", timeout=8, markup=False)
 
     def tell(self, text: str, severity: Any = "information") -> None:
-        self.notify(text, severity=severity, markup=False)
+        self.notify(text, severity=severity, timeout=4, markup=False)
 
     # --- intents go up --------------------------------------------------------------------------
 
@@ -189,6 +197,14 @@ class GptossApp(App[None]):
     def _prompt_asked(self, message: said.PromptAsked) -> None:
         self.asking.show(message)
 
+    def wrong_line(self, line: str) -> str:
+        """What is wrong with an ssh line that was pasted; nothing when it can be added."""
+        try:
+            parse_target(line)
+        except GptossError as error:
+            return str(error)
+        return ""
+
     @on(said.BoxAdded)
     def _box_added(self, message: said.BoxAdded) -> None:
         try:
@@ -199,16 +215,9 @@ class GptossApp(App[None]):
         self.refresh_boxes(entry.name)
         self.feeds.connect(entry.name)
 
-    @on(said.BoxForgotten)
-    def _box_forgotten(self, message: said.BoxForgotten) -> None:
-        try:
-            self.fleet.forget(message.box)
-        except GptossError as error:
-            self.show_error(error, f"forget {message.box}")
-            return
-        self.feeds.disconnect(message.box)
-        self.models.pop(message.box, None)
-        self.refresh_boxes()
+    @on(said.ForgetRequested)
+    def _forget(self, message: said.ForgetRequested) -> None:
+        self.confirming.forget(message)
 
     def refresh_boxes(self, chosen: str | None = None) -> None:
         for screen in self.screen_stack:
@@ -223,6 +232,10 @@ class GptossApp(App[None]):
     def _dashboard(self, message: said.DashboardRequested) -> None:
         from gptoss_tui.app.screens.dashboard import DashboardScreen
 
+        here = self.screen
+        if isinstance(here, DashboardScreen) and here.box_name == message.box:
+            here.turn_to(message.instance, message.pane)
+            return
         self.push_screen(DashboardScreen(self.model(message.box), message.instance, message.pane))
 
     @on(said.WizardRequested)
@@ -241,8 +254,6 @@ class GptossApp(App[None]):
 
     @on(said.LogsRequested)
     def _logs(self, message: said.LogsRequested) -> None:
-        if message.instance is not None:
-            self.model(message.box).logs.pop(message.instance, None)
         self.feeds.follow_logs(message.box, message.instance)
 
     @on(said.EngineWatchRequested)
@@ -287,28 +298,15 @@ class GptossApp(App[None]):
 
     @on(said.CancelLaunchRequested)
     def _cancel_launch(self, message: said.CancelLaunchRequested) -> None:
-        self.feeds.cancel(message.box, message.launch_id)
+        self.confirming.cancel(message)
 
     @on(said.StopRequested)
     def _stop(self, message: said.StopRequested) -> None:
-        dialog = AskDialog(
-            "Stop a server",
-            f"Stop {message.instance} on {message.box} and remove its container?\n"
-            f"{self.model(message.box).busy_words(message.instance)}\n"
-            "They get 60 s to end; what was downloaded stays.",
-            (Choice("stop", "y", "Yes, stop it"), Choice("keep", "k", "Keep it")),
-        )
-
-        def decided(choice: str | None) -> None:
-            if choice == "stop":
-                self.feeds.stop(message.box, message.instance)
-
-        self.push_screen(dialog, decided)
+        self.confirming.stop(message)
 
     @on(said.ForwardRequested)
     def _forward(self, message: said.ForwardRequested) -> None:
-        if not self.feeds.forward(message.box, message.instance):
-            self.tell(f"{message.instance} is no longer open on this machine.")
+        self.feeds.forward(message.box, message.instance)
 
     @on(said.CopyRequested)
     async def _copy(self, message: said.CopyRequested) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import aclosing, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from gptoss_tui.app.messages import ActionFailed, ChatFailed, HostKeyAsked, LaunchRequested
@@ -236,13 +237,18 @@ class Feeds:
         async with aclosing(stream) as facts:
             async for _ in facts:
                 pass
+        await self._settled(box)
+
+    async def _settled(self, box: Box) -> None:
+        """What runs has changed: the list first, then all that else was said of the box."""
         await box.instances()
+        await self._look(box)
 
     def cancel(self, name: str, launch_id: str) -> None:
         async def work() -> None:
             box = await self._fleet.connect(name)
             await box.cancel(launch_id)
-            await box.instances()
+            await self._settled(box)
 
         self._change(name, "cancel the launch", work(), f"cancel-{launch_id}")
 
@@ -250,7 +256,7 @@ class Feeds:
         async def work() -> None:
             box = await self._fleet.connect(name)
             await box.stop(instance)
-            await box.instances()
+            await self._settled(box)
 
         self._change(name, f"stop {instance}", work(), f"stop-{instance}")
 
@@ -265,25 +271,27 @@ class Feeds:
 
     # --- the endpoint on this machine -----------------------------------------------------------
 
-    def forward(self, name: str, instance: str) -> bool:
-        """Open the endpoint, or close it when it is open; True when it is being opened."""
+    def forward(self, name: str, instance: str) -> None:
+        """Open the endpoint, or close it when it is open."""
         key = (name, instance)
         if key in self._forwards:
             self._forwards.pop(key).set()
-            return False
+            return
         ended = self._forwards[key] = asyncio.Event()
         self._start(self._forward(name, instance, ended), f"forward-{instance}", name)
-        return True
 
     async def _forward(self, name: str, instance: str, ended: asyncio.Event) -> None:
-        from gptoss_tui.domain.instance import Notice
+        from gptoss_tui.domain.instance import Endpoint
 
+        tell = partial(self._fleet.hub.publish, box=name, instance=instance)
         try:
             box = await self._fleet.connect(name)
             async with box.forward(instance) as opened:
-                notice = Notice(text=f"{instance} is open at {opened.base_url} on this machine.")
-                self._fleet.hub.publish(notice, box=name, instance=instance)
-                await ended.wait()
+                tell(Endpoint(base_url=opened.base_url))
+                try:
+                    await ended.wait()
+                finally:
+                    tell(Endpoint())
         except GptossError as error:
             self._failed(name, f"forward {instance}", error)
         finally:

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from gptoss_tui.app.app import GptossApp
 
 
+_REAL = "It goes on by itself on the box, whoever is connected."
+_DEMO = "On a real box it would go on by itself; the simulated ones end with the demo."
+
+
 class Leaving:
     """Knows the launches of this session, and whether the user is on the way out."""
 
@@ -22,6 +26,7 @@ class Leaving:
         self._launches: dict[str, str] = {}
         self._dialog: Screen[str] | None = None
         self._awaited: set[str] = set()
+        self.farewell = ""  # what is printed once the app is gone
 
     def launched(self, launch_id: str, box: str) -> None:
         self._launches[launch_id] = box
@@ -37,7 +42,7 @@ class Leaving:
         names = ", ".join(progress.name for _, progress in running)
         self._dialog = AskDialog(
             "A launch is under way",
-            f"{names} is being launched. It goes on by itself on the box, whoever is connected.",
+            f"{names} is being launched. {_DEMO if self._app.demo else _REAL}",
             (
                 Choice("continue", "c", "Quit, let it go on"),
                 Choice("cancel", "x", "Cancel it and quit"),
@@ -48,6 +53,14 @@ class Leaving:
 
     def _decided(self, choice: str | None, running: list[tuple[str, LaunchProgress]]) -> None:
         if choice == "continue":
+            boxes = dict.fromkeys(box for box, _ in running)
+            self.farewell = (
+                ""
+                if self._app.demo
+                else "".join(
+                    f"The launch on {box} goes on: gptoss-tui status {box}\n" for box in boxes
+                )
+            )
             self._app.exit()
         elif choice == "cancel":
             self._awaited = {progress.launch_id for _, progress in running}

@@ -96,8 +96,8 @@ class BoxAdded(Message):
 
 
 @dataclass
-class BoxForgotten(BoxIntent):
-    """Take a box off the list (and disconnect)."""
+class ForgetRequested(BoxIntent):
+    """Take a box off the list (and disconnect); the app asks before it does."""
 
 
 @dataclass
@@ -156,6 +156,8 @@ class LaunchRequested(BoxIntent):
 
 @dataclass
 class CancelLaunchRequested(BoxIntent):
+    """End a launch and take back what it made; the app asks before it does."""
+
     launch_id: str
 
 

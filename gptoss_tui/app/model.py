@@ -15,7 +15,7 @@ from gptoss_tui.domain.facts import AnyFact, Fact
 from gptoss_tui.domain.gpu import GpuSnapshot
 from gptoss_tui.domain.history import Series
 from gptoss_tui.domain.host import BoxReport, LinkState
-from gptoss_tui.domain.instance import Instance, InstanceList, LogLine
+from gptoss_tui.domain.instance import Endpoint, Instance, InstanceList, LogLine
 from gptoss_tui.domain.progress import LaunchProgress
 from gptoss_tui.domain.serving import EngineSnapshot
 
@@ -43,6 +43,7 @@ class BoxModel:
         self.instances: Fact[InstanceList] | None = None
         self.engines: dict[str, Fact[EngineSnapshot]] = {}
         self.launches: dict[str, Fact[LaunchProgress]] = {}
+        self.endpoints: dict[str, str] = {}
         self.logs: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=LOG_LINES))
         self.conversations: dict[str, Conversation] = defaultdict(Conversation)
         self.gpu_history: dict[int, dict[str, Series]] = defaultdict(_gpu_series)
@@ -65,6 +66,10 @@ class BoxModel:
             self._remember_engine(fact.instance, body, fact.our_time)
         elif isinstance(body, LaunchProgress):
             self.launches[body.launch_id] = fact
+        elif isinstance(body, Endpoint) and fact.instance:
+            self.endpoints.pop(fact.instance, None)
+            if body.base_url is not None:
+                self.endpoints[fact.instance] = body.base_url
         elif isinstance(body, LogLine) and fact.instance:
             self.logs[fact.instance].append(body.text)
         elif isinstance(body, ChatDelta | ChatDone) and fact.instance:

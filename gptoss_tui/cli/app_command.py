@@ -21,7 +21,7 @@ DEMO_TRAFFIC = 7.0
 
 async def open_app(arguments: Namespace, output: Output) -> int:
     """Open the app on this user's boxes."""
-    return await _run(fleet_options(arguments), demo=False)
+    return await _run(fleet_options(arguments), output, demo=False)
 
 
 async def demo(arguments: Namespace, output: Output) -> int:
@@ -39,10 +39,10 @@ async def demo(arguments: Namespace, output: Output) -> int:
                 with_local=False,
                 read_only=arguments.read_only,
             )
-            return await _run(options, demo=True)
+            return await _run(options, output, demo=True)
 
 
-async def _run(options: FleetOptions, *, demo: bool) -> int:
+async def _run(options: FleetOptions, output: Output, *, demo: bool) -> int:
     if not sys.stdout.isatty():
         raise UsageError(
             "The app needs a terminal.", "Scripts use the commands: gptoss-tui --help."
@@ -56,6 +56,7 @@ async def _run(options: FleetOptions, *, demo: bool) -> int:
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, _leave, app)
         await app.run_async()
+        output.piece(app.leaving.farewell)
         return app.return_code or 0
 
 

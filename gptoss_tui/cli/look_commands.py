@@ -80,8 +80,10 @@ async def status(arguments: Namespace, output: Output) -> int:
         _tell_instance(instance, scraped.get(instance.name), output)
     if not shown:
         output.line("no server runs here")
+    there = {instance.name for instance in instances.body.instances}
     for launch in launches[:3]:
-        _tell_launch(launch.body, output)
+        if launch.body.state != "ready" or launch.body.name in there:
+            _tell_launch(launch.body, output)
     return 0
 
 

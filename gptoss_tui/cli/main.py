@@ -9,9 +9,17 @@ from collections.abc import Sequence
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code (see the README for the codes)."""
-    from gptoss_tui.cli.parser import parse
+    from gptoss_tui.cli.parser import WordsError, parse
 
-    arguments = parse(sys.argv[1:] if argv is None else list(argv))
+    words = sys.argv[1:] if argv is None else list(argv)
+    try:
+        arguments = parse(words)
+    except WordsError as off:
+        from gptoss_tui.cli.output import Output
+        from gptoss_tui.errors import UsageError
+
+        Output("--json" in words).error(UsageError(off.message, off.next_step))
+        return UsageError.exit_code
     try:
         from gptoss_tui.cli.run import run
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from typing import NoReturn
 
 from gptoss_tui import __version__
 
@@ -12,7 +13,23 @@ EPILOG = """exit codes: 0 done, 1 failed, 2 the words are off, 3 the box cannot 
 130 interrupted"""
 
 
-class _Command(argparse.ArgumentParser):
+class WordsError(Exception):
+    """The words of a command are off: `message`, and where to look. Light: errors.py is not."""
+
+    def __init__(self, message: str, next_step: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.next_step = next_step
+
+
+class _Words(argparse.ArgumentParser):
+    """Says what is wrong in one sentence instead of a page of usage."""
+
+    def error(self, message: str) -> NoReturn:
+        raise WordsError(f"{message[:1].upper()}{message[1:]}.", f"See `{self.prog} --help`.")
+
+
+class _Command(_Words):
     """Takes flags between BOX and NAME, which argparse before 3.13 does not for an optional NAME."""
 
     _mixing = False
@@ -30,12 +47,12 @@ class _Command(argparse.ArgumentParser):
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
-    """Read the words; ends the process with 2 (usage) or 0 (--help, --version) by itself."""
+    """Read the words; ends the process with 0 by itself (--help, --version). Raises `WordsError`."""
     return build().parse_args(list(argv))
 
 
 def build() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Words(
         prog="gptoss-tui",
         description="Size, launch, watch, talk to and stop GPT-OSS on GPU boxes. "
         "Without a command it opens the app.",
@@ -220,12 +237,15 @@ def _forward(commands: argparse._SubParsersAction[_Command]) -> None:
 def _sim(commands: argparse._SubParsersAction[_Command]) -> None:
     parser = _command(commands, "sim", "run simulated GPU boxes that any SSH client can use")
     _sim_flags(parser)
-    parser.add_argument("--fault", action="append", default=[], metavar="NAME", dest="faults")
+    parser.add_argument(
+        "--fault", action="append", default=[], metavar="NAME", dest="faults",
+        help="break the boxes; a NAME that is not known lists them all",
+    )  # fmt: skip
 
 
 def _sim_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--boxes", type=int, default=1, metavar="N")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--boxes", type=int, default=1, metavar="N", help="how many (1 to 256)")
+    parser.add_argument("--seed", type=int, default=0, help="the same seed, the same figures")
     parser.add_argument("--speed", type=float, default=1.0, help="of the boxes' time")
     parser.add_argument("--traffic", type=float, default=None, help="requests of others at once")
 

@@ -52,6 +52,12 @@ class LogLine(Body, frozen=True, kw_only=True, tag="log"):
     stream: Literal["stdout", "stderr"] = "stdout"
 
 
+class Endpoint(Body, frozen=True, kw_only=True, tag="endpoint"):
+    """A server's endpoint was opened on our own machine, at `base_url`; None: it was closed."""
+
+    base_url: str | None = None
+
+
 class Notice(Body, frozen=True, kw_only=True, tag="notice"):
     """Something done or found worth a sentence: the result of stop, cancel, forward."""
 

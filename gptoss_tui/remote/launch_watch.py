@@ -99,27 +99,27 @@ async def _follow_engine(docker: DockerOf, log: LaunchLog, changed: asyncio.Even
 
 
 async def _aftermath(docker: DockerOf, log: LaunchLog) -> AsyncGenerator[LaunchProgress, None]:
-    """What the container's log says of a launch that is over: its figures, or the cause."""
+    """What the container's log says of a launch that is over: how it started, or why it did not."""
     if log.progress.container_id is None:
         return
     engine, read = engine_named(log.engine_name), False
     if log.progress.state == "failed":
         read = await _read_cause(docker, log, engine)
     elif log.progress.state == "ready":
-        read = await _read_figures(docker, log, engine)
+        read = await _read_start(docker, log, engine)
     if read:
         yield log.progress
 
 
-async def _read_figures(docker: DockerOf, log: LaunchLog, engine: Engine) -> bool:
-    """The engine prints them while it starts: in the first lines of its log."""
+async def _read_start(docker: DockerOf, log: LaunchLog, engine: Engine) -> bool:
+    """Figures and phases: the engine tells of them in the first lines of its log."""
     told, count = False, 0
     with contextlib.suppress(DockerError, NotFoundError):
         lines = docker_logs(await docker(), log.progress.container_id or "", tail=None)
         async with aclosing(lines):
             async for at, line in lines:
                 mark = engine.read_log(line.text)
-                if mark and mark.figures:
+                if mark and not mark.fatal:
                     log.feed_engine(mark, at)
                     told = True
                 count += 1

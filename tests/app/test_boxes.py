@@ -145,20 +145,24 @@ async def test_forgetting_takes_a_box_off(fleet: FakeFleet) -> None:
     async with at_app(fleet) as operator:
         await connected(operator)
         await operator.press("f")
+        await operator.sees("Disconnect alpha and take it off the list")
+        await operator.press("k")
+        await operator.sees("● connected")  # a slip of the finger forgets nothing
+        await operator.press("f", "y")
         await operator.sees_no("alpha")
         await operator.until(lambda: not fleet.connected, "it is disconnected")
         assert "alpha" not in operator.app.models
-        await operator.press("f")
+        await operator.press("f", "y")
         await operator.sees("There is no box yet.", "Press a to paste an ssh line")
         await operator.press("enter", "w", "r", "f")  # with nothing to do it on, nothing happens
-        assert len(operator.said(said.BoxForgotten)) == 2
+        assert len(operator.said(said.ForgetRequested)) == 3
 
 
 async def test_own_files_that_fail_are_sentences(fleet: FakeFleet) -> None:
     fleet.refuses["forget"] = StateError("boxes.toml cannot be written: disk full.", "Make room.")
     fleet.refuses["accept_host_key"] = StateError("known_hosts cannot be written.", "Make room.")
     async with at_app(fleet) as operator:
-        await operator.press("f")
+        await operator.press("f", "y")
         await operator.hears("boxes.toml cannot be written: disk full.")
         fleet.refuses["connect"] = unknown_key()
         await operator.press("enter")

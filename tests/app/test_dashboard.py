@@ -219,7 +219,7 @@ async def test_stopping_is_asked_about(fleet: FakeFleet) -> None:
         await operator.press("y")
         await operator.hears("gpt-oss-20b was stopped.")
         await operator.press("3")
-        await operator.sees("No server runs here. Press w to launch one.")
+        await operator.sees("No server runs here. w launches one.")
     assert alpha(fleet).calls == [("stop", "gpt-oss-20b")]
     assert operator.said(said.StopRequested) == [said.StopRequested("alpha", "gpt-oss-20b")] * 3
 
@@ -241,12 +241,47 @@ async def test_the_endpoint_is_opened_here_and_closed_again(fleet: FakeFleet) ->
         await operator.until(lambda: fleet_watch(operator) == "gpt-oss-20b", "it is watched")
         await operator.press("o")
         await operator.hears("gpt-oss-20b is open at http://127.0.0.1:45678/v1 on this machine.")
+        await operator.press("3")
+        await operator.sees("open on this machine: http://127.0.0.1:45678/v1")
+        await operator.press("u")
+        await operator.until(lambda: bool(operator.said(said.CopyRequested)), "it is copied")
+        assert "http://127.0.0.1:45678/v1" in operator.said(said.CopyRequested)[-1].text
         await operator.press("o")
         await operator.hears("gpt-oss-20b is no longer open on this machine.")
+        await operator.sees_no("open on this machine")
+        await operator.press("u")
+        await operator.until(lambda: len(operator.said(said.CopyRequested)) == 2, "it is copied")
+        assert "http://127.0.0.1:8000/v1" in operator.said(said.CopyRequested)[-1].text
         assert (
             operator.said(said.ForwardRequested)
             == [said.ForwardRequested("alpha", "gpt-oss-20b")] * 2
         )
+
+
+async def test_the_log_is_still_there_when_the_place_is_entered_again(fleet: FakeFleet) -> None:
+    alpha(fleet).servers = (server(),)
+    alpha(fleet).log = ("first line", "second line")
+    async with watching(fleet) as operator:
+        await operator.press("3")
+        await operator.sees("first line", "second line")
+        alpha(fleet).log = ()  # the log goes on behind what was read: it does not come again
+        await operator.press("q")
+        await operator.at("BoxesScreen")
+        await operator.press("enter")
+        await operator.at("DashboardScreen")
+        await operator.press("3")
+        await operator.sees("first line", "second line")
+
+
+async def test_the_dashboard_that_is_open_is_turned_to(fleet: FakeFleet) -> None:
+    alpha(fleet).servers = (server(), server("other"))
+    async with watching(fleet) as operator:
+        await operator.until(lambda: fleet_watch(operator) == "gpt-oss-20b", "it is watched")
+        places = len(operator.app.screen_stack)
+        operator.app.post_message(said.DashboardRequested("alpha", "other", 4))
+        await operator.sees("4 Chat · other")
+        assert fleet_watch(operator) == "other"
+        assert len(operator.app.screen_stack) == places
 
 
 def fleet_watch(operator: Operator) -> str | None:

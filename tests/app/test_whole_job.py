@@ -80,7 +80,7 @@ async def test_the_whole_job_by_the_keys_on_the_screen(tmp_path: Path) -> None:
         await operator.sees("✓ Ready.", "ssh -N -L", "OPENAI_BASE_URL")
         await operator.press("d")
         await operator.sees("Ask the model")  # ready: the chat is in front
-        await operator.press("ctrl+g")
+        await operator.press("ctrl+g", "1")
         await operator.sees("GPUs · 2 on sim-1", "GPU 0 NVIDIA H100")
         await operator.press("2")
         await operator.sees("Engine · gpt-oss-20b", "running 0", "KV cache 0 %")
@@ -93,12 +93,11 @@ async def test_the_whole_job_by_the_keys_on_the_screen(tmp_path: Path) -> None:
         (asked,) = operator.said(said.ChatRequested)
         assert asked == said.ChatRequested("sim-1", "gpt-oss-20b", "hello", "medium")
         await operator.press("ctrl+g")
-        await operator.sees("GPUs · 2 on sim-1")
         await operator.press("s")
         await operator.sees("Stop gpt-oss-20b on sim-1 and remove its container?")
         await operator.press("y")
         await operator.press("3")
-        await operator.sees("No server runs here. Press w to launch one.")
+        await operator.sees("No server runs here. w launches one.")
         counters = rig.sim.boxes[0].counters
         assert (counters.connections, counters.logins) == (1, 1)
         assert counters.peak_sessions <= 6
@@ -114,6 +113,8 @@ async def test_a_cold_launch_shows_its_bytes(tmp_path: Path, box_time: ManualClo
         assert not re.search(r"\d d \d", operator.screen)  # the box's clock is not ours
         await passes_until(operator, box_time, "✓ pull the image", "▶ fetch the weights")
         await operator.press("x")
+        await operator.sees("Cancel the launch on sim-1?")
+        await operator.press("y")
         await operator.hears("cancelled")
         await operator.sees("– ")
         assert operator.said(said.CancelLaunchRequested)

@@ -30,7 +30,7 @@ def _everything() -> list[type]:
 
 STRUCTS = _everything()
 BODIES = [kind for kind in STRUCTS if issubclass(kind, Body) and kind is not Body]
-KINDS = {"box", "link", "gpus", "engine", "instances", "log", "notice", "launch"}
+KINDS = {"box", "link", "gpus", "engine", "instances", "log", "notice", "launch", "endpoint"}
 
 
 def _config(kind: type) -> Any:

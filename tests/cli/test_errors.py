@@ -67,10 +67,11 @@ def test_the_documented_exit_codes_are_those_of_the_errors() -> None:
     ],
     ids=" ".join,
 )
-def test_words_that_are_off_end_with_two_and_the_usage(cli: Cli, argv: tuple[str, ...]) -> None:
-    result = cli(*argv)
-    assert (result.code, result.out) == (2, "")
-    assert result.err.startswith("usage: gptoss-tui")
+def test_words_that_are_off_end_with_two_and_one_sentence(cli: Cli, argv: tuple[str, ...]) -> None:
+    people, error = both(cli, *argv)
+    assert (people.code, people.out) == (2, "")
+    assert error["code"] == "usage"
+    assert error["next_step"].startswith("See `gptoss-tui")
 
 
 @pytest.mark.parametrize(

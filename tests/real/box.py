@@ -100,6 +100,7 @@ class RealBox:
 
     def clear(self) -> None:
         """Remove what a test left: launches, containers, the small image."""
+        self.run("pkill", "-9", "-f", "bin/gptoss-tui", check=False)
         self.kill_helpers()
         for name in self.containers():
             self.docker("rm", "-f", "-v", name)

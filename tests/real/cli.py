@@ -22,8 +22,9 @@ class Cli:
         self._prefix = [*prefix, str(Path(sys.executable).parent / "gptoss-tui")]
         base = {"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8"}
         self._environment = {**base, **(environment or {}), "GPTOSS_TUI_HOME": str(home)}
+        self._started: list[subprocess.Popen[str]] = []
 
-    def json(self, *words: str, code: int = 0, timeout_s: float = 110) -> list[Document]:
+    def json(self, *words: str, code: int = 0, timeout_s: float = 200) -> list[Document]:
         """Run to the end and read every line of standard output as JSON."""
         done = subprocess.run(
             [*self._prefix, *words, "--json"],
@@ -40,7 +41,8 @@ class Cli:
         return [json.loads(line) for line in done.stdout.splitlines()]
 
     def start(self, *words: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+        """Start a command that runs on; `end` ends what is left of them."""
+        started = subprocess.Popen(
             [*self._prefix, *words],
             env=self._environment,
             stdin=subprocess.DEVNULL,
@@ -48,3 +50,14 @@ class Cli:
             stderr=subprocess.PIPE,
             text=True,
         )
+        self._started.append(started)
+        return started
+
+    def end(self) -> None:
+        """A test that failed half-way must not go on beside the next one."""
+        for process in self._started:
+            process.kill()
+            process.wait()
+            for pipe in (process.stdout, process.stderr):
+                if pipe is not None:
+                    pipe.close()

@@ -24,6 +24,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.real)
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(300))  # a busy machine pulls and loads slowly
 
 
 @pytest.fixture(scope="session")
@@ -60,12 +62,16 @@ def box(_box: RealBox, relay: Relay) -> Iterator[RealBox]:
 
 
 @pytest.fixture
-def ssh(box: RealBox, tmp_path: Path) -> Cli:
+def ssh(box: RealBox, tmp_path: Path) -> Iterator[Cli]:
     """`gptoss-tui` on the laptop; its box is called `box` (with -F ssh_config)."""
-    return Cli(tmp_path)
+    cli = Cli(tmp_path)
+    yield cli
+    cli.end()
 
 
 @pytest.fixture
-def local(box: RealBox, tmp_path: Path) -> Cli:
+def local(box: RealBox, tmp_path: Path) -> Iterator[Cli]:
     """`gptoss-tui` run on the box itself; its box is called `local`."""
-    return Cli(tmp_path, box.enter(), box.environment())
+    cli = Cli(tmp_path, box.enter(), box.environment())
+    yield cli
+    cli.end()

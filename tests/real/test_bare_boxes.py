@@ -72,7 +72,7 @@ def test_cancelling_on_a_bare_box(
     box.forget_image("lab/small:1")
     relay.hold_after(4 * 1024**2)
     ssh.json("launch", *bare, *SMALL)
-    assert relay.held.wait(30)
+    assert relay.held.wait(100)
     (fact,) = ssh.json("cancel", *bare)
     assert "the layers that were already pulled" in fact["body"]["text"]
     left = [line for line in box.processes() if "http_client.py" in line or "helper.sh" in line]

@@ -34,7 +34,7 @@ def test_a_killed_client_leaves_nothing_behind(
     for client in clients:
         client.send_signal(signal.SIGKILL)
         client.communicate()
-    until("the box is as before", lambda: sorted(box.processes()) == before, timeout_s=10)
+    until("the box is as before", lambda: sorted(box.processes()) == before, timeout_s=30)
 
 
 def test_without_socket_forwarding_docker_is_reached_by_dial_stdio(box: RealBox, ssh: Cli) -> None:

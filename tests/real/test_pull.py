@@ -39,7 +39,7 @@ def test_a_launch_outlives_the_laptop(
     box: RealBox, ssh: Cli, where: tuple[str, ...], held: Relay
 ) -> None:
     client = ssh.start("launch", *where, "--image", IMAGE, "--yes", "--wait", "--json")
-    assert held.held.wait(30)
+    assert held.held.wait(100)
     client.send_signal(signal.SIGKILL)
     client.communicate()
     assert_goes_on(box, ssh, where, held)
@@ -47,7 +47,7 @@ def test_a_launch_outlives_the_laptop(
 
 def test_a_launch_outlives_the_app_on_the_box_itself(box: RealBox, local: Cli, held: Relay) -> None:
     client = local.start("launch", "local", "--image", IMAGE, "--yes", "--wait", "--json")
-    assert held.held.wait(30)
+    assert held.held.wait(100)
     for pid in box.run("pgrep", "-f", "gptoss-tui launch local").split():
         box.run("kill", "-9", pid)
     client.communicate()
@@ -55,7 +55,7 @@ def test_a_launch_outlives_the_app_on_the_box_itself(box: RealBox, local: Cli, h
 
 
 def assert_goes_on(box: RealBox, cli: Cli, where: tuple[str, ...], held: Relay) -> None:
-    until("nothing of the app is left", lambda: not watchers(box), timeout_s=10)
+    until("nothing of the app is left", lambda: not watchers(box), timeout_s=30)
     assert launch_state(cli, where)["state"] == "running"
     held.release()
     until("the launch is ready", lambda: launch_state(cli, where)["state"] == "ready")
@@ -71,9 +71,9 @@ def test_a_cancelled_pull_leaves_no_container_and_says_what_remains(
     box: RealBox, ssh: Cli, where: tuple[str, ...], held: Relay
 ) -> None:
     client = ssh.start("launch", *where, "--image", IMAGE, "--yes", "--wait", "--json")
-    assert held.held.wait(30)
+    assert held.held.wait(100)
     (fact,) = ssh.json("cancel", *where)
-    said, _ = client.communicate(timeout=30)
+    said, _ = client.communicate(timeout=100)
 
     assert "What remains: the layers that were already pulled" in fact["body"]["text"]
     assert client.returncode == 6
@@ -127,7 +127,7 @@ def test_a_claim_outlives_no_helper(
     box: RealBox, ssh: Cli, where: tuple[str, ...], colleague: tuple[str, ...], held: Relay
 ) -> None:
     ssh.json("launch", *where, "--image", IMAGE, "--yes", *FIRST)
-    assert held.held.wait(30)
+    assert held.held.wait(100)
     box.kill_helpers()
     held.release()
     documents = ssh.json("launch", *colleague, "--image", IMAGE, "--yes", *FIRST, "--wait")
@@ -141,7 +141,7 @@ def test_a_number_that_another_process_has_now_is_left_alone(
 ) -> None:
     """As after a reboot: the helper is gone without a word, and its number is somebody else's."""
     (begun,) = ssh.json("launch", *where, "--image", IMAGE, "--yes", *FIRST)
-    assert held.held.wait(30)
+    assert held.held.wait(100)
     box.kill_helpers()
     launch = box.home / ".local/state/gptoss-tui/launches" / begun["launch_id"]
     other = subprocess.Popen(box.enter("sleep", "6007"))

@@ -47,7 +47,7 @@ def test_cancelling_by_sudo(box: RealBox, relay: Relay, ssh: Cli, user: tuple[st
     box.forget_image(IMAGE)
     relay.hold_after(4 * 1024**2)
     ssh.json("launch", *user, "--image", IMAGE, "--yes")
-    assert relay.held.wait(30)
+    assert relay.held.wait(100)
     (fact,) = ssh.json("cancel", *user)
     assert "the layers that were already pulled" in fact["body"]["text"]
     assert not [line for line in box.processes() if "curl" in line or "helper.sh" in line]
@@ -60,7 +60,7 @@ def test_a_launch_under_way_shows_no_secret(
     box.forget_image(IMAGE)
     relay.hold_after(4 * 1024**2)
     ssh.json("launch", *where, "--image", IMAGE, "--yes", *secrets)
-    assert relay.held.wait(30)
+    assert relay.held.wait(100)
     for process in box.run("ps", "axewww").splitlines():  # with each one's environment
         assert API_KEY not in process
         assert HF_TOKEN not in process

@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def until(what: str, probe: Callable[[], T], timeout_s: float = 30.0) -> T:
+def until(what: str, probe: Callable[[], T], timeout_s: float = 60.0) -> T:
     """The first truthy answer of `probe`. Fails the test with `what` when none came in time."""
     deadline = time.monotonic() + timeout_s
     while True:

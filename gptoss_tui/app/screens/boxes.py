@@ -12,19 +12,20 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.events import Resize
 from textual.screen import Screen
-from textual.widgets import DataTable, Footer, Static
+from textual.widgets import DataTable, Static
 
 from gptoss_tui.app.boxes_text import about_lines, row_of
 from gptoss_tui.app.messages import (
     BoxAdded,
-    BoxForgotten,
     ConnectRequested,
     DashboardRequested,
+    ForgetRequested,
     LookRequested,
     WizardRequested,
 )
 from gptoss_tui.app.model import BoxModel
 from gptoss_tui.app.screens.dialogs import AddDialog
+from gptoss_tui.app.widgets.keys_footer import KeysFooter
 from gptoss_tui.app.widgets.rows import BoxTable, update_row
 from gptoss_tui.domain.facts import AnyFact
 from gptoss_tui.domain.host import BoxReport, LinkState
@@ -70,7 +71,7 @@ class BoxesScreen(Screen[None]):
         yield BoxTable(id="boxes", cursor_type="row", zebra_stripes=False)
         with VerticalScroll(id="about", can_focus=False):
             yield Static(id="about-text")
-        yield Footer()
+        yield KeysFooter()
 
     def on_mount(self) -> None:
         self.query_one("#boxes").border_title = " Boxes "
@@ -170,11 +171,11 @@ class BoxesScreen(Screen[None]):
 
     def action_forget(self) -> None:
         if self.chosen is not None:
-            self.post_message(BoxForgotten(self.chosen))
+            self.post_message(ForgetRequested(self.chosen))
 
     def action_add(self) -> None:
         def added(line: str | None) -> None:
             if line and line.strip():
                 self.post_message(BoxAdded(line))
 
-        self.app.push_screen(AddDialog(), added)
+        self.app.push_screen(AddDialog(self._app.wrong_line), added)

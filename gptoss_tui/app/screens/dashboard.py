@@ -11,7 +11,7 @@ from textual.containers import Horizontal, Vertical
 from textual.events import Resize
 from textual.geometry import Size
 from textual.screen import Screen
-from textual.widgets import DataTable, Footer, Static
+from textual.widgets import DataTable, Static
 
 from gptoss_tui.app.boxes_text import link_text
 from gptoss_tui.app.dashboard_text import gpu_view, server_row, tabs_line
@@ -31,6 +31,7 @@ from gptoss_tui.app.model import BoxModel
 from gptoss_tui.app.widgets.chat_pane import ChatPane
 from gptoss_tui.app.widgets.engine_pane import EnginePane, EngineView, engine_view
 from gptoss_tui.app.widgets.gpu_pane import GpuPane
+from gptoss_tui.app.widgets.keys_footer import KeysFooter
 from gptoss_tui.app.widgets.log_view import LogView
 from gptoss_tui.app.widgets.pane import Pane
 from gptoss_tui.app.widgets.rows import ServerTable, update_row
@@ -38,7 +39,7 @@ from gptoss_tui.app.widgets.stale import AFTER_S, stale_age
 from gptoss_tui.domain.chat import ChatDelta, ChatDone
 from gptoss_tui.domain.facts import AnyFact
 from gptoss_tui.domain.gpu import GpuSnapshot
-from gptoss_tui.domain.instance import Instance, InstanceList, LogLine
+from gptoss_tui.domain.instance import Endpoint, Instance, InstanceList, LogLine
 from gptoss_tui.domain.render import base_url, openai_env
 from gptoss_tui.domain.serving import EngineSnapshot
 
@@ -96,7 +97,7 @@ class DashboardScreen(Screen[None]):
             with Vertical(id="right", classes="column"):
                 yield Pane(2, "Engine", EnginePane(), id="pane-engine")
                 yield Pane(4, "Chat", ChatPane(), id="pane-chat")
-        yield Footer()
+        yield KeysFooter()
 
     def on_mount(self) -> None:
         servers = self.query_one("#servers", DataTable)
@@ -136,8 +137,15 @@ class DashboardScreen(Screen[None]):
             self._engine(name)
         elif isinstance(body, LogLine):
             self.query_one(LogView).add([body.text])
+        elif isinstance(body, Endpoint):
+            self._show_endpoint(name)
         elif isinstance(body, ChatDelta | ChatDone):
             self.show_chat(self._model, name)
+
+    def _show_endpoint(self, name: str | None) -> None:
+        opened = self._model.endpoints.get(name or "")
+        hint = f"open on this machine: {opened}" if opened else ""
+        self.query_one("#pane-servers", Pane).hint = hint
 
     def show_chat(self, model: BoxModel, instance: str) -> None:
         if model.name == self.box_name and instance == self._watched:
@@ -205,8 +213,11 @@ class DashboardScreen(Screen[None]):
         self._watched = name
         for pane in ("pane-engine", "pane-chat"):
             self.query_one(f"#{pane}", Pane).detail = name or ""
-        self.query_one(LogView).replace((), f"Waiting for the log of {name}…" if name else
-                                        "No server runs here. Press w to launch one.")  # fmt: skip
+        self.query_one(LogView).replace(
+            self._model.logs[name] if name else (),
+            f"Waiting for the log of {name}…" if name else "No server runs here. w launches one.",
+        )
+        self._show_endpoint(name)
         if name:
             self._engine(name)
         else:
@@ -240,7 +251,8 @@ class DashboardScreen(Screen[None]):
 
     @on(ChatPane.Left)
     def _chat_left(self) -> None:
-        self.action_pane(1 if self.has_class("-single") else 3)
+        """The keys are the place's again; what was said stays in view, and can be scrolled."""
+        self.query_one("#turns").focus()
 
     @on(ChatPane.CopyAnswer)
     def _copy_answer(self, event: ChatPane.CopyAnswer) -> None:
@@ -251,6 +263,13 @@ class DashboardScreen(Screen[None]):
         self.query_one("#pane-chat", Pane).hint = f"effort {self.query_one(ChatPane).effort}"
 
     # --- panes ----------------------------------------------------------------------------------
+
+    def turn_to(self, instance: str | None, pane: int) -> None:
+        """Watch this server, where one is named, with this pane in front."""
+        self._wanted = instance or self._wanted
+        if self._wanted != self._watched and self._model.instance(self._wanted) is not None:
+            self._watch(self._wanted)
+        self.action_pane(pane)
 
     def _arrange(self) -> None:
         shown = PANES[self._shown - 1]
@@ -298,9 +317,8 @@ class DashboardScreen(Screen[None]):
     def action_copy_url(self) -> None:
         instance = self._model.instance(self._watched)
         if instance is not None and instance.port is not None:
-            block = openai_env(
-                base_url(instance.port), instance.model or "", instance.needs_api_key
-            )
+            url = self._model.endpoints.get(instance.name) or base_url(instance.port)
+            block = openai_env(url, instance.model or "", instance.needs_api_key)
             self.post_message(CopyRequested(block, "the OPENAI_BASE_URL block"))
 
     def action_launch(self) -> None:
@@ -311,4 +329,7 @@ class DashboardScreen(Screen[None]):
     def action_page(self) -> None:
         log = self.query_one(LogView)
         log.flush()
+        if not log.count:
+            self._app.tell("There is no log to show yet.", "warning")
+            return
         self.post_message(PageRequested(f"log of {self._watched or 'nothing'}", log.text))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -76,6 +77,11 @@ class AddDialog(ModalScreen[str]):
         Binding("escape,ctrl+g", "close", "Close", key_display="ctrl+g")
     ]
 
+    def __init__(self, wrong: Callable[[str], str]) -> None:
+        """`wrong` says what is wrong with a line, or nothing."""
+        super().__init__()
+        self._wrong = wrong
+
     def compose(self) -> ComposeResult:
         with Vertical(id="box"):
             yield Static("Paste the line that your provider shows, or an address:")
@@ -90,7 +96,12 @@ class AddDialog(ModalScreen[str]):
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
-        self.dismiss(event.value)
+        """What cannot be read stays, to be mended."""
+        wrong = self._wrong(event.value)
+        if wrong:
+            self.query_one("#keys", Static).update(Content(f"✗ {wrong}"))
+        else:
+            self.dismiss(event.value)
 
     def action_close(self) -> None:
         self.dismiss("")

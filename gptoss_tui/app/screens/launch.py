@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from gptoss_tui.app.messages import (
     ActionFailed,
@@ -22,6 +22,7 @@ from gptoss_tui.app.messages import (
 )
 from gptoss_tui.app.model import BoxModel
 from gptoss_tui.app.timeline_text import Pace, difference_table, timeline_lines
+from gptoss_tui.app.widgets.keys_footer import KeysFooter
 from gptoss_tui.domain.facts import AnyFact
 from gptoss_tui.domain.launch import LaunchSpec
 from gptoss_tui.domain.progress import LaunchProgress
@@ -63,7 +64,7 @@ class LaunchScreen(Screen[None]):
             yield Static(id="phases")
         with VerticalScroll(id="outcome"):
             yield Static(id="end")
-        yield Footer()
+        yield KeysFooter()
 
     def on_mount(self) -> None:
         self.set_interval(1.0, self._draw)

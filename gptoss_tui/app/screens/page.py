@@ -7,9 +7,10 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.widgets import Footer, TextArea
+from textual.widgets import TextArea
 
 from gptoss_tui.app.messages import CopyRequested, SaveRequested
+from gptoss_tui.app.widgets.keys_footer import KeysFooter
 
 
 class PageScreen(Screen[None]):
@@ -28,7 +29,7 @@ class PageScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield TextArea(self._text, id="text", read_only=True, soft_wrap=False, show_cursor=False)
-        yield Footer()
+        yield KeysFooter()
 
     def action_copy(self) -> None:
         self.post_message(CopyRequested(self._text, self._title))

@@ -11,19 +11,20 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.events import Resize
 from textual.screen import Screen
-from textual.widgets import Footer, Input, RadioSet, SelectionList, Static
+from textual.widgets import Input, RadioSet, SelectionList, Static
 
 from gptoss_tui.app import wizard_state
 from gptoss_tui.app.messages import CopyRequested, LaunchRequested, PageRequested
 from gptoss_tui.app.model import BoxModel
 from gptoss_tui.app.widgets.figures import plural
+from gptoss_tui.app.widgets.keys_footer import KeysFooter
 from gptoss_tui.app.widgets.marks import MarkedList, MarkedRadio
 from gptoss_tui.app.widgets.memory_bar import MemoryBar
 from gptoss_tui.app.wizard_state import Choices, Outcome
 from gptoss_tui.domain.host import BoxReport
 from gptoss_tui.domain.instance import Instance
 from gptoss_tui.domain.launch import LaunchSpec, Secrets
-from gptoss_tui.domain.plan import Plan
+from gptoss_tui.domain.plan import Alternative, Plan
 from gptoss_tui.domain.render import command_page, docker_run
 from gptoss_tui.errors import GptossError
 from gptoss_tui.state.identity import new_launch_id, who
@@ -46,7 +47,16 @@ class WizardScreen(Screen[None]):
         Binding("ctrl+o", "page", "Page", id="wizard.page"),
         Binding("pageup", "scroll_plan(-1)", "Plan up", show=False, id="wizard.plan-up"),
         Binding("pagedown", "scroll_plan(1)", "Plan down", show=False, id="wizard.plan-down"),
-        Binding("tab", "app.focus_next", "Next", id="wizard.next"),
+        # Before the fields, so that what is typed right behind it goes to the next one.
+        Binding("tab", "app.focus_next", "Next", id="wizard.next", priority=True),
+        Binding(
+            "shift+tab",
+            "app.focus_previous",
+            "Previous",
+            show=False,
+            id="wizard.previous",
+            priority=True,
+        ),
         Binding("ctrl+g,escape", "app.back", "Back", key_display="^g", id="wizard.back"),
     ]
 
@@ -76,14 +86,15 @@ class WizardScreen(Screen[None]):
                 yield MemoryBar()
                 yield Static(id="notes")
                 yield Static(id="command")
-        yield Footer()
+        yield Static(id="brief")
+        yield KeysFooter()
 
     def _form(self) -> ComposeResult:
         yield Static("model", classes="label", id="model-label")
         with RadioSet(id="model"):
             for model in _MODELS:
                 yield MarkedRadio(model, value=model == "20b", id=f"model-{model}")
-        yield Static("context, tokens (8k … 128k)", classes="label")
+        yield Static("context, tokens (32k, up to 128k)", classes="label")
         yield Input(self._choices.context, id="context", restrict=r"[0-9kK,_]*")
         yield Static("simultaneous users", classes="label")
         yield Input(self._choices.users, id="users", restrict=r"[0-9,]*")
@@ -151,6 +162,7 @@ class WizardScreen(Screen[None]):
         self.query_one("#verdict", Static).update(
             Content("\n").join([*_blockers(self._report), _verdict(self._outcome)])
         )
+        self.query_one("#brief", Static).update(_brief(self._outcome))
         self.query_one("#notes", Static).update(_notes(plan))
         self.query_one("#command", Static).update(self._command())
 
@@ -202,11 +214,11 @@ class WizardScreen(Screen[None]):
 
     def action_scroll_plan(self, direction: int) -> None:
         """The plan has no focus of its own: nothing in it can be chosen."""
-        plan = self.query_one("#plan", VerticalScroll)
+        scrolled = self.query_one("#body" if self.has_class("-narrow") else "#plan")
         if direction > 0:
-            plan.scroll_page_down()
+            scrolled.scroll_page_down()
         else:
-            plan.scroll_page_up()
+            scrolled.scroll_page_up()
 
     def action_copy(self) -> None:
         self._with_command(lambda text: CopyRequested(text, "the docker run line"))
@@ -220,8 +232,10 @@ class WizardScreen(Screen[None]):
         except GptossError as error:
             self._app.show_error(error)
             return
-        if spec is not None:
-            self.post_message(make(command_page(docker_run(spec))))
+        if spec is None:
+            self._app.tell(f"There is no plan yet: {self._outcome.problem}", "warning")
+            return
+        self.post_message(make(command_page(docker_run(spec))))
 
 
 def _blockers(report: BoxReport) -> list[Content]:
@@ -240,18 +254,25 @@ def _verdict(outcome: Outcome) -> Content:
     return Content.assemble((sign, style), f"  {outcome.plan.reason}")
 
 
+def _brief(outcome: Outcome) -> Content:
+    """The verdict in one line, for screens that show the form alone."""
+    plan = outcome.plan
+    if plan is None:
+        return Content.assemble(("✗ ", "$error bold"), outcome.problem)
+    sign, style = _SIGNS[plan.verdict]
+    memory = plan.memory_gib
+    return Content.assemble(
+        (sign, style), f"  weights {memory.weights:.0f}, KV {max(0.0, memory.kv_cache):.0f} "
+        f"of {memory.device_total:.0f} GiB",
+    )  # fmt: skip
+
+
 def _notes(plan: Plan | None) -> Content:
     if plan is None:
         return Content("")
-    context, seqs = plan.request.max_model_len or 0, plan.request.max_num_seqs or 0
     lines = [
-        f"{plan.fits_requests} requests of {context:,} tokens run at once at most "
-        f"(--max-num-seqs {seqs}; the KV cache would hold {plan.kv_cache.max_concurrency:.1f}).",
-        f"KV cache: {plan.kv_cache.tokens:,} tokens, estimated to ± {plan.band_gib:.1f} GiB.",
-        *(
-            f"→ instead: {other.change} ({other.verdict}, {other.fits_requests} requests)"
-            for other in plan.alternatives
-        ),
+        *_requests(plan),
+        *(_instead(other) for other in plan.alternatives),
         *_speed_and_cost(plan),
         f"Download: {plan.download_bytes / 1e9:.1f} GB of weights, "
         f"{plan.disk_bytes / 1e9:.0f} GB of disk with the image",
@@ -260,7 +281,30 @@ def _notes(plan: Plan | None) -> Content:
     return Content("\n".join(lines))
 
 
+def _requests(plan: Plan) -> list[str]:
+    """How many requests run at once, of those who want it; nothing where none does."""
+    if not plan.fits_requests:
+        return []
+    context, seqs = plan.request.max_model_len or 0, plan.request.max_num_seqs or 0
+    most = plan.kv_cache.max_concurrency
+    limit = f"--max-num-seqs {seqs}" if seqs <= most else "the KV cache"
+    return [
+        f"For {plural(plan.request.users or 1, 'user')}: up to "
+        f"{plural(plan.fits_requests, 'request')} of {context:,} tokens at once "
+        f"({limit} is the limit), more of shorter ones.",
+        f"KV cache: {plan.kv_cache.tokens:,} tokens, estimated to ± {plan.band_gib:.1f} GiB.",
+    ]
+
+
+def _instead(other: Alternative) -> str:
+    """What to change, with all flags that change by it."""
+    flags = f" with {' '.join(other.flags)}" if other.flags else ""
+    return f"→ instead: {other.change}{flags} ({other.verdict}, {other.fits_requests} requests)"
+
+
 def _speed_and_cost(plan: Plan) -> list[str]:
+    if not plan.fits_requests:
+        return []
     lines: list[str] = []
     if plan.throughput is not None:
         speed = plan.throughput.all_users

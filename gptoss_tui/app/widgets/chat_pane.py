@@ -90,7 +90,7 @@ class ChatPane(Vertical):
         self._due = False
 
     def compose(self) -> ComposeResult:
-        with VerticalScroll(id="turns", can_focus=False):
+        with VerticalScroll(id="turns"):
             yield Static(Content(_hint()), id="hint", markup=False)
         yield Input(placeholder="Ask the model: enter sends, ctrl+g leaves", id="prompt")
 

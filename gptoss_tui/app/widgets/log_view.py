@@ -13,7 +13,7 @@ from textual.message import Message
 from textual.reactive import var
 from textual.strip import Strip
 
-from gptoss_tui.app.widgets.log_text import Entry, cells_of, entry, find, fold
+from gptoss_tui.app.widgets.log_text import Entry, cells_of, entry, find, fold, replaces, settled
 from gptoss_tui.app.widgets.paint import Painted
 
 CAPACITY = 5000
@@ -66,8 +66,8 @@ class LogView(Painted, can_focus=True):
 
     @property
     def text(self) -> str:
-        """The whole log as plain text."""
-        return "\n".join(line.text for line in [*self._entries, *self._fresh])
+        """The whole log as plain text, as it came."""
+        return "\n".join(line.whole for line in [*self._entries, *self._fresh])
 
     @property
     def count(self) -> int:
@@ -91,7 +91,9 @@ class LogView(Painted, can_focus=True):
 
     def flush(self) -> None:
         """Take in what was added since the last time."""
-        fresh, self._fresh = self._fresh[-CAPACITY:], []
+        fresh, self._fresh = settled(self._fresh[-CAPACITY:]), []
+        if fresh and self._entries and replaces(fresh[0], self._entries[-1]):
+            self._drop_last()
         start = len(self._entries)
         self._entries += fresh
         self._extend(start)
@@ -103,6 +105,11 @@ class LogView(Painted, can_focus=True):
             self.scroll_end(animate=False, force=True, immediate=True, x_axis=False)
         self.refresh()
         self.post_message(self.Changed())
+
+    def _drop_last(self) -> None:
+        self._entries.pop()
+        while self._rows and self._rows[-1].number == len(self._entries):
+            self._rows.pop()
 
     def _extend(self, start: int) -> None:
         """Rows for the entries from `start` on."""

@@ -83,9 +83,11 @@ class Doctor:
         for service in services:
             shown += service.last_words(always=failed)
         if not shown and not failed:
-            return Diagnosis(
-                verdict="nothing_wrong", explanation="The log tells of no failure.", fix=""
-            )
+            said = "The log is empty."
+            if self._number:
+                lines = "line" if self._number == 1 else f"{self._number:,} lines"
+                said = f"Nothing in its {lines} tells of a failure."
+            return Diagnosis(verdict="nothing_wrong", explanation=said, fix="")
         shown.sort()
         code = "" if exit_code in (None, 0) else f" (exit code {exit_code})"
         return Diagnosis(
