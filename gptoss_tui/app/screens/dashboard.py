@@ -249,11 +249,6 @@ class DashboardScreen(Screen[None]):
         if self._watched is not None:
             self.post_message(ChatStopRequested(self.box_name, self._watched))
 
-    @on(ChatPane.Left)
-    def _chat_left(self) -> None:
-        """The keys are the place's again; what was said stays in view, and can be scrolled."""
-        self.query_one("#turns").focus()
-
     @on(ChatPane.CopyAnswer)
     def _copy_answer(self, event: ChatPane.CopyAnswer) -> None:
         self.post_message(CopyRequested(event.text, "the answer"))

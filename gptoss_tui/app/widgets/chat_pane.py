@@ -49,7 +49,8 @@ class ChatPane(Vertical):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", "Leave", show=False, id="chat.leave"),
-        Binding("ctrl+g", "leave", "Leave chat", id="chat.leave-too"),
+        # Before the field, so that a key right behind it is the place's already.
+        Binding("ctrl+g", "leave", "Leave chat", id="chat.leave-too", priority=True),
         Binding("ctrl+x", "stop", "Stop answer", id="chat.stop", priority=True),
         Binding("ctrl+e", "effort", "Effort", id="chat.effort", priority=True),
         Binding("ctrl+t", "reasoning", "Reasoning", id="chat.reasoning"),
@@ -69,9 +70,6 @@ class ChatPane(Vertical):
 
     class Stopped(Message):
         """The user wants no more of the answer."""
-
-    class Left(Message):
-        """The user wants the keys back."""
 
     class EffortChanged(Message):
         """The title shows the effort."""
@@ -150,7 +148,8 @@ class ChatPane(Vertical):
         self.query_one(Input).clear()
 
     def action_leave(self) -> None:
-        self.post_message(self.Left())
+        """The keys are the place's again; what was said stays in view, and can be scrolled."""
+        self.screen.set_focus(self.query_one("#turns"))
 
     def action_stop(self) -> None:
         self.post_message(self.Stopped())
