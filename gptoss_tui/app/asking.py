@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from gptoss_tui.app.messages import HostKeyAsked, PromptAsked
 from gptoss_tui.app.screens.dialogs import AskDialog, Choice, SecretDialog
-from gptoss_tui.domain.prompts import PromptRequest, Secret
+from gptoss_tui.domain.prompts import PromptRequest
+from gptoss_tui.domain.secret import Secret
 from gptoss_tui.errors import ChangedHostKeyError, GptossError, HostKeyError
 
 if TYPE_CHECKING:

@@ -63,9 +63,13 @@ def runs_text(model: BoxModel | None) -> str:
     if model is None or model.instances is None:
         return UNKNOWN
     listed = model.instances.body.instances
-    if not listed:
-        return "nothing"
-    return ", ".join(f"{foreign(i.name)} {i.state}" for i in listed)
+    text = ", ".join(f"{foreign(i.name)} {i.state}" for i in listed) or "nothing"
+    return f"was: {text}" if is_old(model) else text
+
+
+def is_old(model: BoxModel) -> bool:
+    """Whether what is known of the box may have changed since: it is not heard right now."""
+    return model.link is not None and model.link.phase != "up"
 
 
 def about_lines(name: str | None, model: BoxModel | None, *, demo: bool) -> list[Content]:
@@ -85,6 +89,11 @@ def about_lines(name: str | None, model: BoxModel | None, *, demo: bool) -> list
     lines: list[Content] = []
     if link.phase != "up" and link.reason:
         lines.append(Content.assemble(("▲ ", "$warning"), link.reason))
+    if model.report is not None and is_old(model):
+        seen = max(fact.our_time for fact in (model.report, model.instances, model.gpus) if fact)
+        lines.append(
+            Content(f"As last seen, at {seen.astimezone():%H:%M:%S}; it may have changed:")
+        )
     if model.report is not None:
         lines += report_lines(model.report.body, _used_now(model))
     elif link.open:

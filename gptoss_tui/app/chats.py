@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from gptoss_tui.app.messages import ChatFailed, ChatRequested
 from gptoss_tui.app.screens.dialogs import SecretDialog
+from gptoss_tui.domain.secret import Secret
 
 if TYPE_CHECKING:
     from gptoss_tui.app.app import GptossApp
@@ -19,9 +20,9 @@ class Chats:
 
     def __init__(self, app: GptossApp) -> None:
         self._app = app
-        self._keys: dict[tuple[str, str], str] = {}
+        self._keys: dict[tuple[str, str], Secret] = {}
 
-    def keep_key(self, box: str, instance: str, key: str | None) -> None:
+    def keep_key(self, box: str, instance: str, key: Secret | None) -> None:
         if key:
             self._keys[box, instance] = key
 
@@ -61,7 +62,7 @@ class Chats:
     def _ask_for_key(self, asked: ChatRequested) -> None:
         def given(key: str | None) -> None:
             if key:
-                self.keep_key(asked.box, asked.instance, key)
+                self.keep_key(asked.box, asked.instance, Secret(key))
                 self.ask(asked)
 
         title = f"{asked.instance} wants an API key"

@@ -12,11 +12,13 @@ from contextlib import aclosing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+from gptoss_tui.app.cadence import INSTANCES_S
 from gptoss_tui.app.messages import ActionFailed, ChatFailed, HostKeyAsked, LaunchRequested
 from gptoss_tui.domain.chat import ChatRequest
+from gptoss_tui.domain.instance import Endpoint
+from gptoss_tui.domain.secret import Secret
 from gptoss_tui.errors import (
     BoxError,
-    CommandError,
     ConnectionLostError,
     GptossError,
     NotFoundError,
@@ -27,12 +29,15 @@ from gptoss_tui.remote.fleet_port import FleetPort
 from gptoss_tui.remote.keeper import Keeper
 from gptoss_tui.remote.reconnect import WakeDetector
 from gptoss_tui.remote.resume import LogCursor
+from gptoss_tui.state.debug_log import internal
+from gptoss_tui.state.paths import paths
 
 if TYPE_CHECKING:
     from textual.app import App
 
-INSTANCES_S = 4.0
 AGAIN_S = 2.0  # after something watched ended although the box is there
+AGAIN_MOST_S = 30.0  # where it ends again and again: a box without a GPU, say
+STEADY_S = 10.0  # what went well for so long is a new beginning
 OPEN_S = 0.2  # how often to look whether a box is there again
 
 
@@ -100,8 +105,31 @@ class Feeds:
     async def _watch(self, box: Box) -> None:
         """Everything that is always watched, while the box is connected."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(_again(self._gpus, box))
-            group.create_task(_again(self._servers, box))
+            group.create_task(self._again(self._gpus, box, ""))
+            group.create_task(self._again(self._servers, box, f"list the servers of {box.name}"))
+
+    async def _again(self, watch: Callable[[Box], Awaitable[None]], box: Box, doing: str) -> None:
+        """Begin anew what ended while the link is open: Docker restarts, a driver is reloaded.
+
+        Why it ended is told once, until it goes well again; with no `doing` the report says it.
+        """
+        loop, pause, told = asyncio.get_running_loop(), AGAIN_S, ""
+        while True:
+            began = loop.time()
+            failure: GptossError | None = None
+            try:
+                await watch(box)
+            except GptossError as error:
+                failure = error
+            except Exception as error:  # a fault of ours must not end all watching in silence
+                failure = internal(error, paths().debug_log)
+            if loop.time() - began > STEADY_S:
+                pause, told = AGAIN_S, ""
+            if failure is not None and doing and box.link.open and str(failure) != told:
+                told = str(failure)
+                self._failed(box.name, doing, failure)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, AGAIN_MOST_S)
 
     async def _look(self, box: Box) -> None:
         try:
@@ -114,12 +142,9 @@ class Feeds:
 
     async def _gpus(self, box: Box) -> None:
         stream = cast("Any", box.watch_gpus(Cadence(period_s=1.0)))
-        try:
-            async with aclosing(stream) as facts:
-                async for _ in facts:
-                    pass  # the hub has shown it to the app already
-        except CommandError:
-            return  # no GPU or no driver: the report's findings say so
+        async with aclosing(stream) as facts:
+            async for _ in facts:
+                pass  # the hub has shown it to the app already
 
     async def _servers(self, box: Box) -> None:
         """What runs comes first, for panes wait for it; the look then adds what runs by itself."""
@@ -184,13 +209,15 @@ class Feeds:
                         pass
             await asyncio.sleep(AGAIN_S)
 
-    def chat(self, name: str, instance: str, request: ChatRequest, key: str | None) -> None:
+    def chat(self, name: str, instance: str, request: ChatRequest, key: Secret | None) -> None:
         self._start(self._chat(name, instance, request, key), f"chat-{instance}", name)
 
     def stop_chat(self, name: str, instance: str) -> None:
         self._app.workers.cancel_group(self._app, f"chat-{instance}:{name}")
 
-    async def _chat(self, name: str, instance: str, request: ChatRequest, key: str | None) -> None:
+    async def _chat(
+        self, name: str, instance: str, request: ChatRequest, key: Secret | None
+    ) -> None:
         try:
             box = await self._fleet.connect(name)
             stream = cast("Any", box.chat(instance, request, key))
@@ -281,29 +308,29 @@ class Feeds:
         self._start(self._forward(name, instance, ended), f"forward-{instance}", name)
 
     async def _forward(self, name: str, instance: str, ended: asyncio.Event) -> None:
-        from gptoss_tui.domain.instance import Endpoint
-
-        tell = partial(self._fleet.hub.publish, box=name, instance=instance)
+        """Open until `ended`; after a loss of the connection it is opened anew, at the same port."""
+        port = 0
         try:
-            box = await self._fleet.connect(name)
-            async with box.forward(instance) as opened:
-                tell(Endpoint(base_url=opened.base_url))
-                try:
-                    await ended.wait()
-                finally:
-                    tell(Endpoint())
+            while not ended.is_set():
+                box = await self._open_box(name)
+                with suppress(ConnectionLostError):
+                    port = await self._opened(box, instance, ended, port)
+                await asyncio.sleep(OPEN_S)
         except GptossError as error:
             self._failed(name, f"forward {instance}", error)
         finally:
             self._forwards.pop((name, instance), None)
 
-
-async def _again(watch: Callable[[Box], Awaitable[None]], box: Box) -> None:
-    """Begin anew what broke while the link is open: Docker restarts, a channel is refused."""
-    while True:
-        try:
-            await watch(box)
-        except GptossError:
-            await asyncio.sleep(AGAIN_S)
-        else:
-            return
+    async def _opened(self, box: Box, instance: str, ended: asyncio.Event, port: int) -> int:
+        """Open until `ended`, or until the box is lost; the port that it had."""
+        tell = partial(self._fleet.hub.publish, box=box.name, instance=instance)
+        async with box.forward(instance, port) as opened:
+            tell(Endpoint(base_url=opened.base_url))
+            try:
+                while box.link.open and not ended.is_set():
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(OPEN_S):
+                            await ended.wait()
+            finally:
+                tell(Endpoint())
+        return opened.port

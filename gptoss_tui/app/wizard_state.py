@@ -77,7 +77,7 @@ def _plan(
     gpus = named_gpus(report, choices.gpu_ids)
     request = PlanRequest(
         model=choices.model,
-        gpus=tuple(plan_gpu(gpu) for gpu in gpus),
+        gpus=tuple(plan_gpu(gpu, report.memory_total_bytes) for gpu in gpus),
         max_model_len=number(choices.context, "The context"),
         users=number(choices.users, "Users"),
         corrections=corrections,

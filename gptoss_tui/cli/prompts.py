@@ -9,7 +9,8 @@ import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from gptoss_tui.domain.prompts import PromptRequest, Secret
+from gptoss_tui.domain.prompts import PromptRequest
+from gptoss_tui.domain.secret import Secret
 
 
 class TerminalPrompter:

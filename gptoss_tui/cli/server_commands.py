@@ -14,10 +14,11 @@ from gptoss_tui.cli.output import Output, figure
 from gptoss_tui.cli.session import confirm, connected, pick
 from gptoss_tui.domain.chat import ChatDelta, ChatDone, ChatMessage, ChatRequest
 from gptoss_tui.domain.render import openai_env
+from gptoss_tui.domain.secret import Secret
 from gptoss_tui.errors import StateError, UsageError
 
 
-def read_secret(file: str | None, what: str) -> str | None:
+def read_secret(file: str | None, what: str) -> Secret | None:
     """The first line of a file ("-": standard input). Raises `StateError` when it cannot be read."""
     if file is None:
         return None
@@ -28,7 +29,7 @@ def read_secret(file: str | None, what: str) -> str | None:
     secret = text.strip().splitlines()[0].strip() if text.strip() else ""
     if not secret:
         raise StateError(f"The {what} in {file} is empty.", "Put it on the first line.")
-    return secret
+    return Secret(secret)
 
 
 async def stop(arguments: Namespace, output: Output) -> int:
@@ -62,7 +63,9 @@ async def chat(arguments: Namespace, output: Output) -> int:
     prompt = arguments.prompt if arguments.prompt is not None else sys.stdin.read()
     if not prompt.strip():
         raise UsageError("There is no prompt.", "Give one with -p, or on standard input.")
-    key = read_secret(arguments.api_key_file, "API key") or os.environ.get("GPTOSS_TUI_API_KEY")
+    key = read_secret(arguments.api_key_file, "API key") or Secret.of(
+        os.environ.get("GPTOSS_TUI_API_KEY")
+    )
     request = ChatRequest(
         messages=(ChatMessage(role="user", content=prompt),),
         effort=arguments.effort,

@@ -15,7 +15,7 @@ from gptoss_tui.domain.facts import AnyFact, Hub
 from gptoss_tui.domain.host import LinkState
 from gptoss_tui.domain.instance import Instance, Notice
 from gptoss_tui.domain.progress import LaunchProgress
-from gptoss_tui.domain.prompts import Secret
+from gptoss_tui.domain.secret import Secret
 from gptoss_tui.domain.startup import correction_gib
 from gptoss_tui.errors import NotFoundError, StateError, UnknownHostKeyError
 from gptoss_tui.remote.box import Box

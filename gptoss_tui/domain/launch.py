@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from gptoss_tui.domain.secret import Secret
 from gptoss_tui.domain.startup import Prediction
 
 SPEC_VERSION = 1
@@ -23,7 +24,8 @@ class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What shall run, where. Holds no secret: `needs_api_key` and `has_token` only say that one is.
 
     `gpu_ids` are what Docker's DeviceIDs take (an index or a UUID); `port` is published on `bind`
-    of the box; `arguments` are the engine's own, after the image; `cache_dir` is the box's HF
+    of the box; `arguments` are the engine's own, after the image; `weights_bytes` is the size
+    of the checkpoint as this version stores it; `cache_dir` is the box's HF
     `hub` folder, mounted at the engine's; `shm_bytes` is `--shm-size`; `planned` is what the plan
     said of the engine's memory.
     """
@@ -42,6 +44,7 @@ class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True):
     arguments: tuple[str, ...]
     environment: tuple[tuple[str, str], ...] = ()
     cache_dir: str | None = None
+    weights_bytes: int | None = None
     shm_bytes: int = 16 * 1024**3
     stop_timeout_s: int = 90
     restart_once_ready: bool = True
@@ -57,7 +60,7 @@ class Secrets:
 
     __slots__ = ("api_key", "hf_token")
 
-    def __init__(self, *, hf_token: str | None = None, api_key: str | None = None) -> None:
+    def __init__(self, *, hf_token: Secret | None = None, api_key: Secret | None = None) -> None:
         self.hf_token = hf_token
         self.api_key = api_key
 

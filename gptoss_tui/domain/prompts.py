@@ -5,30 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from gptoss_tui.domain.secret import Secret
 from gptoss_tui.text import clean, clean_line
 
 Kind = Literal["passphrase", "password", "answer"]
 _TEXT = 600
-
-
-class Secret:
-    """What was typed. Prints as stars; `reveal` is for the one place that sends it."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def reveal(self) -> str:
-        return self._text
-
-    def __repr__(self) -> str:
-        return "Secret(***)"
-
-    __str__ = __repr__
-
-    def __reduce__(self) -> str:
-        raise TypeError("secrets are not serialised")
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,7 @@ class LaunchLog:
         self._at: datetime | None = None
         self.engine_name = "vllm"
         self._planned: Prediction | None = None
+        self._weights_bytes: int | None = None
         self._measured = StartupFigures()
 
     @property
@@ -110,6 +111,8 @@ class LaunchLog:
         elif event == "pull-skipped":
             self._begin("pull", self._at)
             self._set("pull", state="skipped", ended_at=self._at, detail="the image is there")
+        elif event == "weights":
+            self._weigh(whole(rest))
         elif event == "left":
             self._left.append(rest)
         elif event == "ready":
@@ -128,6 +131,8 @@ class LaunchLog:
         if not isinstance(about, dict):
             return
         self._name = str(about.get("name") or "")
+        size = about.get("weights_bytes")
+        self._weights_bytes = size if isinstance(size, int) and size > 0 else None
         self.engine_name = str(about.get("engine") or "vllm")
         with suppress(msgspec.ValidationError):
             self._planned = msgspec.convert(about.get("planned"), Prediction | None)
@@ -146,6 +151,16 @@ class LaunchLog:
             total_bytes=self._pull.total_bytes,
             detail=self._pull.detail,
         )
+
+    def _weigh(self, kib: int | None) -> None:
+        """So much of the model is on the disk. What was there before the launch is no progress."""
+        total, phase = self._weights_bytes, self._phases["weights"]
+        if total is None or kib is None or phase.state != "running":
+            return
+        if phase.done_bytes is None and kib * 1024 >= total:
+            return
+        done = max(phase.done_bytes or 0, min(kib * 1024, total))
+        self._set("weights", done_bytes=done, total_bytes=total)
 
     def _ready(self) -> None:
         self._begin("ready", self._at)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gptoss_tui.domain.prompts import Prompter, PromptRequest, Secret
+from gptoss_tui.domain.prompts import Prompter, PromptRequest
+from gptoss_tui.domain.secret import Secret
 
 
 class Answers:

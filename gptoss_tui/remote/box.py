@@ -23,6 +23,7 @@ from gptoss_tui.domain.host import BoxReport, LinkState
 from gptoss_tui.domain.instance import InstanceList, LogLine, Notice
 from gptoss_tui.domain.launch import LaunchSpec, Secrets
 from gptoss_tui.domain.progress import LaunchProgress
+from gptoss_tui.domain.secret import Secret
 from gptoss_tui.domain.serving import EngineSnapshot
 from gptoss_tui.remote.resume import LogCursor
 
@@ -135,9 +136,12 @@ class Box(Protocol):
     def watch_launch(self, launch_id: str) -> AsyncIterator[Fact[LaunchProgress]]:
         """A launch from its first phase to its end, wherever it stands now."""
 
-    @observes
+    @changes
     def forward(self, instance: str, local_port: int = 0) -> AbstractAsyncContextManager[Forward]:
-        """Open a server's endpoint on this machine's 127.0.0.1 (port 0: any free one)."""
+        """Open a server's endpoint on this machine's 127.0.0.1 (port 0: any free one).
+
+        Whatever comes through it reaches the server: it is as much a change as `chat`.
+        """
 
     @changes
     async def launch(self, spec: LaunchSpec, secrets: Secrets) -> str:
@@ -156,7 +160,7 @@ class Box(Protocol):
 
     @changes
     def chat(
-        self, instance: str, request: ChatRequest, api_key: str | None = None
+        self, instance: str, request: ChatRequest, api_key: Secret | None = None
     ) -> AsyncIterator[Fact[ChatDelta | ChatDone]]:
         """Ask a server; the pieces as they come, then one `ChatDone`."""
 

@@ -69,10 +69,11 @@ class Docker:
         for door in ways:
             client = http.client(door.opener, base_url="http://docker", timeout_s=15)
             try:
-                reply = await client.get("/version")
-                reply.raise_for_status()
-                about = reply.json()
-            except (httpx.HTTPError, json.JSONDecodeError) as error:
+                reply = await http.read(client, "GET", "/version")
+                if reply.status_code != 200:
+                    raise ValueError(f"it answered {reply.status_code}")
+                about = dict(reply.json())
+            except (httpx.HTTPError, ValueError, TypeError) as error:
                 why.append(f"{door.via}: {str(error) or type(error).__name__}")
                 await client.aclose()
                 continue
@@ -84,7 +85,13 @@ class Docker:
 
     async def get(self, path: str, params: Mapping[str, str] | None = None) -> Any:
         """A JSON document. Raises `DockerError` or `NotFoundError`."""
-        return (await self._call("GET", path, params)).json()
+        reply = await self._call("GET", path, params)
+        try:
+            return reply.json()
+        except ValueError as error:
+            raise DockerError(
+                "Docker's answer cannot be read.", "Something else may listen on its socket."
+            ) from error
 
     async def post(self, path: str, params: Mapping[str, str] | None = None) -> None:
         """A change; 304 ("already so") is fine."""
@@ -98,8 +105,8 @@ class Docker:
     ) -> httpx.Response:
         timeout = httpx.Timeout(20, read=None if method == "POST" else 20)
         try:
-            reply = await self._client.request(
-                method, f"/v{self.api}{path}", params=params, timeout=timeout
+            reply = await http.read(
+                self._client, method, f"/v{self.api}{path}", params=params, timeout=timeout
             )
         except httpx.HTTPError as error:
             raise _broken(error) from error
@@ -118,7 +125,7 @@ class Docker:
                 "GET", f"/v{self.api}{path}", params=params, timeout=timeout
             ) as reply:
                 if reply.status_code >= 400:
-                    raise _refusal(reply.status_code, await reply.aread())
+                    raise _refusal(reply.status_code, await http.body_of(reply))
                 async for part in reply.aiter_raw():
                     yield part
         except httpx.HTTPError as error:

@@ -12,6 +12,7 @@ from gptoss_tui.domain.chat import ChatDelta, ChatDone, ChatRequest
 from gptoss_tui.domain.engines import engine_named
 from gptoss_tui.domain.instance import Instance
 from gptoss_tui.domain.rates import rates
+from gptoss_tui.domain.secret import Secret
 from gptoss_tui.domain.serving import EngineSnapshot
 from gptoss_tui.errors import EngineError, NotFoundError
 from gptoss_tui.remote.box import Forward
@@ -51,7 +52,7 @@ class Endpoints:
             await self._pulse.sleep(max(0.0, period_s - (self._pulse.seconds() - began)))
 
     async def chat(
-        self, name: str, request: ChatRequest, api_key: str | None
+        self, name: str, request: ChatRequest, api_key: Secret | None
     ) -> AsyncGenerator[ChatDelta | ChatDone, None]:
         """One answer. Raises `NotFoundError` or `EngineError`."""
         client = await self._client(name)

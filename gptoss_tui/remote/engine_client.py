@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
@@ -14,6 +13,7 @@ from gptoss_tui.domain.engines import Engine
 from gptoss_tui.domain.parse.chat import ChatPiece, read_chunk
 from gptoss_tui.domain.parse.sse import SseParser
 from gptoss_tui.domain.render import bracketed
+from gptoss_tui.domain.secret import Secret
 from gptoss_tui.domain.serving import EngineSnapshot
 from gptoss_tui.errors import EngineError
 from gptoss_tui.remote import http
@@ -37,10 +37,13 @@ class EngineClient:
             lambda: transport.open_tcp(host, port), base_url=f"http://{self._where}", timeout_s=10
         )
 
+    async def _get(self, path: str, **more: Any) -> httpx.Response:
+        return await http.read(self._client, "GET", path, limit=PAGE_LIMIT, **more)
+
     async def healthy(self, timeout_s: float = 5.0) -> bool:
         """Whether the health route answers 200 (False: refused, silent or another status)."""
         try:
-            reply = await self._client.get(self._engine.health_path, timeout=timeout_s)
+            reply = await self._get(self._engine.health_path, timeout=timeout_s)
         except httpx.HTTPError:
             return False
         return reply.status_code == 200
@@ -48,33 +51,33 @@ class EngineClient:
     async def snapshot(self) -> EngineSnapshot:
         """Health, then metrics. Raises `EngineError` when the server is silent."""
         try:
-            health = await self._client.get(self._engine.health_path)
+            health = await self._get(self._engine.health_path)
             healthy = health.status_code == 200
             if not self._engine.metrics_path:
                 return EngineSnapshot(healthy=healthy, metrics=False)
-            page = await self._client.get(self._engine.metrics_path)
+            page = await self._get(self._engine.metrics_path)
         except httpx.HTTPError as error:
             raise self._silent(error) from error
         if page.status_code != 200:
             return EngineSnapshot(healthy=healthy, metrics=False)
-        read = self._engine.read_metrics(decode(page.content[:PAGE_LIMIT]))
+        read = self._engine.read_metrics(decode(page.content))
         return msgspec.structs.replace(read, healthy=healthy)
 
-    async def models(self, api_key: str | None = None) -> tuple[str, ...]:
+    async def models(self, api_key: Secret | None = None) -> tuple[str, ...]:
         """The names that the server answers to. Raises `EngineError`."""
         try:
-            reply = await self._client.get("/v1/models", headers=_authorization(api_key))
+            reply = await self._get("/v1/models", headers=_authorization(api_key))
         except httpx.HTTPError as error:
             raise self._silent(error) from error
         if reply.status_code != 200:
             raise self._refused(reply.status_code, reply.content)
         try:
             return tuple(str(model["id"]) for model in reply.json()["data"])
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise EngineError(f"The server at {self._where} listed no models.") from error
 
     async def chat(
-        self, model: str, request: ChatRequest, api_key: str | None
+        self, model: str, request: ChatRequest, api_key: Secret | None
     ) -> AsyncGenerator[ChatDelta | ChatDone, None]:
         """Stream one answer; the last item is the `ChatDone`. Raises `EngineError`."""
         stopwatch = _Stopwatch(self._pulse.seconds)
@@ -84,13 +87,13 @@ class EngineClient:
                 "POST",
                 "/v1/chat/completions",
                 json=_body(model, request),
-                headers=_authorization(api_key),
+                headers={"Accept-Encoding": "identity", **_authorization(api_key)},
                 timeout=timeout,
             ) as reply:
                 if reply.status_code != 200:
-                    raise self._refused(reply.status_code, await reply.aread())
+                    raise self._refused(reply.status_code, await http.body_of(reply, PAGE_LIMIT))
                 parser = SseParser()
-                async for part in reply.aiter_bytes():
+                async for part in reply.aiter_raw():
                     for data in parser.feed(part):
                         for delta in self._read(data, stopwatch):
                             yield delta
@@ -187,8 +190,8 @@ class _Stopwatch:
         return (tokens - 1) / took if took > 0 else None
 
 
-def _authorization(api_key: str | None) -> dict[str, str]:
-    return {"Authorization": f"Bearer {api_key}"} if api_key else {}
+def _authorization(api_key: Secret | None) -> dict[str, str]:
+    return {"Authorization": f"Bearer {api_key.reveal()}"} if api_key else {}
 
 
 def _body(model: str, request: ChatRequest) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 from gptoss_tui.domain.facts import Hub
 from gptoss_tui.domain.host import LinkPhase, LinkState
-from gptoss_tui.domain.prompts import Prompter, Secret
+from gptoss_tui.domain.prompts import Prompter
+from gptoss_tui.domain.secret import Secret
 from gptoss_tui.errors import ChangedHostKeyError, UnknownHostKeyError
 from gptoss_tui.remote import ssh_hosts
 from gptoss_tui.remote.answers import Answers

@@ -14,6 +14,7 @@ from gptoss_tui.domain.instance import InstanceList, LogLine, Notice
 from gptoss_tui.domain.launch import LaunchSpec, Secrets
 from gptoss_tui.domain.parse.probe import Probe
 from gptoss_tui.domain.progress import LaunchProgress
+from gptoss_tui.domain.secret import Secret
 from gptoss_tui.domain.serving import EngineSnapshot
 from gptoss_tui.errors import DockerError, NoDockerError
 from gptoss_tui.remote import launcher, look
@@ -127,7 +128,7 @@ class HostBox:
         async for progress in watched:
             yield self._hub.publish(progress, box=self._name, instance=progress.name or None)
 
-    @observes
+    @changes
     def forward(self, instance: str, local_port: int = 0) -> AbstractAsyncContextManager[Forward]:
         return self._endpoints.forward(instance, local_port)
 
@@ -150,7 +151,7 @@ class HostBox:
 
     @changes
     async def chat(
-        self, instance: str, request: ChatRequest, api_key: str | None = None
+        self, instance: str, request: ChatRequest, api_key: Secret | None = None
     ) -> AsyncIterator[Fact[ChatDelta | ChatDone]]:
         async for piece in self._endpoints.chat(instance, request, api_key):
             yield self._hub.publish(piece, box=self._name, instance=instance)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 import httpcore
@@ -34,7 +35,11 @@ class _Backend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        return await self._opener()
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._opener()
+        except TimeoutError as error:
+            raise httpcore.ConnectTimeout("no connection in time") from error
 
     async def sleep(self, seconds: float) -> None:
         raise NotImplementedError("the pool retries nothing here")
@@ -97,6 +102,43 @@ def _translated(error: Exception) -> Exception:
             translated: Exception = _ERRORS[kind](str(error))
             return translated
     return error
+
+
+BODY_LIMIT = 16 * 1024**2
+
+
+async def read(
+    client: httpx.AsyncClient,
+    method: str,
+    url: str,
+    *,
+    params: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
+    timeout: httpx.Timeout | float | None = None,
+    limit: int = BODY_LIMIT,
+) -> httpx.Response:
+    """A whole answer of at most `limit` bytes. A longer one is broken off: `httpx.ReadError`.
+
+    Compression is not asked for: a few bytes of it may unpack to gigabytes.
+    """
+    asked = {"Accept-Encoding": "identity", **(headers or {})}
+    limits = client.timeout if timeout is None else timeout
+    async with client.stream(method, url, params=params, headers=asked, timeout=limits) as reply:
+        body = await body_of(reply, limit)
+    plain = {name: value for name, value in reply.headers.items() if name != "content-encoding"}
+    return httpx.Response(reply.status_code, headers=plain, content=body)
+
+
+async def body_of(reply: httpx.Response, limit: int = BODY_LIMIT) -> bytes:
+    """The body of a streamed answer, at most `limit` bytes long. Raises `httpx.ReadError`."""
+    parts: list[bytes] = []
+    size = 0
+    async for part in reply.aiter_raw():
+        size += len(part)
+        if size > limit:
+            raise httpx.ReadError(f"the answer is longer than {limit // 1024**2} MiB")
+        parts.append(part)
+    return b"".join(parts)
 
 
 def client(

@@ -10,13 +10,14 @@ from contextlib import aclosing
 from gptoss_tui.domain.engines import Engine, engine_named
 from gptoss_tui.domain.progress import LaunchProgress
 from gptoss_tui.domain.timeline import LaunchLog
-from gptoss_tui.errors import DockerError, NotFoundError
+from gptoss_tui.errors import DockerError, GptossError, NotFoundError
 from gptoss_tui.remote import launcher
 from gptoss_tui.remote.docker import Docker
 from gptoss_tui.remote.logs import docker_logs
 from gptoss_tui.remote.transport import Transport
 
 _STARTUP_LINES = 4000
+_CHECK_S = 10.0
 DockerOf = Callable[[], Awaitable[Docker]]
 
 
@@ -42,6 +43,9 @@ async def watch_launch(
             name=f"launch log {launch_id}",
         ),
         asyncio.create_task(_follow_engine(docker, log, changed), name=f"engine log {launch_id}"),
+        asyncio.create_task(
+            _check_helper(transport, log, launch_id, changed), name=f"helper of {launch_id}"
+        ),
     ]
     try:
         async for progress in _changes(log, changed, tasks[0]):
@@ -82,6 +86,20 @@ async def _follow_helper(
                 changed.set()
     finally:
         changed.set()
+
+
+async def _check_helper(
+    transport: Transport, log: LaunchLog, launch_id: str, changed: asyncio.Event
+) -> None:
+    """A helper that was killed writes no end: ask now and then whether it is still there."""
+    while log.progress.state == "running":
+        await asyncio.sleep(_CHECK_S)
+        with contextlib.suppress(GptossError):
+            if not (await launcher.one_record(transport, launch_id)).alive:
+                await asyncio.sleep(1)  # its last lines come by the other way
+                log.helper_gone()
+                changed.set()
+                return
 
 
 async def _follow_engine(docker: DockerOf, log: LaunchLog, changed: asyncio.Event) -> None:

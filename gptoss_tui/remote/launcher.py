@@ -43,7 +43,9 @@ def bundle(spec: LaunchSpec, secrets: Secrets, socket: str | None) -> bytes:
 
 def _secret_files(secrets: Secrets) -> dict[str, bytes]:
     named = {"hf_token": secrets.hf_token, "api_key": secrets.api_key}
-    return {f"{SECRETS_DIR}/{name}": value.encode() for name, value in named.items() if value}
+    return {
+        f"{SECRETS_DIR}/{name}": value.reveal().encode() for name, value in named.items() if value
+    }
 
 
 def _tar(files: dict[str, bytes], mode: int) -> bytes:
@@ -71,6 +73,7 @@ def _variables(spec: LaunchSpec, socket: str) -> str:
         "pull_query": f"fromImage={quote(repository, safe='/:')}&tag={quote(tag, safe=':')}",
         "health_url": f"http://{bracketed(host)}:{spec.port}{engine.health_path}",
         "cache_dir": spec.cache_dir or "",
+        "weights_dir": _weights_dir(spec),
         "claim_keys": " ".join(claims),
         "restart": "1" if spec.restart_once_ready else "0",
         "docker_socket": socket,
@@ -81,10 +84,18 @@ def _variables(spec: LaunchSpec, socket: str) -> str:
                 "image": spec.image,
                 "engine": spec.engine,
                 "planned": spec.planned,
+                "weights_bytes": spec.weights_bytes,
             }
         ).decode(),
     }
     return "".join(f"{key}={shlex.quote(value)}\n" for key, value in values.items())
+
+
+def _weights_dir(spec: LaunchSpec) -> str:
+    """Where the Hugging Face cache has the files of this model while they come, and after."""
+    if spec.cache_dir is None:
+        return ""
+    return f"{spec.cache_dir}/models--{spec.model.replace('/', '--')}/blobs"
 
 
 def split_image(image: str) -> tuple[str, str]:

@@ -50,17 +50,19 @@ class LocalTransport:
 
     @contextlib.asynccontextmanager
     async def follow(self, argv: Sequence[str]) -> AsyncIterator[AsyncIterator[bytes]]:
-        async with self._process(argv) as process:
+        async with self._process(argv, stderr=asyncio.subprocess.DEVNULL) as process:
             yield _lines(process)
 
     @contextlib.asynccontextmanager
-    async def _process(self, argv: Sequence[str]) -> AsyncIterator[asyncio.subprocess.Process]:
+    async def _process(
+        self, argv: Sequence[str], stderr: int = asyncio.subprocess.PIPE
+    ) -> AsyncIterator[asyncio.subprocess.Process]:
         try:
             process = await asyncio.create_subprocess_exec(
                 *argv,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
+                stderr=stderr,
                 start_new_session=True,
             )
         except OSError as error:

@@ -1,4 +1,4 @@
-"""A box that can be watched and not changed: every call marked as changing is refused."""
+"""A box that can be watched and not changed: every call not marked as observing is refused."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ class _ReadOnly:
         self._box = box
 
     def __getattr__(self, name: str) -> Any:
-        if effect_of(getattr(Box, name, None)) == "changes":
+        member = getattr(Box, name, None)
+        ours = isinstance(member, property) or name == "aclose"  # our own side of it
+        if effect_of(member) != "observes" and not ours:
             raise ReadOnlyError(
-                f"This is a read-only session: {name} would change the box.",
+                f"This is a read-only session: {name} could change the box.",
                 "Start without --read-only.",
             )
         return getattr(self._box, name)

@@ -13,9 +13,9 @@ from gptoss_tui.domain.parse.docker_json import instances_from_containers
 from gptoss_tui.domain.parse.probe import Probe, Server
 from gptoss_tui.errors import (
     ConnectionLostError,
-    DockerError,
     EngineError,
     GptossError,
+    NoDockerError,
     NotFoundError,
 )
 from gptoss_tui.remote import launcher
@@ -41,7 +41,10 @@ class Servers:
         self._last: InstanceList | None = None
 
     async def all(self) -> InstanceList:
-        """Every server: ours first. A box without Docker lists its plain processes."""
+        """Every server: ours first. A box without Docker lists its plain processes.
+
+        Raises `DockerError` when Docker is there and does not say: that is not "no servers".
+        """
         containers, launches = await asyncio.gather(self._containers(), self._launches())
         named = {instance.name for instance in containers}
         coming = [instance for instance in launches if instance.name not in named]
@@ -106,7 +109,7 @@ class Servers:
         try:
             docker = await self._docker()
             listed = await docker.get("/containers/json", {"all": "1"})
-        except DockerError:
+        except NoDockerError:
             return ()
         return instances_from_containers(listed)
 

@@ -21,11 +21,14 @@ import httpcore
 from gptoss_tui.domain.host import LinkState
 from gptoss_tui.errors import CommandError, ConnectionLostError, UsageError
 from gptoss_tui.remote import link, scripts
+from gptoss_tui.remote.carrier import Carrier
 from gptoss_tui.remote.lines import LineSplitter
 from gptoss_tui.remote.streams import ChannelStream
 from gptoss_tui.remote.transport import Completed
 
 SESSIONS = 6  # OpenSSH allows 10 by default; other tools of the user may share the connection
+# So many of them may carry streams (where sshd forwards none): the rest is for commands.
+STREAMS = SESSIONS - 2
 HEARTBEAT_S = 10.0
 CLOSE_S = 2.0
 OUTPUT_LIMIT = 16 * 1024**2
@@ -43,6 +46,8 @@ class SshTransport:
         self._connection = connection
         self._name = name
         self._slots = asyncio.Semaphore(SESSIONS)
+        self._streams = asyncio.Semaphore(STREAMS)
+        self._open = 0  # session channels, as the box counts them
         self._reapers: set[asyncio.Task[None]] = set()
         self._guarded = 0  # who needs the guard: commands whose input is data
         self._guard: asyncio.Task[None] | None = None
@@ -71,28 +76,34 @@ class SshTransport:
     async def _run(
         self, words: Sequence[str], argv: Sequence[str], stdin: bytes, timeout_s: float
     ) -> Completed:
-        async with self._process(words) as process:
-            try:
-                async with asyncio.timeout(timeout_s):
-                    if stdin:
-                        process.stdin.write(stdin)
-                        process.stdin.write_eof()
-                    stdout, stderr = await asyncio.gather(
-                        _read_all(process.stdout), _read_all(process.stderr)
-                    )
-                    await process.wait_closed()
-            except TimeoutError as error:
-                raise CommandError(
-                    f"A command on {self._name} did not end in {timeout_s:.0f} s: {_title(argv)}.",
-                    "The box may be overloaded, or its GPU driver may hang: try again.",
-                ) from error
-            except (asyncssh.Error, OSError) as error:
-                raise self._lost(error) from error
-            return Completed(process.exit_status, stdout, stderr)
+        try:
+            # Waiting for a session is part of it: a call that waits for ever tells nobody why.
+            async with asyncio.timeout(timeout_s), self._process(words) as process:
+                return await self._complete(process, stdin)
+        except TimeoutError as error:
+            raise CommandError(
+                f"A command on {self._name} did not end in {timeout_s:.0f} s: {_title(argv)}.",
+                "The box may be overloaded, or its GPU driver may hang: try again.",
+            ) from error
+
+    async def _complete(self, process: _Process, stdin: bytes) -> Completed:
+        try:
+            if stdin:
+                process.stdin.write(stdin)
+                process.stdin.write_eof()
+            stdout, stderr = await asyncio.gather(
+                _read_all(process.stdout), _read_all(process.stderr)
+            )
+            await process.wait_closed()
+        except (asyncssh.Error, OSError) as error:
+            raise self._lost(error) from error
+        return Completed(process.exit_status, stdout, stderr)
 
     @contextlib.asynccontextmanager
     async def follow(self, argv: Sequence[str]) -> AsyncIterator[AsyncIterator[bytes]]:
-        async with self._process(scripts.command("watch", *argv)) as process:
+        # Errors that nobody reads would fill their window, and hold up the output behind them.
+        words = scripts.command("watch", *argv)
+        async with self._process(words, stderr=asyncssh.DEVNULL) as process:
             heart = asyncio.create_task(_beat(process), name=f"heartbeat {self._name}")
             try:
                 yield self._lines(process)
@@ -113,10 +124,12 @@ class SshTransport:
         self._check()
 
     @contextlib.asynccontextmanager
-    async def _process(self, argv: Sequence[str]) -> AsyncIterator[_Process]:
+    async def _process(
+        self, argv: Sequence[str], stderr: int = asyncssh.PIPE
+    ) -> AsyncIterator[_Process]:
         """A session channel with a command in it."""
         process = await self._session(
-            lambda: self._connection.create_process(shlex.join(argv), encoding=None)
+            lambda: self._connection.create_process(shlex.join(argv), encoding=None, stderr=stderr)
         )
         try:
             yield process
@@ -128,23 +141,36 @@ class SshTransport:
     async def _session(self, opening: Callable[[], Awaitable[_T]]) -> _T:
         """Open a session channel. It is taken from the budget until `_let_go` has closed it.
 
-        An opening goes on to its end even when cancelled: a half-open channel is a lost slot.
+        An opening goes on to its end even when cancelled: a half-open channel is a lost slot. Where
+        the box allows fewer sessions than our budget, the budget shrinks to what it allows.
         """
-        await self._slots.acquire()
-        task = asyncio.ensure_future(opening())
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            task.add_done_callback(self._abandoned)
-            raise
-        except (asyncssh.Error, OSError) as error:
-            self._slots.release()
-            raise self._lost(error) from error
+        while True:
+            await self._slots.acquire()
+            self._open += 1
+            task = asyncio.ensure_future(opening())
+            try:
+                return await asyncio.shield(task)
+            except asyncio.CancelledError:
+                task.add_done_callback(self._abandoned)
+                raise
+            except asyncssh.ChannelOpenError as error:
+                self._open -= 1
+                if not self._open or self._connection.is_closed():
+                    self._slots.release()
+                    raise self._lost(error) from error
+                # The slot is not given back; the next one that is closed makes room.
+            except (asyncssh.Error, OSError) as error:
+                self._free()
+                raise self._lost(error) from error
+
+    def _free(self) -> None:
+        self._open -= 1
+        self._slots.release()
 
     def _abandoned(self, task: asyncio.Future[Any]) -> None:
         """Nobody waits for this opening any more: close what it opened after all."""
         if task.cancelled() or task.exception() is not None:
-            self._slots.release()
+            self._free()
         else:
             opened = task.result()
             self._let_go(opened[0] if isinstance(opened, tuple) else opened)
@@ -155,7 +181,7 @@ class SshTransport:
         reaper = asyncio.create_task(_reap(channel), name=f"close channel of {self._name}")
         self._reapers.add(reaper)
         reaper.add_done_callback(self._reapers.discard)
-        reaper.add_done_callback(lambda _: self._slots.release())
+        reaper.add_done_callback(lambda _: self._free())
         return reaper
 
     def _lost(self, error: Exception | None) -> ConnectionLostError:
@@ -202,14 +228,25 @@ class SshTransport:
     async def open_exec(self, argv: Sequence[str]) -> httpcore.AsyncNetworkStream:
         self._start_guard()  # and keep it: more such streams follow where one was needed
         self._guarded += 1
+        await self._streams.acquire()
         try:
-            writer, reader, _ = await self._session(
+            writer, reader, errors = await self._session(
                 lambda: self._connection.open_session(shlex.join(argv), encoding=None)
             )
-        except ConnectionLostError as error:
+        except BaseException as error:
+            self._streams.release()
+            if not isinstance(error, ConnectionLostError):
+                raise
             self._check()
             raise httpcore.ConnectError(str(error)) from error
-        return ChannelStream(reader, writer, self._check, on_close=lambda: self._let_go(writer))
+        drained = asyncio.create_task(_drain(errors), name=f"errors of {argv[0]} {self._name}")
+        self._reapers.add(drained)
+        drained.add_done_callback(self._reapers.discard)
+
+        def close() -> None:
+            self._let_go(writer).add_done_callback(lambda _: self._streams.release())
+
+        return ChannelStream(reader, writer, self._check, on_close=close, keep=False)
 
     @contextlib.contextmanager
     def _guarding(self) -> Iterator[None]:
@@ -235,18 +272,21 @@ class SshTransport:
 
     @contextlib.asynccontextmanager
     async def listen(self, port: int, target: tuple[str, int]) -> AsyncIterator[int]:
+        """Ours, not the library's: streams fall back to commands where sshd forwards none."""
         self._check()
+        carrier = Carrier(lambda: self.open_tcp(*target))
         try:
-            listener = await self._connection.forward_local_port("127.0.0.1", port, *target)
+            listener = await asyncio.start_server(carrier.carry, "127.0.0.1", port)
         except OSError as error:
             raise UsageError(
                 f"Port {port} of this machine cannot be opened: {os.strerror(error.errno or 0)}.",
                 "Choose another --port; without one a free port is taken.",
             ) from error
         try:
-            yield listener.get_port()
+            yield listener.sockets[0].getsockname()[1]
         finally:
             listener.close()
+            await carrier.aclose()
 
     async def aclose(self) -> None:
         self._connection.close()
@@ -283,6 +323,13 @@ async def _reap(channel: _Process | asyncssh.SSHWriter[bytes]) -> None:
     with contextlib.suppress(TimeoutError, asyncssh.Error, OSError):
         async with asyncio.timeout(CLOSE_S):
             await channel.wait_closed()
+
+
+async def _drain(reader: asyncssh.SSHReader[bytes]) -> None:
+    """Read and drop: what nobody reads fills its window, and holds up the rest."""
+    with contextlib.suppress(asyncssh.Error, OSError):
+        while await reader.read(65536):
+            pass
 
 
 async def _beat(process: _Process) -> None:

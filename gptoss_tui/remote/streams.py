@@ -18,7 +18,8 @@ class ChannelStream(httpcore.AsyncNetworkStream):
     """A direct-tcpip, streamlocal or exec channel.
 
     `check` raises `ConnectionLostError` when the whole connection is gone, which no reader may take
-    for the end of one answer. `on_close` runs once, when the stream is closed.
+    for the end of one answer. `on_close` runs once, when the stream is closed. `keep` False means
+    that the stream holds something scarce: no pool is to keep it for a later request.
     """
 
     def __init__(
@@ -27,11 +28,13 @@ class ChannelStream(httpcore.AsyncNetworkStream):
         writer: asyncssh.SSHWriter[bytes],
         check: Callable[[], None],
         on_close: Callable[[], object] | None = None,
+        keep: bool = True,
     ) -> None:
         self._reader = reader
         self._writer = writer
         self._check = check
         self._on_close = on_close
+        self._keep = keep
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         try:
@@ -75,5 +78,5 @@ class ChannelStream(httpcore.AsyncNetworkStream):
     def get_extra_info(self, info: str) -> Any:
         # The pool asks an idle connection whether it became readable, which means it was closed.
         if info == "is_readable":
-            return self._reader.at_eof()
+            return not self._keep or self._reader.at_eof()
         return None

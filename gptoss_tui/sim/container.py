@@ -181,6 +181,7 @@ class _Start:
         for step in range(1, steps + 1):
             await self.world.clock.sleep(0.45)
             self.world.disk_used_gib[self.size] = self.checkpoint * step / steps
+            self.world.changed()
         self.core(
             self.info(
                 "weight_utils.py:551",

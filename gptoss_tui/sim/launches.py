@@ -32,6 +32,7 @@ class Launch:
     log: bytearray = field(default_factory=bytearray)
     alive: bool = True
     step: str = "reserve"
+    weighed: float | None = None
     container: Container | None = None
     task: asyncio.Task[None] | None = None
 
@@ -155,10 +156,19 @@ async def _steps(world: World, launch: Launch) -> None:
         if container.state != "running":
             _say(world, launch, f"left the stopped container {name}: its log says why")
             raise _Failed(f"wait exited {container.exit_code}")
+        _weigh(world, launch, container)
         await world.change()
     if launch.variables.get("restart") == "1":
         container.restart_policy = "unless-stopped"
     _say(world, launch, "ready")
+
+
+def _weigh(world: World, launch: Launch, container: Container) -> None:
+    """How much of the model the cache holds, told when that has changed."""
+    held = world.disk_used_gib.get("120b" if "120b" in container.model else "20b")
+    if held is not None and held != launch.weighed:
+        launch.weighed = held
+        _say(world, launch, f"weights {int(held * 1024**2)}")
 
 
 async def _image(world: World, launch: Launch) -> None:

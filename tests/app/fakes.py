@@ -15,6 +15,7 @@ from gptoss_tui.domain.instance import Instance, InstanceList, LogLine, Notice
 from gptoss_tui.domain.launch import LaunchSpec, Secrets
 from gptoss_tui.domain.progress import LaunchProgress
 from gptoss_tui.domain.prompts import Prompter
+from gptoss_tui.domain.secret import Secret
 from gptoss_tui.domain.serving import EngineSnapshot
 from gptoss_tui.errors import (
     ChangedHostKeyError,
@@ -158,7 +159,7 @@ class FakeBox:
         return self.hub.publish(Notice(text=f"{instance} was stopped."), box=self.name)
 
     async def chat(
-        self, instance: str, request: ChatRequest, api_key: str | None = None
+        self, instance: str, request: ChatRequest, api_key: Secret | None = None
     ) -> AsyncIterator[Fact[ChatDelta | ChatDone]]:
         self.calls.append(("chat", instance, request, api_key))
         self._may("chat")

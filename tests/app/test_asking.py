@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from gptoss_tui.domain.host import LinkState
-from gptoss_tui.domain.prompts import PromptRequest, Secret
+from gptoss_tui.domain.prompts import PromptRequest
+from gptoss_tui.domain.secret import Secret
 from gptoss_tui.errors import ChangedHostKeyError, StateError
 from tests.app.fakes import FakeFleet
 from tests.app.support import Operator, assert_clean, at_app

@@ -15,6 +15,7 @@ import pytest
 
 from gptoss_tui.app import messages as said
 from gptoss_tui.domain.launch import Secrets
+from gptoss_tui.domain.secret import Secret
 from gptoss_tui.sim.clock import ManualClock
 from gptoss_tui.sim.profile import H100, PRO6000, Profile
 from tests.app.support import Operator, at_app
@@ -236,7 +237,7 @@ async def test_a_lost_connection_is_seen_and_comes_back(
 
 async def test_a_wanted_key_is_asked_for(tmp_path: Path) -> None:
     async with operating(tmp_path) as (operator, rig):
-        await serving(await rig.box(), Secrets(api_key="sesame-4711"), api_key=True)
+        await serving(await rig.box(), Secrets(api_key=Secret("sesame-4711")), api_key=True)
         await connect(operator)
         await operator.press("enter", "4")
         await operator.sees("Chat · gpt-oss-20b")

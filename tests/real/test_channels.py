@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import signal
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -55,17 +57,25 @@ def test_without_any_forwarding_everything_goes_through_sessions(box: RealBox, s
     assert documents[-1]["body"]["state"] == "ready"
     (status,) = ssh.json("status", *where)
     assert [i["state"] for i in status["instances"]["body"]["instances"]] == ["ready"]
+    forward = ssh.start("forward", *where, "--json")
+    assert forward.stdout is not None
+    url = json.loads(forward.stdout.readline())["base_url"]
+    with urllib.request.urlopen(f"{url}/models", timeout=30) as reply:
+        assert json.load(reply)["data"]
+    forward.send_signal(signal.SIGINT)
+    forward.wait(30)
     assert box.log_of_sshd(2203).most_sessions_at_once() <= 6
     left = [line for line in box.processes() if "gptoss-dial" in line or "dial-stdio" in line]
     assert left == []
     ssh.json("stop", *where)
 
 
-def test_few_sessions_are_enough(box: RealBox, ssh: Cli) -> None:
-    where = box.sshd(2204, MaxSessions="6")
+@pytest.mark.parametrize("most", [6, 2])
+def test_few_sessions_are_enough(box: RealBox, ssh: Cli, most: int) -> None:
+    where = box.sshd(2204, MaxSessions=str(most))
     documents = ssh.json("launch", *where, *SMALL)
     assert documents[-1]["body"]["state"] == "ready"
-    assert not box.log_of_sshd(2204).count("no more sessions")
+    assert (most < 6) or not box.log_of_sshd(2204).count("no more sessions")
 
 
 def test_an_unknown_host_key_is_asked_about_and_a_changed_one_refused(

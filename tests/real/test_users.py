@@ -71,3 +71,16 @@ def test_a_launch_under_way_shows_no_secret(
     assert box.run(*seen, check=False) == ""
     ssh.json("cancel", *where)
     assert not holding[0].exists()
+
+
+def test_claims_are_not_written_where_another_user_could_bend_them(
+    box: RealBox, ssh: Cli, user: tuple[str, ...]
+) -> None:
+    claims = box.folder / "var_tmp" / "gptoss-tui"
+    box.run("rm", "-rf", "/var/tmp/gptoss-tui")
+    box.run("mkdir", "-m", "0777", "/var/tmp/gptoss-tui")  # not sticky: anybody may replace a file
+    (refused,) = ssh.json("launch", *user, "--image", IMAGE, "--yes", code=4)
+    assert "/var/tmp/gptoss-tui belongs to somebody else, or is not sticky" in str(refused["error"])
+    assert box.containers() == []
+    assert list(claims.iterdir()) == []
+    box.run("rm", "-rf", "/var/tmp/gptoss-tui")

@@ -15,6 +15,7 @@ import pytest
 from gptoss_tui.domain.chat import ChatMessage, ChatRequest
 from gptoss_tui.domain.facts import AnyFact
 from gptoss_tui.domain.launch import Secrets
+from gptoss_tui.domain.secret import Secret
 from gptoss_tui.errors import EngineError, NotFoundError, ReadOnlyError
 from gptoss_tui.remote.box import Box, Cadence, effect_of
 from gptoss_tui.sim.docker_api import inspect
@@ -79,9 +80,9 @@ async def test_secrets_are_seen_nowhere(rig: Rig, commands: list[str]) -> None:
     facts: list[AnyFact] = []
     rig.fleet.hub.tap(facts.append)
     spec = await spec_on(box, api_key=True, has_token=True)
-    await box.launch(spec, Secrets(hf_token=HF_TOKEN, api_key=API_KEY))
+    await box.launch(spec, Secrets(hf_token=Secret(HF_TOKEN), api_key=Secret(API_KEY)))
     await watched(box, spec.launch_id)
-    await bodies(box.chat(spec.name, HI, API_KEY))
+    await bodies(box.chat(spec.name, HI, Secret(API_KEY)))
     await bodies(box.logs(spec.name, tail=None))
     await box.instances()
     container = next(iter(world.containers.values()))
@@ -110,15 +111,15 @@ async def test_without_secrets_none_are_handed_over(rig: Rig) -> None:
 
 
 async def test_a_wrong_key_is_not_repeated_in_the_error(box: Box) -> None:
-    await serving(box, Secrets(api_key=API_KEY), api_key=True)
+    await serving(box, Secrets(api_key=Secret(API_KEY)), api_key=True)
     with pytest.raises(EngineError) as caught:
-        await bodies(box.chat("gpt-oss-20b", HI, "sk-the-wrong-one"))
+        await bodies(box.chat("gpt-oss-20b", HI, Secret("sk-the-wrong-one")))
     assert "sk-" not in str(caught.value)
     assert "sk-" not in json.dumps(caught.value.as_dict())
 
 
 def test_secrets_print_as_stars() -> None:
-    secrets = Secrets(hf_token=HF_TOKEN, api_key=API_KEY)
+    secrets = Secrets(hf_token=Secret(HF_TOKEN), api_key=Secret(API_KEY))
     assert f"{secrets} {secrets!r}" == "Secrets(***) Secrets(***)"
 
 

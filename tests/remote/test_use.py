@@ -11,6 +11,7 @@ import pytest
 
 from gptoss_tui.domain.chat import ChatDelta, ChatDone, ChatMessage, ChatRequest
 from gptoss_tui.domain.launch import Secrets
+from gptoss_tui.domain.secret import Secret
 from gptoss_tui.errors import EngineError, NotFoundError, UsageError
 from gptoss_tui.remote.box import Box, Cadence
 from gptoss_tui.remote.resume import LogCursor
@@ -274,14 +275,14 @@ async def test_an_unknown_server_is_not_found_everywhere(box: Box) -> None:
 
 
 async def test_a_key_of_the_server_is_needed_and_enough(rig: Rig, box: Box) -> None:
-    await serving(box, Secrets(api_key="k-123"), api_key=True)
+    await serving(box, Secrets(api_key=Secret("k-123")), api_key=True)
     (instance,) = (await box.instances()).body.instances
     assert instance.needs_api_key is True
     with pytest.raises(EngineError) as caught:
         await bodies(box.chat("gpt-oss-20b", asked("hi")))
     assert caught.value.status == 401
     assert "--api-key-file" in caught.value.next_step
-    pieces = await bodies(box.chat("gpt-oss-20b", asked("hi"), "k-123"))
+    pieces = await bodies(box.chat("gpt-oss-20b", asked("hi"), Secret("k-123")))
     assert pieces[-1].finish_reason == "stop"
 
 

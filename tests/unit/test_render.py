@@ -24,6 +24,7 @@ from gptoss_tui.domain.render import (
     spec_from_label,
     ssh_forward_line,
 )
+from gptoss_tui.domain.secret import Secret
 from gptoss_tui.errors import StateError
 from tests.architecture.strategies import values_of
 from tests.unit.make import spec
@@ -175,7 +176,7 @@ def test_the_key_is_read_from_a_file_inside() -> None:
 def test_secrets_do_not_print_and_do_not_travel() -> None:
     import pickle
 
-    secrets = Secrets(hf_token="hf_verysecret", api_key="sk-verysecret")
+    secrets = Secrets(hf_token=Secret("hf_verysecret"), api_key=Secret("sk-verysecret"))
     assert "verysecret" not in f"{secrets} {secrets!r} {[secrets]}"
     with pytest.raises(TypeError):
         pickle.dumps(secrets)

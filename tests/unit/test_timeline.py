@@ -105,6 +105,23 @@ def test_phases_that_nobody_watched_are_recalled_from_the_engines_log() -> None:
     assert _states(progress)["warmup"] == "skipped"
 
 
+def test_the_weights_show_their_bytes_until_they_are_loaded() -> None:
+    begin = f'@{T0} begin {{"name": "gpt-oss-20b", "engine": "vllm", "weights_bytes": 1048576}}'
+    log = _log(begin, *WHOLE[1:])
+    seen = []
+    for kib in (256, 128, 512, 4096):  # a file that is moved may be missed by one look
+        log.feed(f"@{T0 + 10} weights {kib}")
+        seen.append(_phase(log.progress, "weights").done_bytes)
+    assert seen == [262144, 262144, 524288, 1048576]
+    log.feed_engine(PhaseMark(phase="load"), START + timedelta(seconds=20))
+    log.feed(f"@{T0 + 21} weights 1")
+    assert _phase(log.progress, "weights").done_bytes == 1048576
+    cached = _log(begin, *WHOLE[1:], f"@{T0 + 8} weights 4096")
+    assert _phase(cached.progress, "weights").done_bytes is None  # it was there before
+    for odd in ("weights", "weights x", "weights -1"):
+        cached.feed(f"@{T0 + 9} {odd}")
+
+
 def test_an_image_that_is_there_skips_the_pull() -> None:
     log = _log(*WHOLE[:2], f"@{T0} pull-skipped", *WHOLE[5:])
     assert _states(log.progress)["pull"] == "skipped"

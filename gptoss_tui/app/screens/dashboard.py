@@ -14,6 +14,7 @@ from textual.screen import Screen
 from textual.widgets import DataTable, Static
 
 from gptoss_tui.app.boxes_text import link_text
+from gptoss_tui.app.cadence import INSTANCES_S
 from gptoss_tui.app.dashboard_text import gpu_view, server_row, tabs_line
 from gptoss_tui.app.messages import (
     ChatRequested,
@@ -45,6 +46,7 @@ from gptoss_tui.domain.serving import EngineSnapshot
 
 PANES = ("pane-gpus", "pane-engine", "pane-servers", "pane-chat")
 _WIDE, _HIGH = 110, 32
+LISTED_S = 3 * INSTANCES_S  # the list of servers is old after two that did not come
 
 
 class DashboardScreen(Screen[None]):
@@ -180,6 +182,10 @@ class DashboardScreen(Screen[None]):
         gpus, engine = self._model.gpus, self._model.engines.get(self._watched or "")
         pane = self.query_one("#pane-gpus", Pane)
         pane.age_s = stale_age(gpus.our_time if gpus else None, now, after_s)
+        listed = self._model.instances
+        self.query_one("#pane-servers", Pane).age_s = stale_age(
+            listed.our_time if listed else None, now, 0.0 if away else LISTED_S
+        )
         self.query_one("#pane-engine", Pane).age_s = stale_age(
             engine.our_time if engine else None, now, after_s
         )

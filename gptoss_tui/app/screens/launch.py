@@ -57,6 +57,7 @@ class LaunchScreen(Screen[None]):
         self._spec = spec
         self._launch_id = launch_id or (spec.launch_id if spec else "")
         self._samples: deque[tuple[datetime, int]] = deque(maxlen=40)
+        self._sampled = ""  # the phase that the samples are of
         self._refusal = ""
 
     def compose(self) -> ComposeResult:
@@ -98,6 +99,9 @@ class LaunchScreen(Screen[None]):
     def _note_pace(self, fact: AnyFact) -> None:
         phase = fact.body.current
         if phase is not None and phase.done_bytes is not None:
+            if phase.name != self._sampled:
+                self._samples.clear()
+                self._sampled = phase.name
             self._samples.append((fact.our_time, phase.done_bytes))
 
     def _pace(self) -> Pace:

@@ -26,6 +26,7 @@ from gptoss_tui.domain.instance import Instance
 from gptoss_tui.domain.launch import LaunchSpec, Secrets
 from gptoss_tui.domain.plan import Alternative, Plan
 from gptoss_tui.domain.render import command_page, docker_run
+from gptoss_tui.domain.secret import Secret
 from gptoss_tui.errors import GptossError
 from gptoss_tui.state.identity import new_launch_id, who
 
@@ -206,7 +207,7 @@ class WizardScreen(Screen[None]):
             return
         assert spec is not None
         secrets = Secrets(
-            hf_token=self._text("hf-token") or None, api_key=self._text("api-key") or None
+            hf_token=Secret.of(self._text("hf-token")), api_key=Secret.of(self._text("api-key"))
         )
         for field in ("hf-token", "api-key"):
             self.query_one(f"#{field}", Input).clear()

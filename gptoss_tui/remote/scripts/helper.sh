@@ -9,6 +9,7 @@ dir=$1
 cd "$dir" || exit 1
 # What `vars` sets.
 launch_id='' name='' image='' image_path='' pull_query='' health_url='' cache_dir='' claim_keys=''
+weights_dir='' weighed=''
 restart='' docker_socket='' begin=''
 # shellcheck source=/dev/null
 . ./vars
@@ -24,15 +25,17 @@ answer() { [ -p answer ] && printf '%s\n' "$*" >answer; }
 
 # --- the Docker Engine API, by whatever can speak HTTP to a socket ------------------------------
 client() { # METHOD PATH [BODY_FILE [CONTENT_TYPE]]: the body to stdout, the status to ./status
+    # A question is answered soon or never; a start may take minutes, and a pull what it takes.
+    case "$1 $2" in GET*) limit=30 ;; *'/images/create'*) limit=0 ;; *) limit=600 ;; esac
     echo 0 >status
     : >headers # ours, and so readable, also where sudo writes it
     if command -v curl >/dev/null 2>&1; then
         if [ -n "${3:-}" ]; then set -- "$1" "$2" --data-binary "@$3" -H "Content-Type: ${4:-application/json}"; fi
         method=$1 path=$2; shift 2
-        $sudo curl -sSN --noproxy '*' --unix-socket "$docker_socket" -X "$method" -D headers -H 'Expect:' "$@" "http://docker$path"
+        $sudo curl -sSN -m "$limit" --noproxy '*' --unix-socket "$docker_socket" -X "$method" -D headers -H 'Expect:' "$@" "http://docker$path"
         sed -n '1s/^HTTP[^ ]* \([0-9]*\).*/\1/p' headers >status 2>/dev/null
     else
-        $sudo python3 ./http_client.py "$docker_socket" "$@"
+        $sudo python3 ./http_client.py "$docker_socket" "$limit" "$@"
     fi
 }
 call() { client "$@" >reply 2>>client.err; status=$(cat status); }
@@ -49,7 +52,8 @@ began() { # PID: when that process began, by which it is told from a later one o
     sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20
 }
 put() { # make $file, with all that it says, in one step; fails where it is there
-    printf '%s %s %s %s\n' "$$" "$(began $$)" "$launch_id" "$(id -un)" >"$file.$$" 2>/dev/null || return 1
+    # (set -C: never through a link that somebody laid there.)
+    (set -C; printf '%s %s %s %s\n' "$$" "$(began $$)" "$launch_id" "$(id -un)" >"$file.$$") 2>/dev/null || return 1
     ln "$file.$$" "$file" 2>/dev/null
     set -- "$?"
     rm -f "$file.$$"
@@ -69,9 +73,15 @@ claim() { # KEY: make its file, or say who has it
 release() { for key in $claim_keys; do
     read -r _ _ mine _ 2>/dev/null <"$claims/$key" && [ "$mine" = "$launch_id" ] && rm -f "$claims/$key"
 done; }
+trusted() { # is the folder of claims one in which nobody can replace another one's file?
+    [ -d "$claims" ] && [ ! -L "$claims" ] && [ -k "$claims" ] || return 1
+    # shellcheck disable=SC2012 # one name, and it is ours
+    case $(ls -ldn "$claims" | awk '{print $3}') in 0 | "$(id -u)") ;; *) return 1 ;; esac
+}
 claim_all() {
     [ -d "$claims" ] || mkdir -m 1777 "$claims" 2>/dev/null
     [ -w "$claims" ] || return 0
+    trusted || { taken="$claims belongs to somebody else, or is not sticky: remove it, or chmod 1777 it"; return 1; }
     umask 022
     for key in $claim_keys; do claim "$key" || { umask 077; return 1; }; done
     umask 077
@@ -165,6 +175,11 @@ health() {
     if command -v curl >/dev/null 2>&1; then curl -sf --noproxy '*' -m 5 -o /dev/null "$health_url"
     else python3 ./http_client.py --health "$health_url"; fi
 }
+weigh() { # how much of the model the cache holds (KiB), told when that has changed
+    [ -n "$weights_dir" ] || return 0
+    held=$(du -sk "$weights_dir" 2>/dev/null | cut -f 1)
+    [ "${held:-$weighed}" = "$weighed" ] || { weighed=$held; say "weights $held"; }
+}
 deadline=$(($(date +%s) + 14400))
 until health 2>/dev/null; do
     call GET "/containers/$container/json"
@@ -176,6 +191,7 @@ until health 2>/dev/null; do
             say "failed wait exited $code"; finish 1 ;; esac ;;
     esac
     [ "$(date +%s)" -lt "$deadline" ] || { say "left the container $name, which still runs"; say 'failed wait not ready after four hours'; finish 1; }
+    weigh
     sleep 1 & child=$!; wait "$child"; child=
 done
 if [ "$restart" = 1 ]; then

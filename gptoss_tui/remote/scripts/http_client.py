@@ -2,7 +2,8 @@
 
 (Not named http.py: it would stand in the way of the library's own `http`.)
 
-http_client.py SOCKET METHOD PATH [BODY_FILE [CONTENT_TYPE]]   body to stdout, status to ./status
+http_client.py SOCKET LIMIT METHOD PATH [BODY_FILE [CONTENT_TYPE]]   body to stdout, status to ./status
+                                               LIMIT: seconds of silence, 0 for any
 http_client.py --health URL                                    exit 0 on status 200
 """
 
@@ -14,19 +15,26 @@ import urllib.request
 
 
 class UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, limit: float) -> None:
         super().__init__("docker")
         self.path = path
+        self.limit = limit or None
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.limit)
         self.sock.connect(self.path)
 
 
-def call(
-    path: str, method: str, target: str, body_file: str = "", content_type: str = "application/json"
+def call(  # noqa: PLR0917
+    path: str,
+    limit: str,
+    method: str,
+    target: str,
+    body_file: str = "",
+    content_type: str = "application/json",
 ) -> None:
-    connection = UnixConnection(path)
+    connection = UnixConnection(path, float(limit))
     body = None
     if body_file:
         with open(body_file, "rb") as file:

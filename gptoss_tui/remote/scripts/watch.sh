@@ -4,19 +4,25 @@
 # 45 seconds without a byte (the network went away without a word) end the program.
 [ "$#" -gt 0 ] || exit 64
 exec 3<&0
-"$@" </dev/null 3<&- &
-child=$!
+# A group of its own, so that what the program started ends with it.
+if command -v setsid >/dev/null 2>&1; then
+    setsid "$@" </dev/null 3<&- &
+    child=$! group=-$!
+else
+    "$@" </dev/null 3<&- &
+    child=$! group=$!
+fi
 (
     # `timeout` is missing on few systems; without it only the end of the channel ends the program.
     if command -v timeout >/dev/null 2>&1; then beat='timeout 45 dd bs=1 count=1'; else beat='dd bs=1 count=1'; fi
     while [ -n "$($beat 2>/dev/null)" ]; do :; done
-    kill "$child" 2>/dev/null
-    sleep 2
-    kill -9 "$child" 2>/dev/null
+    kill -TERM "$group" 2>/dev/null
+    sleep 1
+    kill -KILL "$group" 2>/dev/null
 ) <&3 3<&- >/dev/null 2>&1 &
 guard=$!
 exec 3<&-
-trap 'kill "$child" 2>/dev/null' HUP TERM INT
+trap 'kill -TERM "$group" 2>/dev/null' HUP TERM INT
 wait "$child"
 status=$?
 kill "$guard" 2>/dev/null
