@@ -136,9 +136,31 @@ def _box(
 
 
 def tokens(text: str) -> int:
-    """A number of tokens; `k` is 1,024. Raises `ValueError`, which argparse words."""
+    """A number of tokens; `k` is 1,024, `auto` or -1 the most that fit. Raises `WordsError`."""
     plain = text.strip().lower().replace(",", "").replace("_", "")
-    return int(plain.removesuffix("k")) * (1024 if plain.endswith("k") else 1)
+    if plain in ("auto", "-1"):
+        return -1
+    try:
+        return int(plain.removesuffix("k")) * (1024 if plain.endswith("k") else 1)
+    except ValueError:
+        raise WordsError(
+            f"{text!r} is no number of tokens.", "Write it as 32768, 32k or auto."
+        ) from None
+
+
+def byte_count(text: str) -> int:
+    """Bytes as vLLM reads them: K, M, G, T by 1,024, k, m, g, t by 1,000. Raises `WordsError`."""
+    plain = text.strip()
+    powers: dict[str, int] = {}
+    for power, letter in enumerate("kmgt", start=1):
+        powers |= {letter: int(1000**power), letter.upper(): int(1024**power)}
+    factor = powers.get(plain[-1:], 1)
+    try:
+        return int(plain if factor == 1 else plain[:-1]) * factor
+    except ValueError:
+        raise WordsError(
+            f"{text!r} is no number of bytes.", "Write it as 5368709120 or 5G."
+        ) from None
 
 
 def _plan_flags(parser: argparse.ArgumentParser) -> None:
@@ -148,7 +170,7 @@ def _plan_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--engine-version", metavar="VERSION", help="default: vLLM 0.32.0")
     group.add_argument(
         "--max-model-len", "--context", type=tokens, dest="max_model_len", metavar="N",
-        help="tokens of one request: 32768, or 32k",
+        help="tokens of one request: 32768, 32k, or auto",
     )  # fmt: skip
     group.add_argument("--users", type=int, metavar="N", help="simultaneous requests")
     group.add_argument("--tensor-parallel-size", type=int, metavar="N")
@@ -156,7 +178,7 @@ def _plan_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--max-num-batched-tokens", type=int, metavar="N")
     group.add_argument("--gpu-memory-utilization", type=float, metavar="0..1")
     group.add_argument("--kv-cache-dtype", metavar="DTYPE")
-    group.add_argument("--kv-cache-memory-bytes", type=int, metavar="BYTES")
+    group.add_argument("--kv-cache-memory-bytes", type=byte_count, metavar="BYTES")
     group.add_argument("--enforce-eager", action="store_true")
     group.add_argument("--block-size", type=int, metavar="TOKENS", help="default 16")
     group.add_argument("--async-scheduling", action=argparse.BooleanOptionalAction, default=None)
@@ -179,15 +201,27 @@ def _plan(commands: argparse._SubParsersAction[_Command]) -> None:
         "Flags left out have the engine's own defaults; with --users they are chosen.",
     )
     group.add_argument("--gpu", metavar="NAME", help='as nvidia-smi prints it: "NVIDIA L40S"')
-    group.add_argument("--gpus", type=int, default=1, metavar="N")
+    group.add_argument("--gpus", type=int, metavar="N", help="default 1; a search: at most, 8")
     group.add_argument("--gpu-memory-mib", type=int, metavar="MIB", help="as nvidia-smi prints it")
     group.add_argument("--compute-capability", metavar="X.Y")
+    group.add_argument(
+        "--installed-by", default="image", metavar="image|pip",
+        help="pip: a vLLM up to 0.11.0 outside of its image (default image)",
+    )  # fmt: skip
     group = parser.add_argument_group(
         "cost", "Without BOX and --gpu, --users and --context search the catalogue."
     )
     group.add_argument("--usd-per-hour", type=float, metavar="USD", help="what one GPU costs you")
     group.add_argument("--busy", type=float, default=0.7, metavar="0..1", help="default 0.7")
     group.add_argument("--tokens-per-month", type=float, metavar="N")
+    group.add_argument(
+        "--hosted-usd-per-m", metavar="INPUT,OUTPUT",
+        help="US dollars per million tokens of what you would buy instead",
+    )  # fmt: skip
+    # A plan's own command has these too; they change nothing of it.
+    parser.add_argument("--shutdown-timeout", help=argparse.SUPPRESS)
+    parser.add_argument("--tool-call-parser", help=argparse.SUPPRESS)
+    parser.add_argument("--enable-auto-tool-choice", action="store_true", help=argparse.SUPPRESS)
     _connection(parser)
 
 

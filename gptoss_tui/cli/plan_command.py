@@ -7,23 +7,25 @@ from argparse import Namespace
 import msgspec
 
 from gptoss_tui.cli.output import Output
-from gptoss_tui.cli.plan_text import tell, tell_arrangements, tell_more
+from gptoss_tui.cli.plan_cards import cards_of, gpus_of
+from gptoss_tui.cli.plan_text import plural, tell, tell_arrangements, tell_more
 from gptoss_tui.cli.session import connected
 from gptoss_tui.domain import choose
 from gptoss_tui.domain.plan import (
     DEFAULT_VERSIONS,
     Money,
     Plan,
-    PlanGpu,
     PlanInputError,
     PlanRequest,
     complete,
     recommend,
-    reserved_bytes,
     search,
 )
 from gptoss_tui.domain.plan import plan as plan_as_it_stands
-from gptoss_tui.domain.plan.catalogue import Card, card_named, cards_like
+from gptoss_tui.domain.plan.catalogue import HostedPrice
+from gptoss_tui.domain.plan.checks import checked_amount
+from gptoss_tui.domain.plan.search import GPUS_A_BOX
+from gptoss_tui.domain.plan.types import AUTO_CONTEXT
 from gptoss_tui.state.measurements import corrections
 from gptoss_tui.state.paths import paths
 
@@ -54,6 +56,7 @@ def request_of(
         block_size=arguments.block_size,
         async_scheduling=arguments.async_scheduling,
         disable_hybrid_kv_cache_manager=arguments.disable_hybrid_kv_cache_manager,
+        installed_by=getattr(arguments, "installed_by", "image"),  # a launch is of the image
         checkpoint=arguments.checkpoint,
         quantization=arguments.quantization,
         dtype=arguments.dtype,
@@ -81,16 +84,18 @@ async def _made(arguments: Namespace) -> Plan:
     money = money_of(arguments)
     if name is None:
         return _card_plan(arguments, money)
-    request = request_of(arguments, name)
     if arguments.gpu:
         raise PlanInputError("BOX and --gpu exclude each other.", "Give one of them.")
+    _refuse(arguments, ("gpus", "gpu_memory_mib", "compute_capability"), "go with --gpu NAME")
+    request = request_of(arguments, name)
     async with connected(arguments, name) as box:
         report = (await box.look()).body
         instances = (await box.instances()).body
     ids, taken = gpu_ids_of(arguments), choose.taken_gpus(instances.instances)
     gpus, made = choose.choose(report, request, ids, taken)
     asked = msgspec.structs.replace(request, gpus=made.request.gpus)
-    return complete(asked, made, spare=choose.spare(report, gpus, taken), money=money)
+    spare = choose.spare(report, gpus, taken)
+    return complete(_with_context(asked, made), made, spare=spare, money=money)
 
 
 def _card_plan(arguments: Namespace, money: Money) -> Plan:
@@ -98,21 +103,50 @@ def _card_plan(arguments: Namespace, money: Money) -> Plan:
 
     With --users the flags that are left open are chosen, as for a box.
     """
+    _refuse(arguments, ("gpu_ids",), "go with a BOX: --gpu and --gpus say which cards")
+    cards = cards_of(arguments)
     if arguments.users is None:
-        asked = msgspec.structs.replace(request_of(arguments, context=None), gpus=_cards(arguments))
-        return complete(asked, plan_as_it_stands(asked), money=money)
-    asked = msgspec.structs.replace(request_of(arguments), gpus=_cards(arguments))
-    return complete(asked, recommend(asked), money=money)
+        asked = msgspec.structs.replace(request_of(arguments, context=None), gpus=cards)
+        made = plan_as_it_stands(asked)
+    else:
+        asked = msgspec.structs.replace(request_of(arguments), gpus=cards)
+        made = recommend(asked)
+    return complete(_with_context(asked, made), made, money=money)
+
+
+def _with_context(asked: PlanRequest, made: Plan) -> PlanRequest:
+    """What was asked for, with the context that "auto" came to."""
+    if asked.max_model_len != AUTO_CONTEXT:
+        return asked
+    return msgspec.structs.replace(asked, max_model_len=made.request.max_model_len)
 
 
 def money_of(arguments: Namespace) -> Money:
     """What the words say of costs. Raises `PlanInputError` for nonsense."""
-    busy, price = arguments.busy, arguments.usd_per_hour
+    busy = arguments.busy
     if not 0 < busy <= 1:
         raise PlanInputError(f"--busy {busy:g} makes no sense: it is above 0 and at most 1.")
-    if price is not None and price <= 0:
-        raise PlanInputError(f"--usd-per-hour {price:g} makes no sense.")
-    return Money(usd_per_hour=price, utilization=busy, tokens_per_month=arguments.tokens_per_month)
+    return Money(
+        usd_per_hour=checked_amount("--usd-per-hour", arguments.usd_per_hour),
+        utilization=busy,
+        tokens_per_month=checked_amount("--tokens-per-month", arguments.tokens_per_month),
+        hosted=_hosted_of(arguments.hosted_usd_per_m, arguments.model),
+    )
+
+
+def _hosted_of(text: str | None, model: str) -> HostedPrice | None:
+    """The user's own "INPUT,OUTPUT" in US dollars per million tokens. Raises `PlanInputError`."""
+    if text is None:
+        return None
+    try:
+        read, written = (float(part) for part in text.split(","))
+    except ValueError:
+        raise PlanInputError(f"{text!r} are no two prices.", "Write them as 0.15,0.60.") from None
+    for price in (read, written):
+        checked_amount("--hosted-usd-per-m", price)
+    return HostedPrice(
+        model=model, provider="your offer", usd_per_m_input=read, usd_per_m_output=written
+    )
 
 
 def _search(arguments: Namespace, output: Output) -> int:
@@ -122,59 +156,41 @@ def _search(arguments: Namespace, output: Output) -> int:
             "There is nothing to plan for.",
             "Give a BOX, or --gpu NAME, or --users N (and --context L) to search the catalogue.",
         )
+    one_card = (
+        "gpu_ids", "gpu_memory_mib", "compute_capability", "usd_per_hour", "tokens_per_month",
+        "hosted_usd_per_m",
+    )  # fmt: skip
+    _refuse(arguments, one_card, "do not go with a search: name a card by --gpu, or a BOX")
+    money = money_of(arguments)
+    most = gpus_of(arguments, GPUS_A_BOX)
     request = request_of(arguments)
-    found = search(request)
+    found = search(request, gpus_at_most=most, busy=money.utilization)
+    reason = (
+        f"{len(found)} arrangements hold it, the cheapest first."
+        if found
+        else f"No arrangement of at most {plural(most, 'GPU')} holds it."
+    )
     output.document(
         {
             "verdict": "fits" if found else "does_not_fit",
+            "reason": reason,
             "model": request.model,
             "users": request.users,
             "context": request.max_model_len,
             "arrangements": found,
+            "warnings": (),
+            "alternatives": (),
         }
     )
-    tell_arrangements(request, found, output)
+    tell_arrangements(request, found, most, output)
     return 0 if found else 5
 
 
-def _named_card(wanted: str, mib: int | None) -> tuple[str, Card | None]:
-    """The card of that name, or the only one that the words fit. Raises `PlanInputError`."""
-    card = card_named(wanted)
-    if card is not None:
-        return card.name, card
-    near = cards_like(wanted)
-    if len(near) == 1:
-        return near[0].name, near[0]
-    if near and mib is None:
-        names = ", ".join(f'"{card.name}"' for card in near)
-        raise PlanInputError(f"{wanted!r} fits several cards.", f"Choose one of {names}.")
-    return wanted, None
-
-
-def _cards(arguments: Namespace) -> tuple[PlanGpu, ...]:
-    if arguments.gpu is None:
-        raise PlanInputError("There is nothing to plan for.", "Give a BOX, or --gpu NAME.")
-    if arguments.gpus < 1:
-        raise PlanInputError(f"{arguments.gpus} GPUs make no sense.")
-    name, card = _named_card(arguments.gpu, arguments.gpu_memory_mib)
-    mib: int | None = arguments.gpu_memory_mib
-    if mib is None and card is not None:
-        mib = card.mib
-    if mib is None:
-        raise PlanInputError(
-            f"The card {name!r} is not in the catalogue."
-            if card is None
-            else f"The memory of {name} is not known.",
-            "Give its memory: --gpu-memory-mib MIB, as nvidia-smi prints it.",
-        )
-    capability = arguments.compute_capability or (card.compute_capability if card else None)
-    return tuple(
-        PlanGpu(
-            name=name,
-            memory_total_bytes=mib * 1024**2,
-            memory_reserved_bytes=reserved_bytes(name, mib * 1024**2),
-            compute_capability=capability,
-            index=index,
-        )
-        for index in range(arguments.gpus)
-    )
+def _refuse(arguments: Namespace, names: tuple[str, ...], why: str) -> None:
+    """Flags that would be left aside silently. Raises `PlanInputError`."""
+    given = [
+        f"--{name.replace('_', '-')}" for name in names if getattr(arguments, name) is not None
+    ]
+    if given:
+        words = " and ".join(given)
+        raise PlanInputError(f"{words}: {why}.", "Leave the flag out.")

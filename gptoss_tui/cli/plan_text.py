@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 
 from gptoss_tui.cli.output import Output
 from gptoss_tui.domain.plan import Arrangement, Plan, PlanRequest
@@ -14,7 +15,8 @@ def tell(made: Plan, output: Output) -> None:
     """The verdict, the memory of one GPU, the KV cache and the engine's arguments."""
     request, memory = made.request, made.memory_gib
     output.line(f"{made.verdict.replace('_', ' ')}: {made.reason}")
-    gpus = f"{len(request.gpus)} x {request.gpus[0].name}"
+    kinds = Counter(gpu.name for gpu in request.gpus)
+    gpus = " and ".join(f"{count} x {name}" for name, count in kinds.items())
     output.line(f"  {request.model} on {gpus}, {request.engine} {request.engine_version}")
     output.line(
         f"  GiB a GPU: {memory.weights:.1f} weights, {memory.activation:.1f} activation, "
@@ -34,9 +36,11 @@ def tell(made: Plan, output: Output) -> None:
 
 def tell_more(made: Plan, output: Output) -> None:
     """Disk, speed, cost, alternatives."""
+    image = made.image_download_bytes
+    packed = f" and {image / 1e9:.1f} GB of image" if image else ""
     output.line(
-        f"  download {made.download_bytes / 1e9:.1f} GB, disk {made.disk_bytes / 1e9:.0f} GB "
-        "with the image"
+        f"  download {made.download_bytes / 1e9:.1f} GB of weights{packed}, "
+        f"disk {made.disk_bytes / 1e9:.0f} GB with the image"
     )
     starts = made.verdict in ("fits", "tight")
     if made.throughput is not None and starts:
@@ -70,8 +74,18 @@ def _cost(cost: Cost, output: Output) -> None:
         f"  cost (US dollars): {cost.usd_per_hour:.2f} an hour, always on "
         f"{cost.always_on_usd_per_month:,.0f} a month{paid} at {cost.utilization:.0%} busy"
     )
+    if cost.on_demand_usd_per_m is not None:
+        output.line(
+            f"    {cost.on_demand_usd_per_m:.2f} per million where only working seconds are paid"
+        )
+    if cost.spot_usd_per_hour is not None:
+        spot = cost.spot_usd_per_m
+        paid = "" if spot is None else f", {spot:.2f} per million output tokens"
+        output.line(f"    spot {cost.spot_usd_per_hour:.2f} an hour{paid}")
     if cost.always_on_usd_per_m is not None:
         output.line(f"    {cost.always_on_usd_per_m:.2f} per million at your tokens a month")
+    if cost.guide_usd_per_m is not None:
+        output.line(f"    the guide's own sum: {cost.guide_usd_per_m:.2f} per million")
     for offer in cost.breakeven:
         reach = "" if offer.reachable else ", more than these users read and write"
         output.line(
@@ -80,21 +94,26 @@ def _cost(cost: Cost, output: Output) -> None:
         )
 
 
-def tell_arrangements(request: PlanRequest, found: tuple[Arrangement, ...], output: Output) -> None:
-    """The answer to a search, the cheapest first."""
+def tell_arrangements(
+    request: PlanRequest, found: tuple[Arrangement, ...], most: int, output: Output
+) -> None:
+    """The answer to a search among boxes of up to `most` GPUs, the cheapest first."""
     asked = f"{request.users} users of {request.max_model_len:,} tokens on {request.model}"
     if not found:
-        output.line(f"No arrangement of at most eight GPUs holds {asked}.")
+        output.line(f"No arrangement of at most {plural(most, 'GPU')} holds {asked}.")
         return
     output.line(
         f"{asked}, the cheapest first, by the lowest known on-demand price (--json has it):"
     )
     for made in found:
         price = "price not known" if made.usd_per_hour is None else f"${made.usd_per_hour:.2f}/h"
-        servers = f", {made.replicas} servers" if made.replicas > 1 else ""
+        # Ollama spreads its layers by itself: there is no tensor parallelism to name.
+        how = [] if request.engine == "ollama" else [f"TP {made.tensor_parallel_size}"]
+        how += [f"{made.replicas} servers"] if made.replicas > 1 else []
+        spread = f" ({', '.join(how)})" if how else ""
         speed = "" if made.tokens_per_s is None else f", {_band(made.tokens_per_s)} tokens/s"
         output.line(
-            f"  {price:>15}  {made.gpus} x {made.gpu} (TP {made.tensor_parallel_size}{servers}): "
+            f"  {price:>15}  {made.gpus} x {made.gpu}{spread}: "
             f"{made.verdict}, holds {made.holds} requests{speed}"
         )
         if made.loses:

@@ -24,7 +24,8 @@ def tell_ssh(notes: SshNotes | None, docker: DockerInfo | None, output: Output) 
     for fallback in notes.fallbacks:
         output.line(f"  {fallback}")
     for one in notes.ignored:
-        output.line(f"  {one.directive} {one.value} ({one.place}) has no effect: {one.why}")
+        where = f"{one.place}, for {one.hop}" if one.hop else one.place
+        output.line(f"  {one.directive} {one.value} ({where}) has no effect: {one.why}")
 
 
 async def forget_key(arguments: Namespace, output: Output) -> int:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
 from gptoss_tui.domain.engines import ENGINES
-from gptoss_tui.domain.findings import gpu_is_free
+from gptoss_tui.domain.findings import MIG_SENTENCE, MIG_STEP, gpu_is_free
 from gptoss_tui.domain.gpu import Gpu
-from gptoss_tui.domain.host import BoxReport
+from gptoss_tui.domain.host import BoxReport, Disk
 from gptoss_tui.domain.instance import Instance
 from gptoss_tui.domain.plan import (
     Plan,
@@ -19,24 +19,36 @@ from gptoss_tui.domain.plan import (
     recommend,
     reserved_bytes,
 )
+from gptoss_tui.domain.plan.catalogue import card_named
+from gptoss_tui.domain.plan.device import is_guessed, is_unified
 from gptoss_tui.errors import DoesNotFitError, UsageError
 
+_A_LITTLE = 10**9
 
-def plan_gpu(gpu: Gpu) -> PlanGpu:
-    """A box's GPU as the planner takes it. Raises `DoesNotFitError` when its memory is unknown."""
-    if not gpu.memory_total_bytes:
+
+def plan_gpu(gpu: Gpu, host_bytes: int | None = None) -> PlanGpu:
+    """A box's GPU as the planner takes it; one without memory of its own has that of the host.
+
+    Raises `DoesNotFitError` when its memory is unknown, or the whole GPU cannot be had.
+    """
+    if gpu.mig:
+        raise DoesNotFitError(MIG_SENTENCE.format(index=gpu.index, name=gpu.name), MIG_STEP)
+    total = gpu.memory_total_bytes or (host_bytes if is_unified(gpu.name) else None)
+    if not total:
         raise DoesNotFitError(
             f"The driver does not tell how much memory GPU {gpu.index} ({gpu.name}) has.",
             "Give it by hand: gptoss-tui plan --gpu NAME --gpu-memory-mib MIB.",
         )
+    known = gpu.memory_reserved_bytes
+    card = card_named(gpu.name)
     return PlanGpu(
         name=gpu.name,
-        memory_total_bytes=gpu.memory_total_bytes,
-        compute_capability=gpu.compute_capability,
+        memory_total_bytes=total,
+        # Old drivers do not tell the capability either, and the name does.
+        compute_capability=gpu.compute_capability or (card.compute_capability if card else None),
         memory_used_bytes=gpu.memory_used_bytes or 0,
-        memory_reserved_bytes=gpu.memory_reserved_bytes
-        if gpu.memory_reserved_bytes is not None
-        else reserved_bytes(gpu.name, gpu.memory_total_bytes),
+        memory_reserved_bytes=reserved_bytes(gpu.name, total) if known is None else known,
+        reserved_guessed=known is None and is_guessed(gpu.name),
         index=gpu.index,
         uuid=gpu.uuid,
     )
@@ -64,48 +76,106 @@ def choose(
     """GPUs and the plan for them: those of `ids`, else the fewest free ones that fit.
 
     `taken` holds indices or UUIDs that running servers have. `request.gpus` is filled in here.
-    When nothing fits, the plan of the largest number of GPUs says why. Raises `UsageError`,
-    `DoesNotFitError`.
+    When nothing fits, the plan of the largest number of GPUs says why. A GPU in MIG mode is never
+    chosen. Raises `UsageError`, `DoesNotFitError`.
     """
     request = on_disk(request, report)
     if ids:
         gpus = named_gpus(report, ids)
-        return gpus, recommend(_on(request, gpus))
+        return gpus, recommend(_on(request, gpus, report))
     free = tuple(
-        gpu for gpu in report.gpus if gpu_is_free(gpu) and not {str(gpu.index), gpu.uuid} & taken
+        gpu
+        for gpu in report.gpus
+        if gpu_is_free(gpu) and not gpu.mig and not {str(gpu.index), gpu.uuid} & taken
     )
     if not free:
+        raise _nothing_free(report)
+    wanted = request.tensor_parallel_size
+    sizes = tuple(size for size in ((wanted,) if wanted else (1, 2, 4, 8)) if size <= len(free))
+    if not sizes:
         raise DoesNotFitError(
-            "No GPU of the box is free." if report.gpus else "The box has no GPU.",
-            "Stop what runs on them, or name GPUs with --gpu-ids to share one on purpose.",
-        )
-    sizes = (request.tensor_parallel_size,) if request.tensor_parallel_size else (1, 2, 4, 8)
-    best: tuple[tuple[Gpu, ...], Plan] | None = None
-    for size in sizes:
-        if size > len(free):
-            break
-        best = free[:size], recommend(_on(request, free[:size]))
-        if best[1].verdict == "fits":
-            return best
-    if best is None:
-        raise DoesNotFitError(
-            f"{sizes[0]} free GPUs are needed, and the box has {len(free)}.",
+            f"{wanted} free GPUs are needed, and the box has {len(free)}.",
             "Choose a smaller --tensor-parallel-size.",
         )
+    best: tuple[tuple[Gpu, ...], Plan] | None = None
+    for gpus in (some for size in sizes for some in candidates(free, size)):
+        made = recommend(_on(request, gpus, report))
+        if best is None or _better(made, best[1]):
+            best = gpus, made
+        if made.verdict == "fits":
+            break
+    assert best is not None
     return best
 
 
+def candidates(free: tuple[Gpu, ...], size: int) -> Iterator[tuple[Gpu, ...]]:
+    """Sets of `size` GPUs worth a try: of one kind each, in the box's order; then mixed ones.
+
+    Mixed are those with the most memory: the smallest of a set decides for all of it.
+    """
+    kinds: dict[tuple[str, int], list[Gpu]] = {}
+    for gpu in free:
+        kinds.setdefault((gpu.name, gpu.memory_total_bytes or 0), []).append(gpu)
+    alike = [tuple(some[:size]) for some in kinds.values() if len(some) >= size]
+    yield from alike
+    largest = sorted(free, key=lambda gpu: -(gpu.memory_total_bytes or 0))[:size]
+    mixed = tuple(sorted(largest, key=lambda gpu: gpu.index))
+    if len(mixed) == size and len({(gpu.name, gpu.memory_total_bytes) for gpu in mixed}) > 1:
+        yield mixed
+
+
+_RANK = {"fits": 0, "tight": 1, "does_not_fit": 2, "unsupported": 3}
+
+
+def _better(made: Plan, best: Plan) -> bool:
+    """More GPUs at no worse verdict say more of why it does not fit; a tight few beat a tight many."""
+    if _RANK[made.verdict] != _RANK[best.verdict]:
+        return _RANK[made.verdict] < _RANK[best.verdict]
+    return made.verdict == "does_not_fit" and (
+        (made.gpus_used, made.kv_cache.tokens) >= (best.gpus_used, best.kv_cache.tokens)
+    )
+
+
+def _nothing_free(report: BoxReport) -> DoesNotFitError:
+    sliced = [gpu for gpu in report.gpus if gpu.mig]
+    if sliced and len(sliced) == len(report.gpus):
+        first = sliced[0]
+        return DoesNotFitError(MIG_SENTENCE.format(index=first.index, name=first.name), MIG_STEP)
+    return DoesNotFitError(
+        "No GPU of the box is free." if report.gpus else "The box has no GPU.",
+        "Stop what runs on them, or name GPUs with --gpu-ids to share one on purpose.",
+    )
+
+
 def on_disk(request: PlanRequest, report: BoxReport) -> PlanRequest:
-    """The request with what the box's disk holds already, and how much room it has."""
-    name = model_named(request.model).name
+    """The request with what the box's disks hold already, and how much room they have."""
+    model = model_named(request.model)
+    name = model.bf16_name if request.checkpoint == "bf16" else model.name
     engine = ENGINES.get(request.engine)
     image = engine.image(request.engine_version) if engine else None
-    rooms = [disk.free_bytes for disk in report.disks if disk.free_bytes is not None]
+    weights, images = _disk(report, "weights"), _disk(report, "docker")
+    apart = weights is not None and images is not None and not _same(weights, images)
+    room = weights or images
     return msgspec.structs.replace(
         request,
         cached_bytes=sum(cached.bytes for cached in report.cached if cached.model == name),
         image_there=report.docker is not None and image in report.docker.images,
-        disk_free_bytes=min(rooms, default=None),
+        disk_free_bytes=room.free_bytes if room else None,
+        image_disk_free_bytes=images.free_bytes if apart and images else None,
+    )
+
+
+def _disk(report: BoxReport, role: str) -> Disk | None:
+    """The disk of that role, where its room is known."""
+    known = (disk for disk in report.disks if disk.role == role and disk.free_bytes is not None)
+    return next(known, None)
+
+
+def _same(one: Disk, other: Disk) -> bool:
+    """Two looks at one file system: the same size, and (as it fills meanwhile) nearly the same room."""
+    return (
+        one.total_bytes == other.total_bytes
+        and abs((one.free_bytes or 0) - (other.free_bytes or 0)) < _A_LITTLE
     )
 
 
@@ -125,14 +195,16 @@ def spare(
     """The free GPUs of the box that were not chosen."""
     ours = {gpu.index for gpu in chosen}
     return tuple(
-        plan_gpu(gpu)
+        plan_gpu(gpu, report.memory_total_bytes)
         for gpu in report.gpus
         if gpu.index not in ours
         and gpu.memory_total_bytes
+        and not gpu.mig
         and gpu_is_free(gpu)
         and not {str(gpu.index), gpu.uuid} & taken
     )
 
 
-def _on(request: PlanRequest, gpus: tuple[Gpu, ...]) -> PlanRequest:
-    return msgspec.structs.replace(request, gpus=tuple(plan_gpu(gpu) for gpu in gpus))
+def _on(request: PlanRequest, gpus: tuple[Gpu, ...], report: BoxReport) -> PlanRequest:
+    host = report.memory_total_bytes
+    return msgspec.structs.replace(request, gpus=tuple(plan_gpu(gpu, host) for gpu in gpus))

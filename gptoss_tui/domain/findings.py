@@ -17,6 +17,14 @@ CUDA13_DRIVER = 580
 # vLLM's MXFP4 kernels start at compute capability 8.0 (vLLM source, gpt_oss_mxfp4).
 MIN_CAPABILITY = (8, 0)
 
+MIG_SENTENCE = (
+    "GPU {index} ({name}) is in MIG mode: it is had in slices, and no launch can take it."
+)
+MIG_STEP = (
+    "Turn MIG off (sudo nvidia-smi -mig 0), or plan for a slice by its memory: "
+    "gptoss-tui plan --gpu NAME --gpu-memory-mib MIB."
+)
+
 
 def gpu_is_free(gpu: Gpu) -> bool:
     """Whether nobody else has memory on this GPU (an unknown use counts as free)."""
@@ -79,6 +87,9 @@ def _gpus(probe: Probe) -> Iterator[Finding]:
                 f"{gpu.compute_capability}; vLLM's MXFP4 needs 8.0 or newer.",
                 do="Use another GPU (Ampere or newer), or Ollama on this one.",
             )
+        if gpu.mig:
+            what = MIG_SENTENCE.format(index=gpu.index, name=gpu.name)
+            yield Finding(code="gpu_mig", level="warning", what=what, do=MIG_STEP)
         if not gpu_is_free(gpu):
             yield _busy(gpu)
 

@@ -12,6 +12,7 @@ from gptoss_tui.domain.host import BoxReport
 from gptoss_tui.domain.instance import Instance
 from gptoss_tui.domain.launch import LaunchSpec
 from gptoss_tui.domain.plan import Plan, prediction
+from gptoss_tui.domain.plan.disk import checkpoint_bytes
 from gptoss_tui.errors import ConflictError, UsageError
 
 # Docker's own rule for container names.
@@ -63,6 +64,7 @@ def build_spec(
         bind=bind,
         arguments=plan.command[1:],
         cache_dir=report.cache_dir,
+        weights_bytes=checkpoint_bytes(plan.request),
         has_token=has_token,
         needs_api_key=needs_api_key,
         created_by=created_by,

@@ -58,7 +58,7 @@ def shares(
     )
     budget = card_gib * float(options.get("--gpu-memory-utilization", 0.92))
     weights = weights_gib(model, parallel, load.backend, release)
-    activation = memory.activation_gib(load)[0] * _MEASURED
+    activation = memory.activation_gib(load) * _MEASURED
     graphs = memory.counted_graphs_gib(load)
     left = budget - weights - activation - memory.non_torch_gib(load) - graphs
     pool = KvSettings(

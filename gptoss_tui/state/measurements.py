@@ -1,6 +1,7 @@
 """What boxes have shown of the planner's estimates: GiB of KV cache more or less than planned.
 
-One number for each box and key (model, engine, version, cards, batch); the newest one counts.
+One number for each box and key (`domain/plan/predict.py`: the release, the cards, and the flags that
+memory depends on); the newest one counts.
 """
 
 from __future__ import annotations

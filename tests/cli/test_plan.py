@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gptoss_tui.cli.parser import byte_count
 from tests.cli.conftest import Cli
 
 
@@ -92,6 +93,95 @@ def test_what_stands_beside_a_plan(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize(
+    ("card", "flags"),
+    [
+        (("--gpu", "NVIDIA L40S"), ()),
+        (("--gpu", "NVIDIA L40S"), ("--users", "4")),
+        (("--gpu", "NVIDIA L40S"), ("--users", "3000", "--context", "256")),
+        (("--gpu", "NVIDIA L40S"), ("--kv-cache-memory-bytes", "5G", "--block-size", "64")),
+        (("--gpu", "NVIDIA H200", "--gpus", "8"), ("--gpu-memory-utilization", "0.8123456789")),
+        (("--gpu", "NVIDIA H200", "--gpus", "2"), ("--enforce-eager", "--no-async-scheduling")),
+        (("--gpu", "NVIDIA H200"), ("--kv-cache-dtype", "fp8", "--max-num-batched-tokens", "512")),
+        (
+            ("--gpu", "NVIDIA H200"),
+            ("--disable-hybrid-kv-cache-manager", "--max-model-len", "auto"),
+        ),
+        (("--gpu", "NVIDIA H200", "--engine-version", "0.10.1"), ("--model", "120b")),
+    ],
+)
+def test_the_flags_of_a_plan_give_the_same_plan(
+    cli: Cli, card: tuple[str, ...], flags: tuple[str, ...]
+) -> None:
+    first = cli("plan", *card, *flags, "--json").document
+    model, *command = first["command"]
+    again = cli("plan", *card, "--model", model, *command, "--json").document
+    same = ["memory_gib", "kv_cache", "command", "band_gib", "basis"]
+    if first["request"]["users"] is None:  # the flags do not say how many users there are
+        same.append("verdict")
+    assert {name: again[name] for name in same} == {name: first[name] for name in same}
+
+
+def test_the_longest_context_can_be_asked_for(cli: Cli) -> None:
+    words = ("--gpu", "NVIDIA L4", "--gpu-memory-utilization", "0.75", "--max-num-seqs", "8")
+    for auto in (("--max-model-len", "auto"), ("--context", "-1")):
+        made = cli("plan", *words, *auto, "--json").document
+        assert 1024 < made["request"]["max_model_len"] < 131_072
+        assert made["kv_cache"]["max_concurrency"] >= 1
+
+
+def test_a_short_name_has_the_capability_that_all_of_its_cards_have(cli: Cli) -> None:
+    short = cli("plan", "--gpu", "H100", "--gpu-memory-mib", "81559", "--json").document
+    whole = cli("plan", "--gpu", "NVIDIA H100 80GB HBM3", "--json").document
+    assert short["request"]["gpus"][0]["compute_capability"] == "9.0"
+    assert short["memory_gib"]["weights"] == whole["memory_gib"]["weights"]
+    odd = cli("plan", "--gpu", "NVIDIA Tomorrow", "--gpu-memory-mib", "81559", "--json").document
+    assert any("Ampere" in warning for warning in odd["warnings"])
+
+
+def test_a_mig_slice_is_planned_by_its_memory(cli: Cli) -> None:
+    slice_ = ("--gpu", "NVIDIA H100 80GB HBM3 MIG 3g.40gb")
+    made = cli("plan", *slice_, "--gpu-memory-mib", "40448", "--json").document
+    assert (made["verdict"], made["request"]["gpus"][0]["compute_capability"]) == ("fits", "9.0")
+    assert cli("plan", *slice_).code == 2
+
+
+def test_a_search_keeps_to_what_was_given(cli: Cli) -> None:
+    words = ("--users", "40", "--context", "32k", "--tensor-parallel-size", "2", "--gpus", "2")
+    found = cli("plan", *words, "--json").document
+    assert {made["tensor_parallel_size"] for made in found["arrangements"]} == {2}
+    assert {made["gpus"] for made in found["arrangements"]} == {2}
+    assert found["reason"].endswith(".")
+    assert (found["warnings"], found["alternatives"]) == ([], [])
+    half, full = (
+        cli("plan", *words, "--busy", busy, "--json").document["arrangements"][0]
+        for busy in ("0.5", "1")
+    )
+    assert half["usd_per_m_output_tokens"] == pytest.approx(2 * full["usd_per_m_output_tokens"])
+
+
+def test_a_search_that_finds_nothing_says_so(cli: Cli) -> None:
+    result = cli("plan", "--users", "100000", "--context", "128k", "--model", "120b")
+    assert result.code == 5
+    assert "at most 8 GPUs" in result.out
+
+
+def test_a_search_for_ollama_names_no_tensor_parallelism(cli: Cli) -> None:
+    result = cli("plan", "--users", "4", "--context", "8192", "--engine", "ollama")
+    assert result.code == 0
+    assert "TP" not in result.out
+
+
+def test_what_it_costs_in_every_way(cli: Cli) -> None:
+    words = ("--gpu", "NVIDIA H100 80GB HBM3", "--model", "120b", "--users", "8")
+    result = cli("plan", *words, "--hosted-usd-per-m", "0.15,0.60")
+    assert "spot 0.80 an hour" in result.out
+    assert "the guide's own sum: 0.60 per million" in result.out
+    assert "only working seconds" in result.out
+    assert result.out.count("cheaper than") == result.out.count("cheaper than your offer") == 1
+    assert "11.4 GB of image" in result.out
+
+
+@pytest.mark.parametrize(
     "words",
     [
         ("--gpu", "NVIDIA L40S", "--context", "0"),
@@ -102,6 +192,33 @@ def test_what_stands_beside_a_plan(cli: Cli) -> None:
         ("--gpu", "NVIDIA L40S", "--checkpoint", "gguf"),
         ("--gpu", "NVIDIA L40S", "--busy", "1.5"),
         ("--gpu", "NVIDIA L40S", "--engine", "tgi"),
+        ("--gpu", "NVIDIA L40S", "--gpus", "100000000"),
+        ("--gpu", "NVIDIA L40S", "--gpus", "0"),
+        ("--gpu", "NVIDIA L40S", "--usd-per-hour", "nan"),
+        ("--gpu", "NVIDIA L40S", "--usd-per-hour", "inf"),
+        ("--gpu", "NVIDIA L40S", "--busy", "nan"),
+        ("--gpu", "NVIDIA L40S", "--tokens-per-month", "-5"),
+        ("--gpu", "NVIDIA L40S", "--tokens-per-month", "0"),
+        ("--gpu", "NVIDIA L40S", "--tokens-per-month", "nan"),
+        ("--gpu", "NVIDIA L40S", "--hosted-usd-per-m", "cheap"),
+        ("--gpu", "NVIDIA L40S", "--hosted-usd-per-m", "0.1,nan"),
+        ("--gpu", "NVIDIA L40S", "--compute-capability", "banana"),
+        ("--gpu", "NVIDIA L40S", "--compute-capability", "90"),
+        ("--gpu", "NVIDIA L40S", "--dtype", "nonsense"),
+        ("--gpu", "NVIDIA L40S", "--block-size", "1"),
+        ("--gpu", "NVIDIA L40S", "--gpu-memory-mib", "99999999999999"),
+        ("--gpu", "NVIDIA L40S", "--max-num-seqs", "999999999"),
+        ("--gpu", "NVIDIA L40S", "--gpu-ids", "0"),
+        ("--gpu", "NVIDIA L40S", "--engine-version", "0.32.0x"),
+        ("--gpu", "NVIDIA L40S", "--engine-version", "0.10.1junk"),
+        ("--gpu", "NVIDIA L40S", "--engine", "ollama", "--engine-version", "newest"),
+        ("--gpu", "NVIDIA L40S", "--installed-by", "conda"),
+        ("--gpu", "H100"),
+        ("--users", "4", "--gpu-memory-mib", "81559"),
+        ("--users", "4", "--usd-per-hour", "2"),
+        ("--users", "4", "--gpu-ids", "0"),
+        ("--users", "4", "--tensor-parallel-size", "3"),
+        ("sim-1", "--gpus", "2"),
         (),
     ],
 )
@@ -110,3 +227,23 @@ def test_nonsense_is_one_sentence_and_two(cli: Cli, words: tuple[str, ...]) -> N
     assert result.code == 2
     assert result.document["error"]["code"] == "plan_input"
     assert result.document["error"]["message"].endswith(".")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--context", "abc"), ("--context", ""), ("--kv-cache-memory-bytes", "5Q"),
+        ("--kv-cache-memory-bytes", ""), ("--users", "many"), ("--gpus", "two"),
+    ],
+)  # fmt: skip
+def test_words_that_are_no_numbers_are_one_sentence_too(cli: Cli, words: tuple[str, ...]) -> None:
+    result = cli("plan", "--gpu", "NVIDIA L40S", *words, "--json")
+    assert result.code == 2
+    assert result.document["error"]["message"].endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("5G", 5 * 2**30), ("5g", 5 * 10**9), ("512M", 2**29), ("7", 7)]
+)
+def test_bytes_are_read_as_vllm_reads_them(text: str, number: int) -> None:
+    assert byte_count(text) == number

@@ -62,16 +62,25 @@ def _ours(row: dict[str, Any]) -> dict[str, Any]:
         hybrid=row["hybrid"],
     )
     made = kv_plan(settings, row["memory"])
+    longest = longest_context(settings, row["memory"])
     found: dict[str, Any] = {
         "needed": round(made.needed_gib_for_one_request * GIB),
         "block_bytes": made.block_bytes,
-        "longest": longest_context(settings, row["memory"]),
+        "longest": longest,
     }
-    assert null_blocks(settings) == 1
-    if "blocks" in row:
-        found |= {
+    kept = null_blocks(settings)
+    assert kept == 1
+    starts = (made.blocks - kept) * made.block_bytes >= found["needed"]
+    assert starts == ("blocks" in row)
+    if starts:
+        return found | {
             "blocks": made.blocks,
             "tokens": made.tokens,
             "concurrency": made.max_concurrency,
         }
-    return found
+    available = row["memory"] - kept * made.block_bytes
+    return found | {
+        "printed_needed": str(round(made.needed_gib_for_one_request, 2)),
+        "printed_available": str(round(available / GIB, 2)),
+        "printed_longest": str(longest),
+    }

@@ -1,7 +1,8 @@
 """Run by the lab's own Python: vLLM's KV cache functions over a grid of flags, one JSON row a line.
 
 vllm_kv_grid.py FOLDER writes the published shapes of both models there, as config.json, and asks
-vLLM itself: blocks, tokens, concurrency, the bytes that one request needs, the longest context.
+vLLM itself: blocks, tokens, concurrency, the bytes that one request needs, the longest context; and
+where it would not start, the figures that its own error prints.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -74,15 +76,30 @@ def row(config: Any, specs: dict[str, Any], memory: int) -> dict[str, Any]:
     from vllm.v1.core import kv_cache_utils as own
 
     groups = own.get_kv_cache_groups(config, dict(specs))
-    needed = own._max_memory_usage_bytes_from_groups(config, groups)
     null = own._pool_bytes_per_block(config, groups)
-    longest = own._estimate_max_model_len_from_groups(config, groups, memory - null)
-    found: dict[str, Any] = {"needed": needed + null, "block_bytes": null, "longest": longest}
-    if needed + null <= memory:
+    found: dict[str, Any] = {
+        "needed": own._max_memory_usage_bytes_from_groups(config, groups),
+        "block_bytes": null,
+        "longest": own._estimate_max_model_len_from_groups(config, groups, memory - null),
+    }
+    try:
         [made] = own.get_kv_cache_configs(config, [dict(specs)], [memory])
-        tokens, concurrency = own.get_kv_cache_capacity(config, made)
-        found |= {"blocks": made.num_blocks, "tokens": tokens, "concurrency": concurrency}
-    return found
+    except ValueError as refusal:
+        return found | printed(str(refusal))
+    tokens, concurrency = own.get_kv_cache_capacity(config, made)
+    return found | {"blocks": made.num_blocks, "tokens": tokens, "concurrency": concurrency}
+
+
+def printed(refusal: str) -> dict[str, str]:
+    """The GiB and the context of "To serve at least one request ...", as they stand there."""
+    gib = re.findall(r"\(+([\d.]+) GiB", refusal)
+    longest = re.search(r"maximum model length is (\d+)", refusal)
+    assert len(gib) == 2, refusal
+    return {
+        "printed_needed": gib[0],
+        "printed_available": gib[1],
+        "printed_longest": longest[1] if longest else "0",
+    }
 
 
 def main(folder: Path) -> None:

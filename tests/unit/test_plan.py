@@ -106,7 +106,16 @@ def test_what_does_not_fit_says_why(changes: dict[str, Any], word: str) -> None:
         {"gpu_memory_utilization": 1.01}, {"gpu_memory_utilization": float("nan")}, {"users": 0},
         {"kv_cache_memory_bytes": 0}, {"kv_cache_dtype": "int4"}, {"tensor_parallel_size": 3},
         {"tensor_parallel_size": 2}, {"gpus": (plan_gpu(0),)},
-        {"gpus": (plan_gpu(memory_used_bytes=-1),)},
+        {"gpus": (plan_gpu(memory_used_bytes=-1),)}, {"gpus": (plan_gpu(),) * 17},
+        {"gpus": (plan_gpu(2**24),)}, {"block_size": 1}, {"block_size": 24}, {"dtype": "nonsense"},
+        {"max_num_seqs": 999_999_999}, {"max_num_batched_tokens": 10**12}, {"users": 10**9},
+        {"kv_cache_memory_bytes": 10**18}, {"max_model_len": -2}, {"installed_by": "conda"},
+        {"engine_version": "0.32.0x"}, {"engine_version": "0.10.1junk"}, {"engine_version": ""},
+        {"kv_cache_dtype": "q8_0"}, {"engine": "ollama", "engine_version": "0.13.3",
+                                     "kv_cache_dtype": "fp8"},
+        {"engine": "sglang", "engine_version": "newest"},
+        {"engine": "ollama", "engine_version": "newest"},
+        {"engine": "sglang", "engine_version": "0.5.23", "max_model_len": -1},
     ],
 )  # fmt: skip
 def test_nonsense_is_refused_in_words(changes: dict[str, Any]) -> None:
@@ -255,7 +264,8 @@ def test_a_recommendation_finds_room_for_120b_on_one_h100() -> None:
 @pytest.mark.parametrize(
     ("text", "version"),
     [("0.32.0", (0, 32, 0)), ("v0.25.1", (0, 25, 1)), ("0.25", (0, 25, 0)),
-     ("0.26.1rc1.dev156", (0, 26, 1)), ("0.20.0-cu129", (0, 20, 0))],
+     ("0.26.1rc1.dev156", (0, 26, 1)), ("0.20.0-cu129", (0, 20, 0)),
+     ("0.10.1+gptoss", (0, 10, 1)), ("0.27.1-cu129-ubuntu2404", (0, 27, 1))],
 )  # fmt: skip
 def test_versions(text: str, version: tuple[int, int, int]) -> None:
     assert parse(text) == version
@@ -294,3 +304,18 @@ def test_the_catalogue_holds_cards_that_make_sense() -> None:
     h100 = card_named("NVIDIA H100 80GB HBM3")
     assert h100 is not None
     assert h100.mib == H100_MIB
+
+
+@given(REQUESTS)
+def test_more_gpus_never_hold_fewer_tokens(made_for: PlanRequest) -> None:
+    """All flags explicit, for the defaults jump; memory in use would hide what is compared."""
+    card = msgspec.structs.replace(made_for.gpus[0], memory_used_bytes=0)
+    fixed = msgspec.structs.replace(made_for, gpus=(card,), tensor_parallel_size=1, users=None)
+    fixed = plan(fixed).request
+    tokens = [
+        plan(
+            msgspec.structs.replace(fixed, gpus=(card,) * size, tensor_parallel_size=size)
+        ).kv_cache.tokens
+        for size in (1, 2, 4, 8)
+    ]
+    assert tokens == sorted(tokens)

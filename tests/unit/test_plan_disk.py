@@ -45,6 +45,65 @@ def test_too_little_room_is_said(free: int, cached: int, words: str) -> None:
     assert words in " ".join(said)
 
 
+@pytest.mark.parametrize(
+    ("changes", "bytes_"),
+    [
+        ({}, 11_440_000_000),
+        ({"image_there": True}, 0),
+        ({"engine": "ollama", "engine_version": "0.13.3"}, None),
+    ],
+)
+def test_the_image_comes_over_the_wire_too(changes: dict[str, Any], bytes_: int | None) -> None:
+    assert plan(request(max_model_len=8192, **changes)).image_download_bytes == bytes_
+
+
+@pytest.mark.parametrize(
+    ("weights", "images", "words"),
+    [(20 * GB, 30 * GB, ""), (20 * GB, 20 * GB, "images"), (10 * GB, 90 * GB, "needs 14 GB")],
+)
+def test_images_on_a_disk_of_their_own(weights: int, images: int, words: str) -> None:
+    made = plan(request(cached_bytes=0, disk_free_bytes=weights, image_disk_free_bytes=images))
+    said = " ".join(warning for warning in made.warnings if "needs" in warning)
+    assert bool(said) == bool(words)
+    assert words in said
+
+
+@pytest.mark.parametrize(
+    ("docker", "weights", "expected"),
+    [
+        ((9, 100), (8, 100), (8, None)),
+        ((9, 100), (8, 200), (8, 9)),
+        ((9, 100), None, (9, None)),
+        (None, (8, 100), (8, None)),
+        (None, None, (None, None)),
+    ],
+)
+def test_one_disk_or_two(
+    docker: tuple[int, int] | None,
+    weights: tuple[int, int] | None,
+    expected: tuple[int | None, int | None],
+) -> None:
+    """(free, total) GB of each; the same size and nearly the same room are one file system."""
+    disks = tuple(
+        Disk(role=role, path="/", free_bytes=found[0] * GB // 10, total_bytes=found[1] * GB)
+        for role, found in (("docker", docker), ("weights", weights))
+        if found
+    )
+    filled = on_disk(request(), report(disks=disks))
+    free = (filled.disk_free_bytes, filled.image_disk_free_bytes)
+    assert free == tuple(None if each is None else each * GB // 10 for each in expected)
+
+
+def test_a_bf16_checkpoint_is_looked_for_by_its_own_name() -> None:
+    there = report(
+        cached=(
+            CachedModel(model="openai/gpt-oss-20b", bytes=WHOLE),
+            CachedModel(model="unsloth/gpt-oss-20b-BF16", bytes=5),
+        )
+    )
+    assert on_disk(request(checkpoint="bf16"), there).cached_bytes == 5
+
+
 def test_the_guides_rule_of_twice_the_size_is_a_check() -> None:
     made = plan(request("120b", disk_free_bytes=110 * GB, image_there=True))
     assert any("twice the model" in warning for warning in made.warnings)

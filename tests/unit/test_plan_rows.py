@@ -7,13 +7,12 @@ arithmetic. Where a log prints rounded GiB, the figure may differ in its last di
 from __future__ import annotations
 
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from gptoss_tui.domain.gpu import GIB
 from gptoss_tui.domain.plan import MODELS, Plan, plan
-from gptoss_tui.domain.plan.kv import KvSettings, block_bytes, blocks_per_request, kv_plan
 from gptoss_tui.domain.plan.versions import parse
 from gptoss_tui.domain.plan.weights import moe_backend, weights_gib
 from tests.unit.make import plan_gpu, request
@@ -24,81 +23,6 @@ H100_GIB = 79.19
 def _h100(count: int = 1) -> dict[str, Any]:
     card = plan_gpu(memory_total_bytes=round(H100_GIB * GIB))
     return {"gpus": (card,) * count}
-
-
-# available GiB, TP, context, batch, version, logged concurrency (None: not logged), logged tokens
-KV_ROWS = [
-    (58.47, 1, 8192, 8192, "0.19.0", 155.75, 1_277_184),
-    (63.28, 2, 8192, 8192, "0.19.0", 337.17, None),
-    (59.32, 2, 8192, 8192, "0.19.0", 316.07, 2_591_776),
-    (66.57, 4, 8192, 8192, "0.19.0", 709.4, 5_817_056),
-]
-
-
-@pytest.mark.parametrize("row", KV_ROWS, ids=lambda row: f"{row[0]}GiB-tp{row[1]}")
-def test_logged_concurrency(
-    row: tuple[float, int, int, int, str, float, int | None],
-) -> None:
-    gib, tensor_parallel, context, batch, version, concurrency, tokens = row
-    settings = KvSettings(
-        model=MODELS["20b"],
-        context=context,
-        batched_tokens=batch,
-        tensor_parallel=tensor_parallel,
-        version=parse(version),
-    )
-    made = kv_plan(settings, round(gib * GIB))
-    assert made.max_concurrency == pytest.approx(concurrency, rel=3e-4)
-    if tokens is not None:
-        assert made.tokens == pytest.approx(tokens, rel=3e-4)
-
-
-# model, batch, GiB that one request of 131,072 tokens needs (async scheduling; sync)
-ONE_REQUEST = [
-    ("20b", 2048, 3.10, 3.05),
-    ("20b", 8192, 3.38, 3.19),
-    ("20b", 16384, 3.75, 3.38),
-    ("120b", 2048, 4.65, 4.58),
-    ("120b", 8192, 5.07, 4.79),
-    ("120b", 16384, 5.63, 5.07),
-]
-
-
-@pytest.mark.parametrize(("model", "batch", "overlapping", "plain"), ONE_REQUEST)
-def test_kv_of_one_request(model: str, batch: int, overlapping: float, plain: float) -> None:
-    new = plan(request(model, max_num_batched_tokens=batch, engine_version="0.32.0"))
-    assert new.kv_cache.needed_gib_for_one_request == pytest.approx(overlapping, abs=0.006)
-    old = plan(request(model, max_num_batched_tokens=batch, engine_version="0.25.0"))
-    # These rows count the null block that 0.29 introduced.
-    null_block = old.kv_cache.block_bytes / GIB
-    assert old.kv_cache.needed_gib_for_one_request + null_block == pytest.approx(plain, abs=0.006)
-
-
-@pytest.mark.parametrize(
-    ("model", "batch", "gib"),
-    [
-        ("20b", 2048, 0.85), ("20b", 8192, 1.13), ("20b", 16384, 1.50),
-        ("120b", 2048, 1.27), ("120b", 8192, 1.69), ("120b", 16384, 2.25),
-    ],
-)  # fmt: skip
-def test_kv_of_one_request_of_32k(model: str, batch: int, gib: float) -> None:
-    made = plan(request(model, max_num_batched_tokens=batch, max_model_len=32768))
-    assert made.kv_cache.needed_gib_for_one_request == pytest.approx(gib, abs=0.006)
-
-
-def test_fp8_halves_it() -> None:
-    made = plan(request(max_num_batched_tokens=2048, kv_cache_dtype="fp8"))
-    assert made.kv_cache.needed_gib_for_one_request == pytest.approx(1.55, abs=0.006)
-
-
-@pytest.mark.parametrize(("batch", "gib"), [(1024, 4.54), (8192, 4.79)])
-def test_the_errors_of_120b_on_one_h100_say_the_same(batch: int, gib: float) -> None:
-    """vllm#27508 and others: "4.54 / 4.79 GiB KV cache is needed"."""
-    settings = KvSettings(
-        model=MODELS["120b"], context=131_072, batched_tokens=batch, version=parse("0.11.0")
-    )
-    needed = blocks_per_request(settings) * block_bytes(settings)
-    assert needed / GIB == pytest.approx(gib, abs=0.006)
 
 
 @pytest.mark.parametrize(
@@ -150,103 +74,161 @@ def test_the_older_trtllm_pads_more() -> None:
 
 
 H100, A100, GB10 = "NVIDIA H100 80GB HBM3", "NVIDIA A100-SXM4-80GB", "NVIDIA GB10"
-B60 = "Intel Arc Pro B60"
-# id, model, card, capability, GiB that CUDA sees, version, TP, utilization, context, seqs, batch,
-# eager, logged KV GiB, how far off the plan may be, verdicts that were right.
-# Three rows are known to be off: 2 was a pip install with Marlin, 9 is of an unknown version, and
-# on 13 another process held 2.9 GiB; the GB10's memory is the host's too.
-STARTS = [
-    (0, "20b", H100, "9.0", 79.19, "0.19.0", 1, 0.95, 8192, 1024, 8192, False, 58.47, 0.1, "tight"),
-    (1, "20b", H100, "9.0", 79.19, "0.19.0", 2, 0.95, 8192, 1024, 8192, False, 63.28, 0.1, "tight"),
-    (2, "120b", H100, "9.0", 79.19, "0.11.0", 1, 0.95, 131072, 1024, 1024, False, 1.71, 1.8, "no"),
-    (3, "20b", H100, "9.0", 79.19, "0.19.0", 2, 0.90, 8192, 1024, 8192, False, 59.32, 0.1, "fits"),
-    (4, "20b", H100, "9.0", 79.19, "0.19.0", 4, 0.95, 8192, 1024, 8192, False, 66.57, 0.1, "tight"),
-    (
-        5,
-        "20b",
-        H100,
-        "9.0",
-        79.18,
-        "0.11.0",
-        1,
-        0.90,
-        16000,
-        1024,
-        8192,
-        False,
-        50.28,
-        0.15,
-        "fits",
-    ),
-    (6, "120b", H100, "9.0", 79.19, "0.10.1", 1, 0.90, 131072, 1024, 8192, False, -2.14, 0.1, "no"),
-    (7, "120b", H100, "9.0", 79.18, "0.11.0", 1, 0.95, 16000, 1024, 8192, False, 3.33, 0.1, "fits"),
-    (8, "120b", H100, "9.0", 79.19, "0.11.2", 1, 0.96, 98304, 6, 2048, False, 8.99, 0.1, "fits"),
-    (9, "120b", H100, "9.0", 79.19, "0.11.0", 1, 0.90, 131072, 1024, 8192, False, 4.06, 4.7, "no"),
-    (10, "20b", B60, None, 22.71, "0.28.0", 1, 0.80, 131072, 256, 2048, True, 3.12, 0.1, "tight"),
-    (11, "20b", B60, None, 22.71, "0.28.0", 1, 0.80, 131072, 256, 2048, False, 2.89, 0.2, "tight"),
-    (12, "20b", B60, None, 22.71, "0.29.0", 1, 0.80, 131072, 256, 2048, True, 4.00, 0.1, "tight"),
-    (13, "120b", H100, "9.0", 79.19, "0.25.1", 1, 0.95, 131072, 8, 1024, False, 10.52, 2.6, "fits"),
-    (
-        14,
-        "20b",
-        A100,
-        "8.0",
-        79.20,
-        "0.19.0",
-        1,
-        0.65,
-        131072,
-        256,
-        2048,
-        False,
-        36.56,
-        0.1,
-        "fits",
-    ),
-    (15, "20b", GB10, "12.1", 119.7, "0.13.0", 1, 0.25, 8192, 256, 2048, False, 12.94, 1.2, "fits"),
-]
+H200, B60 = "NVIDIA H200", "Intel Arc Pro B60"
+CAPABILITIES = {H100: "9.0", H200: "9.0", A100: "8.0", GB10: "12.1", B60: None}
 
 
-@pytest.mark.parametrize("row", STARTS, ids=lambda row: f"start{row[0]}")
-def test_logged_starts(row: tuple[Any, ...]) -> None:
-    made, logged, off, verdict = _start(row)
-    assert made.memory_gib.kv_cache == pytest.approx(logged, abs=off)
-    assert made.verdict == {"no": "does_not_fit"}.get(verdict, verdict)
+class Start(NamedTuple):
+    """A start-up log: GiB that CUDA sees of the card, the flags, the KV cache it printed.
+
+    `logged` None: it never came to that. `off` is how far the plan may be off here, in GiB; `right`
+    the verdict that was right. `by` "pip" logged the native sampler of an install without FlashInfer.
+    """
+
+    model: str
+    card: str
+    gib: float
+    version: str
+    parallel: int
+    share: float
+    context: int
+    seqs: int
+    batch: int
+    logged: float | None
+    off: float
+    right: str
+    by: str = "image"
+    eager: bool = False
 
 
-def test_the_median_start_is_predicted_within_two_percent_of_the_card() -> None:
+# What is known to be off, and why:
+#   pip120 (Triton): triton_kernels had been installed by hand, so it weighs 1.6 GiB less than Marlin;
+#   unknown: vLLM's version is not known, 0.11.0 is supposed, of which the image has FlashInfer;
+#   held: 2.9 GiB were held by another process, which explains 2.5 GiB less only if it grew while
+#     vLLM profiled; no log of a quiet card from 0.20 on was found;
+#   gb10: its memory is the host's, and other programs take of it.
+STARTS = {
+    "oom": Start("20b", H100, 79.19, "0.19.0", 1, 0.95, 8192, 1024, 8192, 58.47, 0.1, "tight"),
+    "oom2": Start("20b", H100, 79.19, "0.19.0", 2, 0.95, 8192, 1024, 8192, 63.28, 0.1, "tight"),
+    "tp2": Start("20b", H100, 79.19, "0.19.0", 2, 0.90, 8192, 1024, 8192, 59.32, 0.1, "fits"),
+    "tp4": Start("20b", H100, 79.19, "0.19.0", 4, 0.95, 8192, 1024, 8192, 66.57, 0.1, "tight"),
+    "pip-marlin": Start("120b", H100, 79.19, "0.11.0", 1, 0.95, 131072, 1024, 1024, 1.71, 0.1,
+                        "does_not_fit", "pip"),
+    "pip20": Start("20b", H100, 79.18, "0.11.0", 1, 0.90, 16000, 1024, 8192, 50.28, 0.4, "fits",
+                   "pip"),
+    "pip-0.10.1": Start("120b", H100, 79.19, "0.10.1", 1, 0.90, 131072, 1024, 8192, -2.14, 0.1,
+                        "does_not_fit", "pip"),
+    "pip120": Start("120b", H100, 79.18, "0.11.0", 1, 0.95, 16000, 1024, 8192, 3.33, 1.6, "tight",
+                    "pip"),
+    "unknown": Start("120b", H100, 79.19, "0.11.0", 1, 0.90, 131072, 1024, 8192, 4.06, 0.2,
+                     "does_not_fit"),
+    "0.11.2": Start("120b", H100, 79.19, "0.11.2", 1, 0.96, 98304, 6, 2048, 8.99, 0.1, "fits"),
+    "held": Start("120b", H100, 79.19, "0.25.1", 1, 0.95, 131072, 8, 1024, 10.52, 2.6, "fits"),
+    "a100": Start("20b", A100, 79.20, "0.19.0", 1, 0.65, 131072, 256, 2048, 36.56, 0.1, "fits"),
+    "tp8": Start("120b", H200, 139.80, "0.22.1", 8, 0.92, 131072, 256, 8192, 117.80, 0.1, "fits"),
+    "gb10": Start("20b", GB10, 119.7, "0.13.0", 1, 0.25, 8192, 256, 2048, 12.94, 1.2, "fits"),
+    # A nightly build that died for want of the host's memory while it repacked the weights.
+    "gb10-120b": Start("120b", GB10, 119.7, "0.25.0", 1, 0.60, 32768, 256, 2048, None, 0, "tight",
+                       eager=True),
+    "b60": Start("20b", B60, 22.71, "0.28.0", 1, 0.80, 131072, 256, 2048, 3.12, 0.1, "tight",
+                 eager=True),
+    "b60-graphs": Start("20b", B60, 22.71, "0.28.0", 1, 0.80, 131072, 256, 2048, 2.89, 0.2, "tight"),
+    "b60-0.29": Start("20b", B60, 22.71, "0.29.0", 1, 0.80, 131072, 256, 2048, 4.00, 0.1, "fits",
+                      eager=True),
+}  # fmt: skip
+LOGGED = {name: row for name, row in STARTS.items() if row.logged is not None}
+# The one whose difference is larger than its band: nobody knows why (see above).
+OUTSIDE_THEIR_BAND = {"held"}
+
+
+@pytest.mark.parametrize("name", STARTS)
+def test_logged_starts(name: str) -> None:
+    row, made = STARTS[name], _start(STARTS[name])
+    if row.logged is not None:
+        assert made.memory_gib.kv_cache == pytest.approx(row.logged, abs=row.off)
+    assert made.verdict == row.right
+
+
+def test_starts_lie_within_the_band_that_is_claimed() -> None:
+    outside = {
+        name
+        for name, row in LOGGED.items()
+        if abs(_start(row).memory_gib.kv_cache - (row.logged or 0)) > _start(row).band_gib
+    }
+    assert outside == OUTSIDE_THEIR_BAND
+
+
+def test_starts_are_predicted_within_five_percent_of_the_card_and_half_within_one() -> None:
     shares = []
-    for row in STARTS:
-        made, logged, _, _ = _start(row)
-        shares.append(abs(made.memory_gib.kv_cache - logged) / made.memory_gib.device_total)
-    assert median(shares) < 0.02
-    assert sorted(shares)[-2] < 0.05  # all but the one of an unknown version
+    for row in LOGGED.values():
+        parts = _start(row).memory_gib
+        shares.append(abs(parts.kv_cache - (row.logged or 0)) / parts.device_total)
+    assert median(shares) < 0.01
+    assert max(shares) < 0.05
 
 
-def _start(row: tuple[Any, ...]) -> tuple[Plan, float, float, str]:
-    _, model, name, cap, gib, version, parallel, share, context, seqs, batch, eager, *rest = row
-    card = plan_gpu(name=name, capability=cap, memory_total_bytes=round(gib * GIB))
-    made = plan(
+@pytest.mark.parametrize("name", STARTS)
+def test_what_is_called_measured_has_a_log_within_half_a_gib(name: str) -> None:
+    row, made = STARTS[name], _start(STARTS[name])
+    if made.basis["activation"] == "measured":
+        assert row.logged is not None
+        assert made.memory_gib.kv_cache == pytest.approx(row.logged, abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "band"),
+    [
+        ({"engine_version": "0.19.0", "max_num_seqs": 1024, "max_num_batched_tokens": 8192}, 0.5),
+        # Few sequences: the forward pass is the peak, of which no log of Triton's kernels tells.
+        ({"engine_version": "0.19.0", "max_num_seqs": 8, "max_num_batched_tokens": 8192}, 1.5),
+        ({"engine_version": "0.19.0", "max_num_seqs": 1024, "max_num_batched_tokens": 16384}, 1.5),
+        ({"engine_version": "0.14.0"}, 1.5),
+        ({"engine_version": "0.25.1"}, 2.0),
+        ({"count": 8, "engine_version": "0.19.0"}, 2.0),
+        ({"gpus": (plan_gpu(183_359, "10.0", name="NVIDIA B200"),), "engine_version": "0.25.1"}, 1.5),
+        ({"gpus": (plan_gpu(capability=None, name="x"),), "engine_version": "0.19.0"}, 2.0),
+        ({"installed_by": "pip", "engine_version": "0.11.0"}, 2.0),
+    ],
+)  # fmt: skip
+def test_only_what_was_logged_is_called_measured(changes: dict[str, Any], band: float) -> None:
+    made = plan(request(**changes))
+    assert made.band_gib == band
+    assert (made.basis["activation"] == "measured") is (band == 0.5)
+    assert (made.basis["non_torch"] == "measured") is (band == 0.5)
+
+
+def test_trt_llm_was_never_weighed() -> None:
+    made = plan(request(gpus=(plan_gpu(183_359, "10.0", name="NVIDIA B200"),)))
+    assert made.basis["weights"] == "estimated"
+    assert plan(request()).basis["weights"] == "measured"
+
+
+def _start(row: Start) -> Plan:
+    card = plan_gpu(
+        name=row.card,
+        capability=CAPABILITIES[row.card],
+        memory_total_bytes=round(row.gib * GIB),
+    )
+    return plan(
         request(
-            model,
-            gpus=(card,) * parallel,
-            engine_version=version,
-            tensor_parallel_size=parallel,
-            gpu_memory_utilization=share,
-            max_model_len=context,
-            max_num_seqs=seqs,
-            max_num_batched_tokens=batch,
-            enforce_eager=eager,
-            block_size=64 if name == B60 else None,
+            row.model,
+            gpus=(card,) * row.parallel,
+            engine_version=row.version,
+            tensor_parallel_size=row.parallel,
+            gpu_memory_utilization=row.share,
+            max_model_len=row.context,
+            max_num_seqs=row.seqs,
+            max_num_batched_tokens=row.batch,
+            enforce_eager=row.eager,
+            block_size=64 if row.card == B60 else None,
+            installed_by=row.by,
         )
     )
-    logged, off, verdict = rest
-    return made, logged, off, verdict
 
 
 def test_h100_with_full_split_logged() -> None:
     """20b, 0.19.0, utilization 0.95: 75.23 requested, 13.64 + 2.87 + 0.25, 58.47 left."""
-    parts = _start(STARTS[0])[0].memory_gib
+    parts = _start(STARTS["oom"]).memory_gib
     assert parts.budget == pytest.approx(75.23, abs=0.01)
     assert (parts.activation, parts.non_torch, parts.cuda_graphs) == pytest.approx(
         (2.87, 0.25, 0), abs=0.01
@@ -255,19 +237,24 @@ def test_h100_with_full_split_logged() -> None:
 
 def test_what_ran_out_of_memory_outside_the_budget_names_the_flags() -> None:
     """vLLM died in the sampler's warm-up: "Please try lowering `max_num_seqs`"."""
-    made = _start(STARTS[0])[0]
+    made = _start(STARTS["oom"])
     assert made.verdict == "tight"
     assert "--max-num-seqs" in made.reason
     assert "--gpu-memory-utilization" in made.reason
 
 
 def test_the_activation_follows_the_sequences_not_the_batch() -> None:
-    """Seqs 1024: 7.38 GiB up to 0.16, 2.87 up to 0.28; 120b with 6 seqs on 0.11.2: 0.95."""
-    many = [
-        plan(request(engine_version=v, max_num_seqs=1024)).memory_gib.activation
-        for v in ("0.11.0", "0.16.0", "0.17.0", "0.28.0")
-    ]
-    assert many == pytest.approx([7.38, 7.38, 2.87, 2.87], abs=0.01)
+    """Seqs 1024: 2.87 GiB in the image, 7.38 with the native sort: by pip, and from 0.11.1 to 0.16.
+
+    120b with 6 seqs on 0.11.2: 0.95.
+    """
+    releases = ("0.10.1", "0.11.0", "0.11.1", "0.16.0", "0.17.0", "0.28.0")
+    native = {"image": ("0.11.1", "0.16.0"), "pip": releases[:4]}
+    for by, sorting in native.items():
+        for version in releases:
+            made = plan(request(engine_version=version, max_num_seqs=1024, installed_by=by))
+            expected = 7.38 if version in sorting else 2.87
+            assert made.memory_gib.activation == pytest.approx(expected, abs=0.01), (by, version)
     few = plan(request("120b", engine_version="0.11.2", max_num_seqs=6,
                        max_num_batched_tokens=2048))  # fmt: skip
     assert few.memory_gib.activation == pytest.approx(0.95, abs=0.01)
@@ -279,24 +266,3 @@ def test_the_activation_follows_the_sequences_not_the_batch() -> None:
 def test_the_estimate_of_cuda_graphs(seqs: int, parallel: int, estimated: float) -> None:
     made = plan(request(count=parallel, engine_version="0.25.1", max_num_seqs=seqs))
     assert made.memory_gib.cuda_graphs == pytest.approx(estimated, abs=0.02)
-
-
-def test_kv_memory_given_in_bytes_decides_alone() -> None:
-    """The Arc B60 with blocks of 64 tokens: 280,425 tokens of 6.63 GiB, 338,928 of 8.01."""
-    for gib, version, tokens, concurrency in (
-        (6.63, "0.28.0", 280_425, 2.14),
-        (8.01, "0.29.0", 338_928, 2.59),
-    ):
-        made = plan(
-            request(
-                kv_cache_memory_bytes=round(gib * GIB),
-                engine_version=version,
-                max_num_batched_tokens=2048,
-                enforce_eager=True,
-                block_size=64,
-            )
-        )
-        assert made.memory_gib.kv_cache == pytest.approx(gib)
-        # The GiB are printed with two decimals, so the tokens follow to that grain.
-        assert made.kv_cache.tokens == pytest.approx(tokens, rel=0.005 / gib)
-        assert made.kv_cache.max_concurrency == pytest.approx(concurrency, abs=0.01)

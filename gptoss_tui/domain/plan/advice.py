@@ -12,10 +12,18 @@ from gptoss_tui.domain.plan.device import gpu_of
 from gptoss_tui.domain.plan.models import model_named
 from gptoss_tui.domain.plan.recommend import recommend
 from gptoss_tui.domain.plan.search import Arrangement, search
-from gptoss_tui.domain.plan.types import Alternative, Plan, PlanGpu, PlanRequest
+from gptoss_tui.domain.plan.settle import free_bytes, tensor_parallel, visible_bytes
+from gptoss_tui.domain.plan.types import (
+    AUTO_CONTEXT,
+    Alternative,
+    Plan,
+    PlanGpu,
+    PlanRequest,
+)
 
 _STEP = 1024  # contexts are proposed in whole multiples of this many tokens
 _LEAST_CONTEXT = 2048
+_USUAL_SHARE = 0.9  # of the memory; no release's default is lower
 
 Change = tuple[str, tuple[str, ...], PlanRequest]
 
@@ -53,7 +61,7 @@ def _other_flags(candidate: Plan, made: Plan, flags: tuple[str, ...]) -> tuple[s
     for field in ("max_num_seqs", "max_num_batched_tokens", "gpu_memory_utilization"):
         flag, value = f"--{field.replace('_', '-')}", getattr(candidate.request, field)
         if flag not in flags and value is not None and value != getattr(made.request, field):
-            found += [flag, f"{value:g}"]
+            found += [flag, str(value)]
     return tuple(found)
 
 
@@ -61,6 +69,7 @@ def _changes(
     asked: PlanRequest, made: Plan, spare: tuple[PlanGpu, ...], box: bool
 ) -> Iterator[Change]:
     yield from _chosen(asked, made)
+    yield from _what_is_free(asked)
     yield from _safer(asked)
     yield from _fewer_users(asked, made)
     yield from _shorter(asked)
@@ -79,6 +88,18 @@ def _chosen(asked: PlanRequest, made: Plan) -> Iterator[Change]:
     best = recommend(asked)
     if _other_flags(best, made, ()):
         yield "these flags", (), best.request
+
+
+def _what_is_free(asked: PlanRequest) -> Iterator[Change]:
+    """Where others hold memory: the share that vLLM's first check finds free on every GPU."""
+    busy = any(gpu.memory_used_bytes for gpu in asked.gpus)
+    if asked.engine != "vllm" or not busy:
+        return
+    shares = [free_bytes(gpu) / visible_bytes(gpu) for gpu in asked.gpus[: tensor_parallel(asked)]]
+    share = int(min(shares) * 100) / 100
+    if 0 < share < (asked.gpu_memory_utilization or _USUAL_SHARE):
+        flags = ("--gpu-memory-utilization", f"{share:g}")
+        yield "only the memory that is free", flags, _with(asked, gpu_memory_utilization=share)
 
 
 def _safer(asked: PlanRequest) -> Iterator[Change]:
@@ -119,6 +140,8 @@ def _fewer_users(asked: PlanRequest, made: Plan) -> Iterator[Change]:
 def _shorter(asked: PlanRequest) -> Iterator[Change]:
     """The largest context that fits, by bisection over whole steps."""
     full = asked.max_model_len or model_named(asked.model).max_context
+    if full == AUTO_CONTEXT:
+        return
     low, high = _LEAST_CONTEXT // _STEP, (full - 1) // _STEP
     if high < low or not _holds(asked, low * _STEP):
         return
@@ -189,12 +212,12 @@ def _arranged(asked: PlanRequest, found: tuple[Arrangement, ...]) -> Iterator[Ch
         assert card is not None
         request = _with(
             asked,
-            gpus=tuple(gpu_of(card, index) for index in range(made.tensor_parallel_size)),
+            gpus=tuple(gpu_of(card, index) for index in range(made.gpus // made.replicas)),
             tensor_parallel_size=made.tensor_parallel_size,
             users=ceil((asked.users or 1) / made.replicas),
         )
         each = f", {made.replicas} servers" if made.replicas > 1 else ""
-        flags = ("--gpu", made.gpu, "--gpus", str(made.tensor_parallel_size))
+        flags = ("--gpu", made.gpu, "--gpus", str(made.gpus // made.replicas))
         yield f"{made.gpus} x {made.gpu}{each}", flags, request
 
 

@@ -19,7 +19,7 @@ def command(request: PlanRequest, model: Model, version: Version) -> tuple[str, 
         "--max-num-batched-tokens",
         str(request.max_num_batched_tokens),
         "--gpu-memory-utilization",
-        f"{request.gpu_memory_utilization:g}",
+        repr(request.gpu_memory_utilization),
     ]
     if request.tensor_parallel_size and request.tensor_parallel_size > 1:
         words += ["--tensor-parallel-size", str(request.tensor_parallel_size)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from gptoss_tui.domain.plan.catalogue import Price, card_named, hosted
+from gptoss_tui.domain.plan.catalogue import HostedPrice, Price, card_named, hosted
 
 HOURS_A_MONTH = 730.0
 UTILIZATION = 0.7  # the guide's
@@ -25,9 +25,12 @@ class Breakeven(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cost(msgspec.Struct, frozen=True, kw_only=True):
-    """US dollars. `usd_per_m_output_tokens` at `utilization` of the expected throughput, paid only
-    while it works ("on demand"); `always_on_usd_per_month` for 730 hours; `always_on_usd_per_m` if
-    `tokens_per_month` are made in them.
+    """US dollars. `always_on_usd_per_month` is for 730 hours of all cards.
+
+    Per million output tokens: `usd_per_m_output_tokens` where the hours are paid and `utilization`
+    of the expected throughput is used in them, which is what a GPU costs that is always on and that
+    busy; `on_demand_usd_per_m` where only working seconds are paid; `spot_usd_per_m` as the first,
+    by the spot price; `always_on_usd_per_m` if no more than `tokens_per_month` are made.
 
     `guide_usd_per_m` is the guide's arithmetic with the guide's own price and speed.
     """
@@ -37,6 +40,8 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     spot_usd_per_hour: float | None
     utilization: float
     usd_per_m_output_tokens: float | None
+    on_demand_usd_per_m: float | None
+    spot_usd_per_m: float | None
     always_on_usd_per_month: float
     tokens_per_month: float | None
     always_on_usd_per_m: float | None
@@ -61,11 +66,12 @@ def cost(
     usd_per_hour: float | None = None,
     utilization: float = UTILIZATION,
     tokens_per_month: float | None = None,
+    offer: HostedPrice | None = None,
 ) -> Cost | None:
     """The costs of `gpus` cards; None where no price is known and none is given.
 
-    `usd_per_hour` (of one card) overrides the catalogue's cheapest on-demand price;
-    `output_tokens_per_s` is of all cards together.
+    `usd_per_hour` (of one card) overrides the catalogue's cheapest on-demand price, and `offer` the
+    hosted prices; `output_tokens_per_s` is of all cards together.
     """
     card = card_named(gpu)
     cheapest = card.cheapest() if card else None
@@ -75,19 +81,24 @@ def cost(
         usd_per_hour = cheapest.usd_per_hour
     hourly = usd_per_hour * gpus
     spot = card.cheapest("spot") if card else None
+    spot_hourly = spot.usd_per_hour * gpus if spot else None
     monthly = hourly * HOURS_A_MONTH
     guide = _GUIDE.get((model, card.name if card else gpu, gpus))
     return Cost(
         usd_per_hour=hourly,
         prices=card.prices if card else (),
-        spot_usd_per_hour=spot.usd_per_hour * gpus if spot else None,
+        spot_usd_per_hour=spot_hourly,
         utilization=utilization,
         usd_per_m_output_tokens=per_million(hourly, output_tokens_per_s, utilization),
+        on_demand_usd_per_m=per_million(hourly, output_tokens_per_s, 1.0),
+        spot_usd_per_m=None
+        if spot_hourly is None
+        else per_million(spot_hourly, output_tokens_per_s, utilization),
         always_on_usd_per_month=monthly,
         tokens_per_month=tokens_per_month,
         always_on_usd_per_m=monthly / (tokens_per_month / 1e6) if tokens_per_month else None,
-        breakeven=_breakeven(model, monthly, output_tokens_per_s),
-        hosted_source=f"{hosted().source} ({hosted().date})",
+        breakeven=_breakeven(_offers(model, offer), monthly, output_tokens_per_s),
+        hosted_source=f"{hosted().source} ({hosted().date})" if offer is None else "given by hand",
         guide_usd_per_m=per_million(guide[0], guide[1], UTILIZATION) if guide else None,
     )
 
@@ -95,23 +106,29 @@ def cost(
 def per_million(
     usd_per_hour: float, tokens_per_s: float | None, utilization: float
 ) -> float | None:
-    """US dollars per million tokens when only working hours are paid (the guide's formula)."""
+    """US dollars per million tokens where `utilization` of an hour's tokens are made (the guide's)."""
     if not tokens_per_s:
         return None
     return usd_per_hour / (tokens_per_s * utilization * 3600) * 1e6
 
 
-def _breakeven(
-    model: str, monthly: float, output_tokens_per_s: float | None
-) -> tuple[Breakeven, ...]:
-    """Against the cheapest, the median and the dearest provider."""
+def _offers(model: str, given: HostedPrice | None) -> list[HostedPrice]:
+    """The cheapest, the median and the dearest provider, or the one that was given."""
+    if given is not None:
+        return [given]
     offers = sorted(
         (offer for offer in hosted().prices if offer.model == model),
         key=lambda offer: offer.blend(INPUT_SHARE),
     )
     if not offers:
-        return ()
+        return []
     chosen = {id(offer): offer for offer in (offers[0], offers[len(offers) // 2], offers[-1])}
+    return list(chosen.values())
+
+
+def _breakeven(
+    offers: list[HostedPrice], monthly: float, output_tokens_per_s: float | None
+) -> tuple[Breakeven, ...]:
     most = _tokens_a_month(output_tokens_per_s)
     return tuple(
         Breakeven(
@@ -120,7 +137,7 @@ def _breakeven(
             tokens_per_month=monthly / offer.blend(INPUT_SHARE) * 1e6,
             reachable=most is not None and most >= monthly / offer.blend(INPUT_SHARE) * 1e6,
         )
-        for offer in chosen.values()
+        for offer in offers
     )
 
 

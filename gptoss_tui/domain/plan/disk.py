@@ -8,6 +8,8 @@ from gptoss_tui.domain.plan.types import PlanRequest
 
 # Unpacked images: vLLM 0.27.1 as one user measured it; the others from their tags' sizes.
 _IMAGE_BYTES = {"vllm": 26 * 10**9, "sglang": 30 * 10**9, "ollama": 4 * 10**9}
+# Compressed, as it comes over the wire: v0.27.1-cu129-ubuntu2404. None was found for the others.
+_IMAGE_DOWNLOAD_BYTES = {"vllm": 11_440_000_000}
 # vLLM up to 0.13 also fetches the copy in original/: its pattern *.safetensors matches there too.
 _ONCE = (0, 14, 0)
 
@@ -26,24 +28,41 @@ def download_bytes(request: PlanRequest) -> int:
     return max(0, checkpoint_bytes(request) - request.cached_bytes)
 
 
+def image_download_bytes(request: PlanRequest) -> int | None:
+    """What comes over the wire of the engine's image: 0 where it is there, None if not known."""
+    return 0 if request.image_there else _IMAGE_DOWNLOAD_BYTES.get(request.engine)
+
+
+def image_bytes(request: PlanRequest) -> int:
+    """The room that the unpacked image still needs."""
+    return 0 if request.image_there else _IMAGE_BYTES.get(request.engine, 0)
+
+
 def disk_bytes(request: PlanRequest) -> int:
     """The room that is still needed, with the engine's unpacked image."""
-    image = 0 if request.image_there else _IMAGE_BYTES.get(request.engine, 0)
-    return download_bytes(request) + image
+    return download_bytes(request) + image_bytes(request)
 
 
 def warnings(request: PlanRequest) -> list[str]:
     """Where the room is known: too little, or less than the guide's rule of twice the model."""
-    free, needed = request.disk_free_bytes, disk_bytes(request)
-    if free is None:
-        return []
-    if free < needed:
-        return [
-            f"The disk has {free / 1e9:.0f} GB left, and the launch needs {needed / 1e9:.0f} GB."
-        ]
-    if free < 2 * download_bytes(request):
-        return [
-            f"The disk has {free / 1e9:.0f} GB left: enough, but less than the guide's rule of "
+    weights, image = request.disk_free_bytes, request.image_disk_free_bytes
+    found: list[str] = []
+    if image is not None:
+        found += _short("The disk of the images", image, image_bytes(request))
+    if weights is None:
+        return found
+    # Without a disk of their own the images take their room from the weights' one.
+    needed = disk_bytes(request) if image is None else download_bytes(request)
+    lacking = _short("The disk", weights, needed)
+    if not lacking and weights < 2 * download_bytes(request):
+        lacking = [
+            f"The disk has {weights / 1e9:.0f} GB left: enough, but less than the guide's rule of "
             "twice the model."
         ]
-    return []
+    return found + lacking
+
+
+def _short(disk: str, free: int, needed: int) -> list[str]:
+    if free >= needed:
+        return []
+    return [f"{disk} has {free / 1e9:.0f} GB left, and the launch needs {needed / 1e9:.0f} GB."]

@@ -73,13 +73,12 @@ def kv_plan(settings: KvSettings, available_bytes: int) -> KvPlan:
         tokens = int(concurrency * settings.context)
     else:
         tokens = blocks // (2 if settings.hybrid else 1) * settings.block_tokens
-    needed = per_request + null_blocks(settings)
     return KvPlan(
         tokens=tokens,
         max_concurrency=concurrency,
         block_bytes=size,
         blocks=blocks,
-        needed_gib_for_one_request=needed * size / GIB,
+        needed_gib_for_one_request=per_request * size / GIB,
     )
 
 
@@ -97,5 +96,5 @@ def longest_context(settings: KvSettings, available_bytes: int) -> int:
 
 
 def null_blocks(settings: KvSettings) -> int:
-    """Blocks that the start-up check keeps back."""
+    """Blocks that the start-up check takes off the memory it compares and prints."""
     return 1 if versions.has_null_block(settings.version) else 0

@@ -19,12 +19,15 @@ def prediction(made: Plan) -> Prediction:
             max_concurrency=round(made.kv_cache.max_concurrency, 2),
             cuda_graphs_gib=round(memory.cuda_graphs, 2),
         ),
-        corrected_by_gib=round(correction_of(made.request), 3),
+        corrected_by_gib=round(correction_of(made.request) or 0.0, 3),
     )
 
 
 def correction_key(filled: PlanRequest) -> str:
-    """What a measured difference holds for. `filled` has its tensor parallelism and batch set."""
+    """What a measured difference holds for: all that the memory of a start depends on.
+
+    `filled` has its tensor parallelism, batch, sequences and utilization set.
+    """
     return "/".join(
         (
             filled.engine,
@@ -33,13 +36,16 @@ def correction_key(filled: PlanRequest) -> str:
             filled.checkpoint,
             f"{filled.tensor_parallel_size}x{filled.gpus[0].name}",
             f"batch{filled.max_num_batched_tokens}",
+            f"seqs{filled.max_num_seqs}",
+            f"of{filled.gpu_memory_utilization}",
+            f"kv-{filled.kv_cache_dtype or 'auto'}",
             "eager" if filled.enforce_eager else "graphs",
         )
     )
 
 
-def correction_of(filled: PlanRequest) -> float:
-    """GiB of KV cache that this box has shown more (or less) than the plan said; 0 if unknown."""
+def correction_of(filled: PlanRequest) -> float | None:
+    """GiB of KV cache that this box has shown more (or less) than the plan said; None if unknown."""
     if not filled.corrections:
-        return 0.0
-    return dict(filled.corrections).get(correction_key(filled), 0.0)
+        return None
+    return dict(filled.corrections).get(correction_key(filled))

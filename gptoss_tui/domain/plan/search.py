@@ -12,9 +12,11 @@ from math import ceil
 import msgspec
 
 from gptoss_tui.domain.plan.catalogue import Card, Price, cards
+from gptoss_tui.domain.plan.checks import check_common
+from gptoss_tui.domain.plan.cost import UTILIZATION, per_million
 from gptoss_tui.domain.plan.device import gpu_of
+from gptoss_tui.domain.plan.kv import dtype_bytes
 from gptoss_tui.domain.plan.recommend import recommend
-from gptoss_tui.domain.plan.settle import check_common
 from gptoss_tui.domain.plan.speed import Band, throughput
 from gptoss_tui.domain.plan.types import Plan, PlanGpu, PlanRequest, Verdict
 
@@ -28,7 +30,8 @@ class Arrangement(msgspec.Struct, frozen=True, kw_only=True):
 
     `holds` is how many requests of the whole context fit at once, over all replicas;
     `tokens_per_s` of all users together; `usd_per_hour` by the cheapest known on-demand price,
-    None where none is known. `loses` says what the next dearer one would give.
+    None where none is known, and `usd_per_m_output_tokens` where it is always on and that busy.
+    `loses` says what the next dearer one would give.
     """
 
     gpu: str
@@ -39,64 +42,82 @@ class Arrangement(msgspec.Struct, frozen=True, kw_only=True):
     holds: int
     tokens_per_s: Band | None
     usd_per_hour: float | None
+    usd_per_m_output_tokens: float | None = None
     price: Price | None
     command: tuple[str, ...]
     loses: str = ""
 
 
 def search(
-    request: PlanRequest, *, among: Iterable[Card] | None = None, limit: int = 8
+    request: PlanRequest,
+    *,
+    among: Iterable[Card] | None = None,
+    limit: int = 8,
+    gpus_at_most: int = GPUS_A_BOX,
+    busy: float = UTILIZATION,
 ) -> tuple[Arrangement, ...]:
     """The cheapest arrangements first, those of unknown price after them.
 
-    `request.users` and `request.max_model_len` are what is asked for; its GPUs are ignored. At most
-    one arrangement of each card and size is kept: the cheapest. Raises `PlanInputError`.
+    `request.users` and `request.max_model_len` are what is asked for, and `tensor_parallel_size`
+    where it is given; its GPUs are ignored. One arrangement of each card is kept: of the fewest
+    GPUs, and of these the one that holds most. Raises `PlanInputError`.
     """
     check_common(msgspec.structs.replace(request, gpus=(_ANY_GPU,)))
+    wanted = request.tensor_parallel_size
+    sizes = _SIZES if wanted is None else tuple(size for size in _SIZES if size == wanted)
     found: list[Arrangement] = []
     for card in among if among is not None else cards():
         if card.mib is None:
             continue
-        mine = [made for size in _SIZES if (made := _arrange(request, card, size)) is not None]
+        tried = (_arrange(request, card, size, gpus_at_most, busy) for size in sizes)
+        mine = [made for made in tried if made is not None]
         found += sorted(mine, key=lambda made: (made.gpus, -made.holds))[:1]
     found.sort(key=_rank)
     return _compared(found[:limit])
 
 
-def _arrange(request: PlanRequest, card: Card, size: int) -> Arrangement | None:
-    """The fewest replicas of `size` GPUs that hold the users; None where eight GPUs do not."""
+def _arrange(
+    request: PlanRequest, card: Card, size: int, gpus_at_most: int, busy: float
+) -> Arrangement | None:
+    """The fewest replicas of `size` GPUs that hold the users; None where the box is too small."""
     users = request.users or 1
     gpus = tuple(gpu_of(card, index) for index in range(size))
     one = msgspec.structs.replace(request, gpus=gpus, tensor_parallel_size=size, users=1)
     room = int(recommend(one).kv_cache.max_concurrency)
     if room < 1:
         return None
-    for replicas in range(ceil(users / room), GPUS_A_BOX // size + 1):
+    for replicas in range(ceil(users / room), gpus_at_most // size + 1):
         made = recommend(msgspec.structs.replace(one, users=ceil(users / replicas)))
         if made.verdict in ("fits", "tight"):
-            return _arrangement(made, card, size, replicas)
+            return _arrangement(made, card, replicas, busy)
     return None
 
 
-def _arrangement(made: Plan, card: Card, size: int, replicas: int) -> Arrangement:
-    price = card.cheapest()
+def _arrangement(made: Plan, card: Card, replicas: int, busy: float) -> Arrangement:
+    price, size = card.cheapest(), made.gpus_used
     speed = throughput(
         made.request.model,
         card.name,
         size,
         users=made.request.users or 1,
         context=made.request.max_model_len or 1,
+        kv_bytes=dtype_bytes(made.request.kv_cache_dtype),
         engine=made.request.engine,
     )
+    together = None if speed is None else _times(speed.all_users, replicas)
+    hourly = None if price is None else price.usd_per_hour * size * replicas
     return Arrangement(
         gpu=card.name,
         gpus=size * replicas,
-        tensor_parallel_size=size,
+        tensor_parallel_size=made.tensor_parallel_size,
         replicas=replicas,
         verdict=made.verdict,
         holds=int(made.kv_cache.max_concurrency) * replicas,
-        tokens_per_s=None if speed is None else _times(speed.all_users, replicas),
-        usd_per_hour=None if price is None else price.usd_per_hour * size * replicas,
+        tokens_per_s=together,
+        usd_per_hour=hourly,
+        usd_per_m_output_tokens=None
+        if hourly is None or together is None
+        else per_million(hourly, together.expected, busy),
         price=price,
         command=made.command,
     )

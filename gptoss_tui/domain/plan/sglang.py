@@ -11,16 +11,33 @@ from math import ceil
 
 import msgspec
 
-from gptoss_tui.domain.plan import disk
+from gptoss_tui.domain.plan import compat, disk, versions
+from gptoss_tui.domain.plan.checks import check_common
 from gptoss_tui.domain.plan.kv import dtype_bytes
 from gptoss_tui.domain.plan.models import GIB, Model, model_named
-from gptoss_tui.domain.plan.settle import check_common, context_of, smallest_gpu, tensor_parallel
-from gptoss_tui.domain.plan.types import Basis, KvPlan, MemoryPlan, Plan, PlanRequest, Verdict
+from gptoss_tui.domain.plan.settle import (
+    OWN_CONTEXT_GIB,
+    context_of,
+    smallest_gpu,
+    tensor_parallel,
+    visible_bytes,
+)
+from gptoss_tui.domain.plan.types import (
+    Basis,
+    KvPlan,
+    MemoryPlan,
+    Plan,
+    PlanGpu,
+    PlanRequest,
+    Verdict,
+)
 from gptoss_tui.domain.plan.weights import bf16_weights_gib
 
 _MIB = 1024**2
 _SWA_RATIO = 0.8  # swa_full_tokens_ratio
 _BAND_GIB = 2.5
+# With less held by others than this a GPU counts as idle: a desktop, a monitor, the driver.
+_IDLE_GIB = 0.6
 # Up to this many MiB of card: chunked prefill tokens, CUDA graph batch below and from TP 4.
 _BY_SIZE: tuple[tuple[float, int, int, int], ...] = (
     (20 * 1024, 2048, 8, 8),
@@ -35,20 +52,19 @@ _BY_SIZE: tuple[tuple[float, int, int, int], ...] = (
 def plan_sglang(request: PlanRequest) -> Plan:
     """What SGLang's pool holds. Raises `PlanInputError` for nonsense."""
     check_common(request)
-    model, gpu, parallel = (
-        model_named(request.model),
-        smallest_gpu(request),
-        tensor_parallel(request),
-    )
+    versions.number(request.engine_version, "SGLang")
+    model, parallel = model_named(request.model), tensor_parallel(request)
+    gpus = request.gpus[:parallel]
+    gpu = smallest_gpu(gpus)
     context = context_of(request, model)
-    visible = gpu.memory_total_bytes - gpu.memory_reserved_bytes
+    free = _free_gib(gpus)
     share = request.gpu_memory_utilization or mem_fraction(gpu.memory_total_bytes, parallel)
     weights = _weights(model, parallel, request)
-    pool = visible / GIB * share - weights
+    pool = free * share - weights
     size = token_bytes(model, parallel, request.kv_cache_dtype)
     tokens = max(0, int(pool * GIB / size))
     concurrency = tokens / context
-    verdict, reason = _verdict(request, pool, concurrency, context)
+    verdict, reason = _verdict(request, pool, concurrency, context, _used_gib(gpus))
     filled = msgspec.structs.replace(
         request,
         tensor_parallel_size=parallel,
@@ -60,17 +76,7 @@ def plan_sglang(request: PlanRequest) -> Plan:
         reason=reason,
         request=filled,
         tensor_parallel_size=parallel,
-        memory_gib=MemoryPlan(
-            device_total=gpu.memory_total_bytes / GIB,
-            used_by_others=max(card.memory_used_bytes for card in request.gpus) / GIB,
-            budget=visible / GIB * share,
-            weights=weights,
-            activation=0.0,
-            non_torch=0.0,
-            cuda_graphs=0.0,
-            kv_cache=pool,
-            outside_budget=visible / GIB * (1 - share),
-        ),
+        memory_gib=_memory(gpus, free, share, weights),
         kv_cache=KvPlan(
             tokens=tokens,
             max_concurrency=concurrency,
@@ -78,7 +84,7 @@ def plan_sglang(request: PlanRequest) -> Plan:
             blocks=tokens,
             needed_gib_for_one_request=context * size / GIB,
         ),
-        fits_requests=0 if verdict == "does_not_fit" else int(concurrency),
+        fits_requests=int(concurrency) if verdict in ("fits", "tight") else 0,
         basis=_basis(),
         band_gib=_BAND_GIB,
         command=_command(filled, model),
@@ -87,8 +93,34 @@ def plan_sglang(request: PlanRequest) -> Plan:
             *disk.warnings(request),
         ),
         download_bytes=disk.download_bytes(request),
+        image_download_bytes=disk.image_download_bytes(request),
         disk_bytes=disk.disk_bytes(request),
     )
+
+
+def _memory(gpus: tuple[PlanGpu, ...], free: float, share: float, weights: float) -> MemoryPlan:
+    """The static pool has weights and cache in it; what is left beside it serves all the rest."""
+    return MemoryPlan(
+        device_total=smallest_gpu(gpus).memory_total_bytes / GIB,
+        used_by_others=_used_gib(gpus),
+        budget=free * share,
+        weights=weights,
+        activation=0.0,
+        non_torch=0.0,
+        cuda_graphs=0.0,
+        kv_cache=free * share - weights,
+        outside_budget=free * (1 - share),
+    )
+
+
+def _used_gib(gpus: tuple[PlanGpu, ...]) -> float:
+    return max(gpu.memory_used_bytes for gpu in gpus) / GIB
+
+
+def _free_gib(gpus: tuple[PlanGpu, ...]) -> float:
+    """What is free at its start: the share is of that (model_runner.py), not of the whole card."""
+    free = min(visible_bytes(gpu) - gpu.memory_used_bytes for gpu in gpus) / GIB
+    return max(0.0, free - OWN_CONTEXT_GIB)
 
 
 def mem_fraction(total_bytes: int, tensor_parallel: int) -> float:
@@ -116,9 +148,12 @@ def _weights(model: Model, tensor_parallel: int, request: PlanRequest) -> float:
 
 
 def _verdict(
-    request: PlanRequest, pool: float, concurrency: float, context: int
+    request: PlanRequest, pool: float, concurrency: float, context: int, used: float
 ) -> tuple[Verdict, str]:
     users = request.users or 1
+    refused = compat.other_makers(request)
+    if refused is not None:
+        return "unsupported", refused
     if pool <= 0 or concurrency < 1:
         return "does_not_fit", (
             f"The static pool leaves {max(0.0, pool):.1f} GiB for the KV cache, less than one "
@@ -131,6 +166,11 @@ def _verdict(
     if pool < _BAND_GIB + pool * users / concurrency:
         return "tight", (
             f"It fits by less than the estimate may be off ({_BAND_GIB} GiB): lower the context."
+        )
+    if used > _IDLE_GIB:
+        return "tight", (
+            f"Others hold {used:.1f} GiB: SGLang's share is of what is free, and what it leaves for "
+            "prefill and graphs shrinks with it."
         )
     return "fits", (
         f"{pool:.1f} GiB of KV cache per GPU hold {concurrency:.1f} requests of {context:,} tokens."

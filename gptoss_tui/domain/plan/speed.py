@@ -5,8 +5,8 @@
 
 `bytes(b)` is what one decode step of `b` requests reads: the dense weights without the input
 embedding, the experts that b requests are expected to touch, and their KV cache. The constants are
-fitted to the published rows of `speeds.json`, which lie between 0.45 and 2 times the
-model: that is the band, and a test holds it.
+fitted to the published rows of `speeds.json`, which lie between 0.38 and 1.43 times the model at the
+users that they name: the band holds them all, and a test says so.
 """
 
 from __future__ import annotations
@@ -17,7 +17,16 @@ from gptoss_tui.domain.plan.catalogue import Card, Speed, card_named, speeds
 from gptoss_tui.domain.plan.models import Model, model_named
 
 Basis = str
-LOW, HIGH = 0.45, 2.0
+HIGH = 2.0
+# The lower end by engine. SGLang's published saturated run of 20b is at 0.30 of the model on an H100
+# (2,679 tokens/s), and at 0.05 on an A100 (266), which no band is meant to hold.
+LOW = {"vllm": 0.35, "sglang": 0.25, "ollama": 0.35}
+_BASIS = {
+    "vllm": "roofline, fitted to published runs (docs/planner.md)",
+    "sglang": "roofline fitted to vLLM's runs; SGLang's published ones are at 0.3 to 1 of it on Hopper",
+    "ollama": "roofline fitted to vLLM's runs; llama.cpp's few published ones lie near it",
+}
+_RUNS_OF = {"ollama": "llama.cpp"}  # whose published runs stand beside an engine, if not its own
 _BANDWIDTH_SHARE = 0.8
 _COMPUTE_SHARE = 0.3
 _LAYER_S = 35e-6  # kernel launches and small kernels, per layer
@@ -40,8 +49,8 @@ class Throughput(msgspec.Struct, frozen=True, kw_only=True):
     at `users` requests of `context` tokens; `prefill` is how fast prompts are read; `ttft_s` the
     wait for the first token of a 1,024-token prompt on an idle server, in seconds.
 
-    `published` are measurements by others of the same cards and model; `guide_tokens_per_s` the
-    guide's own estimate for it; `measured_here` what this box has shown, if anything.
+    `published` are measurements by others of the same cards, model and engine;
+    `guide_tokens_per_s` the guide's own estimate, which is for vLLM.
     """
 
     users: int
@@ -53,7 +62,6 @@ class Throughput(msgspec.Struct, frozen=True, kw_only=True):
     basis: Basis
     published: tuple[Speed, ...] = ()
     guide_tokens_per_s: float | None = None
-    measured_here: float | None = None
 
 
 def throughput(
@@ -65,31 +73,32 @@ def throughput(
     context: int,
     kv_bytes: int = 2,
     engine: str = "vllm",
-    measured_here: float | None = None,
 ) -> Throughput | None:
-    """The estimate for `gpus` cards sharing one model; None where the bandwidth is not known."""
+    """The estimate for `gpus` cards sharing one model; None where the bandwidth is not known.
+
+    Ollama gives each card some of the layers, which work one after the other: as fast as one card.
+    """
     model, card = model_named(model_name), card_named(gpu)
     if card is None or card.bandwidth_gb_s is None:
         return None
-    alone = 1 / step_s(model, card, gpus, users=1, context=context, kv_bytes=kv_bytes)
-    together = users / step_s(model, card, gpus, users=users, context=context, kv_bytes=kv_bytes)
-    prefill = _prefill(model, card, gpus)
+    at_once, low = (1 if engine == "ollama" else gpus), LOW[engine]
+    alone = 1 / step_s(model, card, at_once, users=1, context=context, kv_bytes=kv_bytes)
+    together = users / step_s(model, card, at_once, users=users, context=context, kv_bytes=kv_bytes)
+    prefill = _prefill(model, card, at_once)
     ttft = None if prefill is None else _PROMPT_TOKENS / prefill + _FIRST_TOKEN_S
-    same = [s for s in speeds() if (s.gpu, s.gpus, s.model) == (card.name, gpus, model.key)]
-    guide = next((s.output_tokens_per_s for s in same if s.kind == "the guide"), None)
+    mine = (card.name, gpus, model.key, _RUNS_OF.get(engine, engine))
+    same = [run for run in speeds() if (run.gpu, run.gpus, run.model, run.engine) == mine]
+    guide = next((run.output_tokens_per_s for run in same if run.kind == "the guide"), None)
     return Throughput(
         users=users,
         context=context,
-        one_user=_band(alone),
-        all_users=_band(together),
-        prefill=None if prefill is None else _band(prefill),
-        ttft_s=None if ttft is None else _band(ttft),
-        basis="roofline, fitted to published runs (docs/planner.md)"
-        if measured_here is None
-        else "roofline; this box has shown measured_here",
-        published=tuple(s for s in same if s.kind != "the guide" and s.engine == engine),
+        one_user=_band(alone, low),
+        all_users=_band(together, low),
+        prefill=None if prefill is None else _band(prefill, low),
+        ttft_s=None if ttft is None else Band(low=ttft / HIGH, expected=ttft, high=ttft / low),
+        basis=_BASIS[engine],
+        published=tuple(run for run in same if run.kind != "the guide"),
         guide_tokens_per_s=guide,
-        measured_here=measured_here,
     )
 
 
@@ -129,5 +138,5 @@ def _flops(card: Card, gpus: int) -> float:
     return _COMPUTE_SHARE * card.tflops_bf16 * 1e12 * gpus
 
 
-def _band(expected: float) -> Band:
-    return Band(low=expected * LOW, expected=expected, high=expected * HIGH)
+def _band(expected: float, low: float) -> Band:
+    return Band(low=expected * low, expected=expected, high=expected * HIGH)

@@ -15,16 +15,20 @@ DEFAULT_VERSIONS = {"vllm": DEFAULT_VLLM_VERSION, "sglang": "0.5.23", "ollama": 
 Verdict = Literal["fits", "tight", "does_not_fit", "unsupported"]
 Checkpoint = Literal["mxfp4", "bf16"]
 Basis = Literal["exact", "measured", "estimated"]
+InstalledBy = Literal["image", "pip"]
+AUTO_CONTEXT = -1  # vLLM's `--max-model-len -1`: the longest context that fits
 
 
 class PlanGpu(msgspec.Struct, frozen=True, kw_only=True):
     """One GPU as the box reports it. `memory_used_bytes` is held by others before the launch;
-    `memory_reserved_bytes` is what the driver keeps for itself, which CUDA does not see.
+    `memory_reserved_bytes` is what the driver keeps for itself, which CUDA does not see, and
+    `reserved_guessed` says that nobody has told it.
     """
 
     name: str
     memory_total_bytes: int
     memory_reserved_bytes: int = 0
+    reserved_guessed: bool = False
     compute_capability: str | None = None
     memory_used_bytes: int = 0
     index: int = 0
@@ -34,12 +38,15 @@ class PlanGpu(msgspec.Struct, frozen=True, kw_only=True):
 class PlanRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What shall be served on which GPUs. None leaves a value to the engine's own default.
 
-    `max_model_len` in tokens; `users` simultaneous requests at that context;
-    `gpu_memory_utilization` 0.0 to 1.0. `checkpoint` "bf16" is a third party's, with all weights in
-    BF16. `quantization` and `dtype` are what the user wants to pass to the engine: the plan says
-    what they do. `corrections` are GiB of KV cache by `predict.correction_key`, as this box has
-    shown them in earlier launches; `cached_bytes` of the checkpoint are on its disk already,
-    `image_there` says that the engine's image is, and `disk_free_bytes` how much room is left.
+    `max_model_len` in tokens, -1 for the longest that fits; `users` simultaneous requests at that
+    context; `gpu_memory_utilization` 0.0 to 1.0. `installed_by` "pip" is for a vLLM outside of its
+    official image, which up to 0.11.0 lacks FlashInfer. `checkpoint` "bf16" is a third party's,
+    with all weights in BF16. `quantization` and `dtype` are what the user wants to pass to the
+    engine: the plan says what they do. `corrections` are GiB of KV cache by
+    `predict.correction_key`, as this box has shown them in earlier launches; `cached_bytes` of the
+    checkpoint are on its disk already, `image_there` says that the engine's image is,
+    `disk_free_bytes` how much room is left for weights, and `image_disk_free_bytes` for images
+    where these are on another disk.
     """
 
     model: str
@@ -58,6 +65,7 @@ class PlanRequest(msgspec.Struct, frozen=True, kw_only=True):
     block_size: int | None = None
     async_scheduling: bool | None = None
     disable_hybrid_kv_cache_manager: bool = False
+    installed_by: InstalledBy = "image"
     checkpoint: Checkpoint = "mxfp4"
     quantization: str | None = None
     dtype: str | None = None
@@ -65,6 +73,7 @@ class PlanRequest(msgspec.Struct, frozen=True, kw_only=True):
     cached_bytes: int = 0
     image_there: bool = False
     disk_free_bytes: int | None = None
+    image_disk_free_bytes: int | None = None
 
 
 class MemoryPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,7 +94,8 @@ class KvPlan(msgspec.Struct, frozen=True, kw_only=True):
     """The KV cache over all GPUs, as the engine reports it.
 
     `tokens` is "GPU KV cache size", `max_concurrency` "Maximum concurrency" at the context;
-    `block_bytes` is of one block on one GPU.
+    `block_bytes` is of one block on one GPU. `needed_gib_for_one_request` is what vLLM prints in
+    its error; from 0.29 it wants one block more than that.
     """
 
     tokens: int
@@ -109,7 +119,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     `band_gib` is how far the measured parts may be off; `basis` says of each part whether it is
     exact, measured or estimated. `fits_requests` is the largest number of simultaneous requests
-    at full context. `throughput`, `cost` and `alternatives` are filled in by `complete`.
+    at full context. `download_bytes` are of the checkpoint and `image_download_bytes` of the image
+    (compressed; None where it is not known); `disk_bytes` is the room for both, unpacked.
+    `throughput`, `cost` and `alternatives` are filled in by `complete`.
     """
 
     verdict: Verdict
@@ -124,7 +136,15 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     command: tuple[str, ...]
     warnings: tuple[str, ...] = ()
     download_bytes: int
+    image_download_bytes: int | None = None
     disk_bytes: int
     throughput: Throughput | None = None
     cost: Cost | None = None
     alternatives: tuple[Alternative, ...] = ()
+
+    @property
+    def gpus_used(self) -> int:
+        """How many GPUs the server takes: Ollama spreads over all that it was given."""
+        if self.request.engine == "ollama":
+            return len(self.request.gpus)
+        return self.tensor_parallel_size

@@ -8,20 +8,30 @@ from gptoss_tui.domain.plan.wrong import PlanInputError
 
 Version = tuple[int, int, int]
 OLDEST: Version = (0, 10, 1)
+NEWEST: Version = (0, 33, 99)  # what was read; a plan for a later one says so
+# "0.32.0", with what releases and image tags carry behind it: rc1, .post1, .dev5, +gptoss, -cu129.
+_TEXT = re.compile(
+    r"v?(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?(?:(?:a|b|rc)\d+)?(?:\.(?:post|dev)\d+)*(?:[+-][\w.-]+)?"
+)
 _GIB = 1024**3
 
 
 def parse(text: str) -> Version:
     """ "0.25.1", "v0.25.1" or "0.25". Raises `PlanInputError`, also for what cannot serve GPT-OSS."""
-    match = re.match(r"^v?(\d+)\.(\d+)(?:\.(\d+))?", text)
-    if not match:
-        raise PlanInputError(f"{text!r} is no vLLM version.", "Write it as 0.32.0.")
-    version = (int(match[1]), int(match[2]), int(match[3] or 0))
+    version = number(text, "vLLM")
     if version < OLDEST:
         raise PlanInputError(
             f"vLLM {text} cannot serve GPT-OSS.", "0.10.1 is the first release that can."
         )
     return version
+
+
+def number(text: str, engine: str) -> Version:
+    """The three numbers of any engine's version. Raises `PlanInputError`."""
+    match = _TEXT.fullmatch(text)
+    if not match:
+        raise PlanInputError(f"{text!r} is no {engine} version.", "Write it as 0.32.0.")
+    return int(match[1]), int(match[2]), int(match[3] or 0)
 
 
 def default_utilization(version: Version) -> float:
@@ -40,6 +50,24 @@ def default_batching(version: Version, memory_bytes: int, name: str) -> tuple[in
     if version >= (0, 28, 0) and gib >= 160:
         return 16384, 1024
     return 8192, 1024
+
+
+def caps_default_batch(version: Version) -> bool:
+    """From 0.11.1 the default batch is at most sequences times context (engine/arg_utils.py).
+
+    Read in 0.11.0, which does not, and in 0.11.2, which does.
+    """
+    return version >= (0, 11, 1)
+
+
+def takes_kv_cache_bytes(version: Version) -> bool:
+    """`--kv-cache-memory-bytes` exists from 0.10.2 (engine/arg_utils.py)."""
+    return version >= (0, 10, 2)
+
+
+def second_runner(version: Version) -> bool:
+    """From 0.29 GPT-OSS runs in the second model runner (config/vllm.py, v1/worker/gpu/)."""
+    return version >= (0, 29, 0)
 
 
 def subtracts_graphs(version: Version, *, eager: bool) -> bool:

@@ -2,65 +2,116 @@
 
 from __future__ import annotations
 
-from math import ceil
-
 import msgspec
 
-from gptoss_tui.domain.plan import compat, disk, memory
+from gptoss_tui.domain.plan import compat, disk, evidence, memory, versions
 from gptoss_tui.domain.plan.command import command
+from gptoss_tui.domain.plan.device import is_unified
 from gptoss_tui.domain.plan.kv import BLOCK_TOKENS, KvSettings, kv_plan, longest_context
 from gptoss_tui.domain.plan.memory import Load
 from gptoss_tui.domain.plan.models import GIB
 from gptoss_tui.domain.plan.predict import correction_of
 from gptoss_tui.domain.plan.settle import Settings, seqs_for, settle
 from gptoss_tui.domain.plan.types import (
+    AUTO_CONTEXT,
     Basis,
     KvPlan,
     MemoryPlan,
     Plan,
     PlanRequest,
-    Verdict,
 )
-from gptoss_tui.domain.plan.weights import bf16_weights_gib, moe_backend, weights_gib
-
-# Where this box has already shown how far off the plan is.
-_CORRECTED_BAND_GIB = 0.2
-# Starts with less than this beside all that is needed are called tight.
-_SAFE_GIB = 0.25
-# What lacks no more than this may start all the same.
-_NEAR_GIB = 0.25
+from gptoss_tui.domain.plan.verdict import Figures, judge
+from gptoss_tui.domain.plan.weights import (
+    bf16_weights_gib,
+    capability,
+    is_intel,
+    moe_backend,
+    weights_gib,
+)
 
 
 def plan_vllm(request: PlanRequest) -> Plan:
     """What the engine will say for `request`. Raises `PlanInputError` for nonsense."""
+    if request.max_model_len == AUTO_CONTEXT:
+        return plan_vllm(with_context(request))
     settings = settle(request)
     filled = _filled(request, settings)
+    load = load_of(filled, settings)
     corrected = correction_of(filled)
-    figures = _memory(filled, settings, corrected)
-    available = (
-        request.kv_cache_memory_bytes
-        if request.kv_cache_memory_bytes is not None
-        else int(figures.kv_cache * GIB)
+    parts = _memory(filled, settings, load, corrected)
+    pool = _pool(filled, settings)
+    kv = kv_plan(pool, _cache_bytes(filled, parts))
+    band = evidence.CORRECTED_BAND_GIB if corrected is not None else evidence.band_gib(load)
+    verdict, reason = judge(
+        Figures(request=filled, settings=settings, memory=parts, pool=pool, kv=kv, band=band)
     )
-    kv = kv_plan(_pool(filled, settings), available)
-    band = _CORRECTED_BAND_GIB if corrected else memory.band_gib(settings.version)
-    verdict, reason = _verdict(filled, settings, figures, kv, band)
     fits = 0 if verdict in ("does_not_fit", "unsupported") else max(1, int(kv.max_concurrency))
     return Plan(
         verdict=verdict,
         reason=reason,
         request=filled,
         tensor_parallel_size=settings.tensor_parallel,
-        memory_gib=figures,
+        memory_gib=parts,
         kv_cache=kv,
         fits_requests=min(fits, settings.seqs),
-        basis=_basis(request, settings, corrected),
+        basis=_basis(filled, settings, load, corrected),
         band_gib=band,
         command=command(filled, settings.model, settings.version),
-        warnings=tuple(_warnings(request, settings, kv)),
+        warnings=tuple(_warnings(request, settings, load, kv)),
         download_bytes=disk.download_bytes(request),
+        image_download_bytes=disk.image_download_bytes(request),
         disk_bytes=disk.disk_bytes(request),
     )
+
+
+def with_context(request: PlanRequest) -> PlanRequest:
+    """--max-model-len -1 written out: the longest context that fits, the whole where none does.
+
+    vLLM finds it the same way, from the memory that is left (_auto_fit_max_model_len).
+    """
+    if request.max_model_len != AUTO_CONTEXT:
+        return request
+    settings = settle(request)
+    filled = _filled(request, settings)
+    parts = _memory(filled, settings, load_of(filled, settings), correction_of(filled))
+    longest = longest_context(_pool(filled, settings), _cache_bytes(filled, parts))
+    return msgspec.structs.replace(request, max_model_len=longest or settings.context)
+
+
+def load_of(request: PlanRequest, settings: Settings) -> Load:
+    """What the use of memory depends on."""
+    first = settings.gpus[0]
+    return Load(
+        model=settings.model,
+        version=settings.version,
+        backend=moe_backend(first, settings.version, request.installed_by),
+        tensor_parallel=settings.tensor_parallel,
+        seqs=settings.seqs,
+        batched=settings.batched,
+        eager=request.enforce_eager,
+        installed_by=request.installed_by,
+        doubtful=bool(_doubts(request, settings)),
+    )
+
+
+def _doubts(request: PlanRequest, settings: Settings) -> list[str]:
+    """What makes a plan less sure than its logs, in words."""
+    first, found = settings.gpus[0], []
+    foreign = is_intel(first.name) or compat.other_makers(request) is not None
+    if capability(first.compute_capability) is None and not foreign:
+        found.append(
+            f"The compute capability of {first.name} is not known: it is planned as Ampere (8.x)."
+        )
+    if len({gpu.name for gpu in settings.gpus}) > 1:
+        found.append("The GPUs differ in kind: vLLM asks only the first one what it can.")
+    if is_unified(first.name):
+        found.append("The GPU shares the host's memory: its page cache and programs count too.")
+    if memory.without_flashinfer(settings.version, request.installed_by):
+        found.append(
+            f"A vLLM {request.engine_version} installed by pip sorts without FlashInfer, and runs "
+            "Triton's kernels instead of Marlin only where triton_kernels was installed as well."
+        )
+    return found
 
 
 def _pool(filled: PlanRequest, settings: Settings) -> KvSettings:
@@ -77,35 +128,23 @@ def _pool(filled: PlanRequest, settings: Settings) -> KvSettings:
     )
 
 
-def load_of(request: PlanRequest, settings: Settings) -> Load:
-    """What the use of memory depends on."""
-    return Load(
-        model=settings.model,
-        version=settings.version,
-        backend=moe_backend(settings.gpu, settings.version),
-        tensor_parallel=settings.tensor_parallel,
-        seqs=settings.seqs,
-        batched=settings.batched,
-        eager=request.enforce_eager,
-    )
-
-
-def _memory(request: PlanRequest, settings: Settings, corrected: float) -> MemoryPlan:
-    load = load_of(request, settings)
-    budget = ceil(settings.visible_bytes * settings.utilization) / GIB
+def _memory(
+    request: PlanRequest, settings: Settings, load: Load, corrected: float | None
+) -> MemoryPlan:
+    budget = settings.requested_bytes(settings.smallest) / GIB
     weights = _weights(request, load)
-    activation, _ = memory.activation_gib(load)
+    activation = memory.activation_gib(load)
     non_torch = memory.non_torch_gib(load)
     graphs = memory.counted_graphs_gib(load)
     used = weights + activation + non_torch + graphs
-    kv = budget - used + corrected
+    kv = budget - used + (corrected or 0.0)
     if request.kv_cache_memory_bytes is not None:
         # The engine then leaves the utilization aside, and takes what this adds up to.
         kv = request.kv_cache_memory_bytes / GIB
         budget = used + kv
     return MemoryPlan(
-        device_total=settings.gpu.memory_total_bytes / GIB,
-        used_by_others=max(gpu.memory_used_bytes for gpu in request.gpus) / GIB,
+        device_total=settings.smallest.memory_total_bytes / GIB,
+        used_by_others=max(gpu.memory_used_bytes for gpu in settings.gpus) / GIB,
         budget=budget,
         weights=weights,
         activation=activation,
@@ -116,87 +155,29 @@ def _memory(request: PlanRequest, settings: Settings, corrected: float) -> Memor
     )
 
 
+def _cache_bytes(request: PlanRequest, parts: MemoryPlan) -> int:
+    given = request.kv_cache_memory_bytes
+    return int(parts.kv_cache * GIB) if given is None else given
+
+
 def _weights(request: PlanRequest, load: Load) -> float:
     if request.checkpoint == "bf16":
         return bf16_weights_gib(load.model, load.tensor_parallel)
     return weights_gib(load.model, load.tensor_parallel, load.backend, load.version)
 
 
-def _verdict(
-    request: PlanRequest, settings: Settings, figures: MemoryPlan, kv: KvPlan, band: float
-) -> tuple[Verdict, str]:
-    refused = compat.refusal(request, settings.version)
-    if refused is not None:
-        return "unsupported", refused
-    near = min(band, _NEAR_GIB) if request.kv_cache_memory_bytes is None else 0.0
-    free = settings.visible_bytes / GIB - figures.used_by_others
-    if free < figures.budget:
-        return "does_not_fit", (
-            f"Only {free:.1f} GiB of the GPU are free, and the budget is {figures.budget:.1f} GiB: "
-            "vLLM refuses to start."
-        )
-    if figures.kv_cache <= 0:
-        return "does_not_fit", (
-            f"Weights, activation and the rest need {figures.budget - figures.kv_cache:.1f} GiB; "
-            f"the budget is {figures.budget:.1f} GiB."
-        )
-    needed = kv.needed_gib_for_one_request
-    if figures.kv_cache < needed <= figures.kv_cache + near and request.users in (None, 1):
-        return "tight", (
-            f"One request of {settings.context:,} tokens needs {needed:.2f} GiB of KV cache, and "
-            f"about {figures.kv_cache:.2f} GiB are left: it may start or not. A smaller "
-            "--max-model-len is safe."
-        )
-    if figures.kv_cache < needed:
-        longest = longest_context(_pool(request, settings), int(figures.kv_cache * GIB))
-        return "does_not_fit", (
-            f"One request of {settings.context:,} tokens needs {needed:.2f} GiB of KV cache, and "
-            f"{figures.kv_cache:.2f} GiB are left; the longest context that fits is {longest:,}."
-        )
-    if request.users is not None and kv.max_concurrency < request.users:
-        return "does_not_fit", (
-            f"{request.users} requests of {settings.context:,} tokens do not fit at once: "
-            f"{kv.max_concurrency:.1f} do."
-        )
-    rest = free - figures.budget - figures.outside_budget
-    return _margins(request, figures, kv, band, rest)
-
-
-def _margins(
-    request: PlanRequest, figures: MemoryPlan, kv: KvPlan, band: float, rest: float
-) -> tuple[Verdict, str]:
-    """It fits by the figures; does it by the band around them? `rest` is free outside the budget."""
-    context = request.max_model_len or 0
-    if rest < _SAFE_GIB:
-        return "tight", (
-            f"Start-up needs about {figures.outside_budget:.1f} GiB outside the budget, and "
-            f"{rest + figures.outside_budget:.1f} GiB are: lower --gpu-memory-utilization or "
-            "--max-num-seqs."
-        )
-    if request.kv_cache_memory_bytes is None:
-        spare = figures.kv_cache - kv.needed_gib_for_one_request * max(1, request.users or 1)
-        if spare < band:
-            return "tight", (
-                f"It fits by {max(0.0, spare):.1f} GiB, and the estimate may be off by {band:g} "
-                "GiB: a smaller --max-model-len or --max-num-batched-tokens is safer."
-            )
-    return "fits", (
-        f"{figures.kv_cache:.1f} GiB of KV cache per GPU hold {kv.max_concurrency:.1f} requests of "
-        f"{context:,} tokens at once."
-    )
-
-
-def _basis(request: PlanRequest, settings: Settings, corrected: float) -> dict[str, Basis]:
-    _, activation = memory.activation_gib(load_of(request, settings))
-    measured = settings.tensor_parallel <= 4 and settings.version < (0, 27, 0)
-    parallel: Basis = "measured" if measured else "estimated"
+def _basis(
+    request: PlanRequest, settings: Settings, load: Load, corrected: float | None
+) -> dict[str, Basis]:
+    parts = evidence.parts_basis(load)
+    guessed = any(gpu.reserved_guessed for gpu in settings.gpus)
     return {
-        "budget": "exact",
-        "weights": "measured" if request.checkpoint == "mxfp4" else "estimated",
-        "activation": activation,
-        "non_torch": parallel,
-        "cuda_graphs": parallel,
-        "kv_cache": "measured" if corrected else "estimated",
+        "budget": "estimated" if guessed else "exact",
+        "weights": "estimated" if request.checkpoint == "bf16" else evidence.weights_basis(load),
+        "activation": parts,
+        "non_torch": parts,
+        "cuda_graphs": parts,
+        "kv_cache": "estimated" if corrected is None else "measured",
         "kv_tokens_for_that_memory": "exact",
     }
 
@@ -212,8 +193,8 @@ def _filled(request: PlanRequest, settings: Settings) -> PlanRequest:
     )
 
 
-def _warnings(request: PlanRequest, settings: Settings, kv: KvPlan) -> list[str]:
-    found: list[str] = []
+def _warnings(request: PlanRequest, settings: Settings, load: Load, kv: KvPlan) -> list[str]:
+    found = _doubts(request, settings)
     if request.users is not None and request.users > settings.seqs:
         found.append(
             f"--max-num-seqs {settings.seqs} lets {settings.seqs} requests run at once: the others "
@@ -228,8 +209,23 @@ def _warnings(request: PlanRequest, settings: Settings, kv: KvPlan) -> list[str]
     if len(request.gpus) > settings.tensor_parallel:
         idle = len(request.gpus) - settings.tensor_parallel
         found.append(f"{idle} of the chosen GPUs would stay idle.")
-    if len({gpu.memory_total_bytes for gpu in request.gpus}) > 1:
+    if len({gpu.memory_total_bytes for gpu in settings.gpus}) > 1:
         found.append("The GPUs differ in memory: the smallest one decides.")
+    found += _about_release(settings, load)
+    return found + disk.warnings(request) + compat.notes(request, settings.version)
+
+
+def _about_release(settings: Settings, load: Load) -> list[str]:
+    found: list[str] = []
     if settings.version < (0, 14, 0):
         found.append("vLLM before 0.14 downloads the weights twice (original/ as well).")
-    return found + disk.warnings(request) + compat.notes(request, settings.version)
+    if settings.version > versions.NEWEST:
+        found.append("This vLLM is newer than what the planner knows (0.33): check its log.")
+    by_pip = msgspec.structs.replace(load, installed_by="pip")
+    more = memory.activation_gib(by_pip) - memory.activation_gib(load)
+    if more > 0.5:
+        found.append(
+            f"This is for the official image: installed by pip, vLLM's profiling run takes {more:.1f} "
+            "GiB more (--installed-by pip)."
+        )
+    return found

@@ -10,7 +10,7 @@ from math import ceil
 from typing import Literal
 
 from gptoss_tui.domain.plan.models import GIB, Model
-from gptoss_tui.domain.plan.types import PlanGpu
+from gptoss_tui.domain.plan.types import InstalledBy, PlanGpu
 from gptoss_tui.domain.plan.versions import Version
 
 Capability = tuple[int, int]
@@ -42,19 +42,50 @@ def capability(text: str | None) -> Capability | None:
         return None
 
 
-def moe_backend(gpu: PlanGpu, version: Version) -> Backend:
-    """Which kernels run the experts on this card."""
+def moe_backend(gpu: PlanGpu, version: Version, installed_by: InstalledBy = "image") -> Backend:
+    """Which kernels run the experts on this card (quantization/mxfp4.py, oracle/mxfp4.py).
+
+    A card of unknown capability is taken for Ampere.
+    """
     cap = capability(gpu.compute_capability)
-    if cap is None and any(word in gpu.name.lower() for word in ("intel", "arc ")):
+    if cap is None and is_intel(gpu.name):
         return "xpu"
-    major = (cap or (8, 0))[0]
-    if major == 9:
-        # The image of 0.11.0 logs Triton; 0.10.1 and 0.11.2 log Marlin (no triton_kernels package).
-        older = version < (0, 11, 0) or (0, 11, 1) <= version < (0, 12, 0)
-        return "marlin" if older else "triton"
-    if major == 10:
+    cap = cap or (8, 0)
+    if _has_flashinfer(version, installed_by) and _is_sm100(cap, version):
         return "trtllm" if version < (0, 27, 0) else "trtllm_128"
+    if _has_triton_kernels(version, installed_by) and _triton_takes(cap, version):
+        return "triton"
     return "marlin"
+
+
+def is_intel(name: str) -> bool:
+    """Intel's cards have no compute capability and run on XPU."""
+    return any(word in name.lower() for word in ("intel", "arc "))
+
+
+def _is_sm100(cap: Capability, version: Version) -> bool:
+    """Up to 0.12 the check is for 10.0 alone, by 0.14 for all of 10.x."""
+    return cap == (10, 0) or (cap[0] == 10 and version >= (0, 14, 0))
+
+
+def _triton_takes(cap: Capability, version: Version) -> bool:
+    """Up to 0.11 everything from Hopper on, from 0.12 only 9.0 up to 11.0."""
+    return cap[0] >= 9 and (version < (0, 12, 0) or cap < (11, 0))
+
+
+def _has_flashinfer(version: Version, installed_by: InstalledBy) -> bool:
+    """From 0.11.1 vLLM's own requirements bring it; before only the image did."""
+    return installed_by == "image" or version >= (0, 11, 1)
+
+
+def _has_triton_kernels(version: Version, installed_by: InstalledBy) -> bool:
+    """The image of 0.11.0 logs Triton; 0.10.1 and 0.11.2 log Marlin. From 0.12 vLLM has its own copy.
+
+    Installs by pip were seen with Marlin before 0.13.
+    """
+    if installed_by == "pip":
+        return version >= (0, 13, 0)
+    return (0, 10, 2) <= version < (0, 11, 1) or version >= (0, 12, 0)
 
 
 def weights_gib(model: Model, tensor_parallel: int, backend: Backend, version: Version) -> float:
