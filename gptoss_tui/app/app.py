@@ -32,11 +32,10 @@ from gptoss_tui.domain.progress import LaunchProgress
 from gptoss_tui.errors import ChangedHostKeyError, GptossError, StateError
 from gptoss_tui.remote.fleet_port import BoxEntry, FleetPort
 from gptoss_tui.remote.target import parse_target
-from gptoss_tui.state import config
+from gptoss_tui.state import config, measurements
 from gptoss_tui.state.config import Config
 from gptoss_tui.state.debug_log import internal
 from gptoss_tui.state.files import write_private
-from gptoss_tui.state.measurements import corrections
 from gptoss_tui.state.paths import paths, theme_dirs
 
 
@@ -248,8 +247,9 @@ class GptossApp(App[None]):
         elif model.report is None:
             self.tell("The box has not been looked at yet: connect first (enter).", "warning")
         else:
-            with suppress(StateError):  # a plan without corrections is still a plan
-                model.corrections = corrections(paths().measurements_file, message.box)
+            with suppress(StateError):  # a plan without them is still a plan
+                model.corrections = measurements.corrections(paths().measurements_file, message.box)
+                model.speeds = measurements.speeds(paths().measurements_file, message.box)
             self.push_screen(WizardScreen(model))
 
     @on(said.LogsRequested)

@@ -29,13 +29,14 @@ class BoxModel:
     """One box. Facts are applied in the order in which they arrive.
 
     `ssh_target` is what `ssh` takes to get there; None for this machine, or while unknown.
-    `corrections` are what earlier launches on it have shown of the planner's estimates.
+    `corrections` and `speeds` are what earlier launches on it have shown (`PlanRequest`).
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.ssh_target: str | None = None
         self.corrections: tuple[tuple[str, float], ...] = ()
+        self.speeds: tuple[tuple[str, float, float], ...] = ()
         self.link: LinkState | None = None
         self._away_since: datetime | None = None
         self.report: Fact[BoxReport] | None = None

@@ -55,13 +55,15 @@ def outcome(
     choices: Choices,
     running: Iterable[Instance] = (),
     corrections: tuple[tuple[str, float], ...] = (),
+    speeds: tuple[tuple[str, float, float], ...] = (),
 ) -> Outcome:
     """The plan for these choices, with speed, cost and what else would fit.
 
-    `running` servers have their GPUs; `corrections` are what this box has shown in earlier launches.
+    `running` servers have their GPUs; `corrections` and `speeds` are what this box has shown in
+    earlier launches.
     """
     try:
-        return Outcome(plan=_plan(report, choices, taken_gpus(running), corrections))
+        return Outcome(plan=_plan(report, choices, taken_gpus(running), corrections, speeds))
     except GptossError as error:
         return Outcome(problem=str(error))
 
@@ -71,6 +73,7 @@ def _plan(
     choices: Choices,
     taken: frozenset[str],
     corrections: tuple[tuple[str, float], ...],
+    speeds: tuple[tuple[str, float, float], ...],
 ) -> Plan:
     if not choices.gpu_ids:
         raise UsageError("Choose at least one GPU.")
@@ -81,6 +84,7 @@ def _plan(
         max_model_len=number(choices.context, "The context"),
         users=number(choices.users, "Users"),
         corrections=corrections,
+        speeds=speeds,
     )
     request = on_disk(request, report)
     return complete(request, recommend(request), spare=spare(report, gpus, taken), box=True)

@@ -26,7 +26,7 @@ from gptoss_tui.domain.plan.catalogue import HostedPrice
 from gptoss_tui.domain.plan.checks import checked_amount
 from gptoss_tui.domain.plan.search import GPUS_A_BOX
 from gptoss_tui.domain.plan.types import AUTO_CONTEXT
-from gptoss_tui.state.measurements import corrections
+from gptoss_tui.state import measurements
 from gptoss_tui.state.paths import paths
 
 DEFAULT_CONTEXT = 32_768
@@ -60,7 +60,8 @@ def request_of(
         checkpoint=arguments.checkpoint,
         quantization=arguments.quantization,
         dtype=arguments.dtype,
-        corrections=corrections(paths().measurements_file, box) if box else (),
+        corrections=measurements.corrections(paths().measurements_file, box) if box else (),
+        speeds=measurements.speeds(paths().measurements_file, box) if box else (),
     )
 
 

@@ -63,6 +63,12 @@ def _speed(speed: Throughput, output: Output) -> None:
         output.line(
             f"    published: {run.output_tokens_per_s:,.0f} tokens/s, {run.kind}, {run.source}"
         )
+    if speed.seen_here is not None:
+        seen = speed.seen_here
+        output.line(
+            f"    this box has done {seen.tokens_per_s:,.0f} tokens/s with "
+            f"{plural(round(seen.requests), 'request')} at once"
+        )
     if speed.guide_tokens_per_s is not None:
         output.line(f"    the guide says {speed.guide_tokens_per_s:,.0f} tokens/s")
 

@@ -10,17 +10,15 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from gptoss_tui.cli.measuring import Measuring
 from gptoss_tui.cli.prompts import TerminalPrompter
 from gptoss_tui.domain.facts import AnyFact, Hub
 from gptoss_tui.domain.host import LinkState
 from gptoss_tui.domain.instance import Instance, Notice
-from gptoss_tui.domain.progress import LaunchProgress
 from gptoss_tui.domain.secret import Secret
-from gptoss_tui.domain.startup import correction_gib
 from gptoss_tui.errors import NotFoundError, StateError, UnknownHostKeyError
 from gptoss_tui.remote.box import Box
 from gptoss_tui.remote.fleet import Fleet, FleetOptions
-from gptoss_tui.state import measurements
 from gptoss_tui.state.debug_log import NAME
 from gptoss_tui.state.paths import paths
 
@@ -29,22 +27,8 @@ def new_hub() -> Hub:
     """The point that all facts pass; the debug log keeps what happened to boxes and servers."""
     hub = Hub(lambda: datetime.now(UTC))
     hub.tap(_log)
-    hub.tap(_measure)
+    hub.tap(Measuring())
     return hub
-
-
-def _measure(fact: AnyFact) -> None:
-    """Remember by how much a plan was off on this box, so that its next plan is nearer."""
-    body = fact.body
-    if not isinstance(body, LaunchProgress) or body.state != "ready" or body.planned is None:
-        return
-    difference = correction_gib(body.planned, body.measured)
-    if difference is None:
-        return
-    try:
-        measurements.remember(paths().measurements_file, fact.box, body.planned.key, difference)
-    except StateError as error:
-        logging.getLogger(NAME).warning("measurement of %s: %s", fact.box, error)
 
 
 def _log(fact: AnyFact) -> None:

@@ -1,39 +1,77 @@
-"""What boxes have shown of the planner's estimates: GiB of KV cache more or less than planned.
+"""What boxes have shown: GiB of KV cache more or less than planned, and how fast they generate.
 
-One number for each box and key (`domain/plan/predict.py`: the release, the cards, and the flags that
-memory depends on); the newest one counts.
+For each box and key (`domain/plan/predict.py`: the release, the cards, and the flags that memory
+depends on) the newest difference counts, and the highest speed.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from gptoss_tui.errors import StateError
 from gptoss_tui.state import files
 
 VERSION = 1
+_KV, _SPEED = "kv_cache_gib", "tokens_per_s"
 
 
 def corrections(path: Path, box: str) -> tuple[tuple[str, float], ...]:
     """The differences of a box by key, in GiB. Raises `StateError`."""
-    mine = _tables(path).get(box, {})
-    return tuple((key, value) for key, value in mine.items())
+    mine = _tables(path)[_KV].get(box, {})
+    with _readable(path):
+        return tuple((str(key), float(value)) for key, value in mine.items())
+
+
+def speeds(path: Path, box: str) -> tuple[tuple[str, float, float], ...]:
+    """By key, the most tokens/s of a server of a box, and the requests that ran then.
+
+    Raises `StateError`.
+    """
+    mine = _tables(path)[_SPEED].get(box, {})
+    with _readable(path):
+        return tuple((str(key), float(rate), float(ran)) for key, (rate, ran) in mine.items())
 
 
 def remember(path: Path, box: str, key: str, difference_gib: float) -> None:
     """Keep the newest difference. Raises `StateError`."""
     with files.locked(path):
         tables = _tables(path)
-        tables.setdefault(box, {})[key] = round(difference_gib, 3)
-        files.write_versioned(path, VERSION, {"kv_cache_gib": tables})
+        tables[_KV].setdefault(box, {})[key] = round(difference_gib, 3)
+        files.write_versioned(path, VERSION, tables)
 
 
-def _tables(path: Path) -> dict[str, dict[str, float]]:
-    table = files.read_versioned(path, VERSION).get("kv_cache_gib", {})
-    try:
+def remember_speed(path: Path, box: str, key: str, tokens_per_s: float, requests: float) -> None:
+    """Keep the highest speed. Raises `StateError`."""
+    with files.locked(path):
+        tables = _tables(path)
+        mine = tables[_SPEED].setdefault(box, {})
+        with _readable(path):
+            if tokens_per_s <= float(mine.get(key, (0.0,))[0]):
+                return
+        mine[key] = [round(tokens_per_s, 1), round(requests, 1)]
+        files.write_versioned(path, VERSION, tables)
+
+
+def _tables(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
+    """Both tables: what is measured, by box and key."""
+    table = files.read_versioned(path, VERSION)
+    with _readable(path):
         return {
-            str(box): {str(key): float(value) for key, value in differences.items()}
-            for box, differences in table.items()
+            name: {str(box): dict(mine) for box, mine in table.get(name, {}).items()}
+            for name in (_KV, _SPEED)
         }
-    except (AttributeError, TypeError, ValueError) as error:
-        raise StateError(f"{path}: {error}.", "Mend or remove the file.") from error
+
+
+class _readable:
+    """Turns what a hand-made file can hold into a sentence."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        """Nothing to set up."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
+        if kind is not None and issubclass(kind, (AttributeError, TypeError, ValueError)):
+            raise StateError(f"{self._path}: {error}.", "Mend or remove the file.") from None

@@ -115,6 +115,16 @@ def test_differences_are_kept_by_box_and_key(tmp_path: Path) -> None:
     assert file.stat().st_mode & 0o777 == 0o600
 
 
+def test_the_highest_speed_of_a_box_is_kept(tmp_path: Path) -> None:
+    file = tmp_path / "measurements.toml"
+    assert measurements.speeds(file, "box") == ()
+    measurements.remember(file, "box", "k", -0.7)
+    for rate, ran in ((300.0, 4.0), (653.25, 5.0), (120.0, 1.0)):
+        measurements.remember_speed(file, "box", "k", rate, ran)
+    assert measurements.speeds(file, "box") == (("k", 653.2, 5.0),)
+    assert measurements.corrections(file, "box") == (("k", -0.7),)  # one file holds both
+
+
 def test_a_file_of_odd_measurements_is_a_sentence(tmp_path: Path) -> None:
     file = tmp_path / "measurements.toml"
     file.write_text('version = 1\n[kv_cache_gib.box]\nk = "much"\n')

@@ -136,7 +136,11 @@ class WizardScreen(Screen[None]):
         """Read the form, make the plan, draw it."""
         self._choices = self._read()
         self._outcome = wizard_state.outcome(
-            self._report, self._choices, self._servers, self._model.corrections
+            self._report,
+            self._choices,
+            self._servers,
+            self._model.corrections,
+            self._model.speeds,
         )
         self._draw()
 
@@ -313,6 +317,11 @@ def _speed_and_cost(plan: Plan) -> list[str]:
             f"Speed: {speed.low:,.0f} to {speed.high:,.0f} tokens/s for "
             f"{plural(plan.throughput.users, 'user')} together (roofline)."
         )
+        if (seen := plan.throughput.seen_here) is not None:
+            lines.append(
+                f"This box has done {seen.tokens_per_s:,.0f} tokens/s with "
+                f"{plural(round(seen.requests), 'request')} at once."
+            )
     if plan.cost is not None:
         lines.append(
             f"Cost: about ${plan.cost.usd_per_hour:.2f} an hour, "

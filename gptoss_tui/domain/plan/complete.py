@@ -9,6 +9,7 @@ from gptoss_tui.domain.plan.catalogue import HostedPrice
 from gptoss_tui.domain.plan.cost import UTILIZATION, cost
 from gptoss_tui.domain.plan.kv import dtype_bytes
 from gptoss_tui.domain.plan.models import model_named
+from gptoss_tui.domain.plan.predict import seen_speed
 from gptoss_tui.domain.plan.speed import throughput
 from gptoss_tui.domain.plan.types import Plan, PlanGpu, PlanRequest
 
@@ -46,6 +47,7 @@ def complete(
         context=request.max_model_len or model.max_context,
         kv_bytes=dtype_bytes(request.kv_cache_dtype),
         engine=request.engine,
+        seen=seen_speed(request),
     )
     expected = speed.all_users.expected if speed else None
     return msgspec.structs.replace(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gptoss_tui.domain.plan.models import model_named
+from gptoss_tui.domain.plan.speed import SeenSpeed
 from gptoss_tui.domain.plan.types import Plan, PlanRequest
 from gptoss_tui.domain.startup import Prediction, StartupFigures
 
@@ -42,6 +43,14 @@ def correction_key(filled: PlanRequest) -> str:
             "eager" if filled.enforce_eager else "graphs",
         )
     )
+
+
+def seen_speed(filled: PlanRequest) -> SeenSpeed | None:
+    """The most that this box has generated with these flags; None while nobody has seen any."""
+    for key, tokens_per_s, requests in filled.speeds:
+        if key == correction_key(filled):
+            return SeenSpeed(tokens_per_s=tokens_per_s, requests=requests)
+    return None
 
 
 def correction_of(filled: PlanRequest) -> float | None:

@@ -44,13 +44,21 @@ class Band(msgspec.Struct, frozen=True, kw_only=True):
     high: float
 
 
+class SeenSpeed(msgspec.Struct, frozen=True, kw_only=True):
+    """Tokens generated a second by a server of this box, while so many requests ran."""
+
+    tokens_per_s: float
+    requests: float
+
+
 class Throughput(msgspec.Struct, frozen=True, kw_only=True):
     """Tokens a second. `one_user` is what a single request sees, `all_users` all of them together
     at `users` requests of `context` tokens; `prefill` is how fast prompts are read; `ttft_s` the
     wait for the first token of a 1,024-token prompt on an idle server, in seconds.
 
     `published` are measurements by others of the same cards, model and engine;
-    `guide_tokens_per_s` the guide's own estimate, which is for vLLM.
+    `guide_tokens_per_s` the guide's own estimate, which is for vLLM. `seen_here` is the most that
+    this box has been seen to generate with these flags, and the requests that ran then.
     """
 
     users: int
@@ -62,6 +70,7 @@ class Throughput(msgspec.Struct, frozen=True, kw_only=True):
     basis: Basis
     published: tuple[Speed, ...] = ()
     guide_tokens_per_s: float | None = None
+    seen_here: SeenSpeed | None = None
 
 
 def throughput(
@@ -73,6 +82,7 @@ def throughput(
     context: int,
     kv_bytes: int = 2,
     engine: str = "vllm",
+    seen: SeenSpeed | None = None,
 ) -> Throughput | None:
     """The estimate for `gpus` cards sharing one model; None where the bandwidth is not known.
 
@@ -99,6 +109,7 @@ def throughput(
         basis=_BASIS[engine],
         published=tuple(run for run in same if run.kind != "the guide"),
         guide_tokens_per_s=guide,
+        seen_here=seen,
     )
 
 

@@ -43,7 +43,9 @@ class PlanRequest(msgspec.Struct, frozen=True, kw_only=True):
     official image, which up to 0.11.0 lacks FlashInfer. `checkpoint` "bf16" is a third party's,
     with all weights in BF16. `quantization` and `dtype` are what the user wants to pass to the
     engine: the plan says what they do. `corrections` are GiB of KV cache by
-    `predict.correction_key`, as this box has shown them in earlier launches; `cached_bytes` of the
+    `predict.correction_key`, as this box has shown them in earlier launches; `speeds` are by the
+    same key the most tokens/s it has been seen to generate, and the requests that ran then;
+    `cached_bytes` of the
     checkpoint are on its disk already, `image_there` says that the engine's image is,
     `disk_free_bytes` how much room is left for weights, and `image_disk_free_bytes` for images
     where these are on another disk.
@@ -70,6 +72,7 @@ class PlanRequest(msgspec.Struct, frozen=True, kw_only=True):
     quantization: str | None = None
     dtype: str | None = None
     corrections: tuple[tuple[str, float], ...] = ()
+    speeds: tuple[tuple[str, float, float], ...] = ()
     cached_bytes: int = 0
     image_there: bool = False
     disk_free_bytes: int | None = None

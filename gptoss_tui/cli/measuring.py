@@ -1,0 +1,66 @@
+"""What facts show of a box is kept for its next plans: how far a plan was off, how fast it is."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import partial
+
+from gptoss_tui.domain.facts import AnyFact
+from gptoss_tui.domain.instance import InstanceList
+from gptoss_tui.domain.progress import LaunchProgress
+from gptoss_tui.domain.serving import EngineSnapshot
+from gptoss_tui.domain.startup import correction_gib
+from gptoss_tui.errors import StateError
+from gptoss_tui.state import measurements
+from gptoss_tui.state.debug_log import NAME
+from gptoss_tui.state.paths import paths
+
+# A speed is written when it is so much above the last one written: not with every scrape.
+_STEP = 1.1
+
+
+class Measuring:
+    """A tap of the hub."""
+
+    def __init__(self) -> None:
+        self._keys: dict[tuple[str, str], str] = {}
+        self._fastest: dict[tuple[str, str], float] = {}
+
+    def __call__(self, fact: AnyFact) -> None:
+        body = fact.body
+        if isinstance(body, LaunchProgress):
+            self._start(fact.box, body)
+        elif isinstance(body, InstanceList):
+            for instance in body.instances:
+                if instance.spec is not None and instance.spec.planned is not None:
+                    self._keys[fact.box, instance.name] = instance.spec.planned.key
+        elif isinstance(body, EngineSnapshot):
+            self._speed(fact.box, self._keys.get((fact.box, fact.instance or "")), body)
+
+    def _start(self, box: str, progress: LaunchProgress) -> None:
+        if progress.state != "ready" or progress.planned is None:
+            return
+        difference = correction_gib(progress.planned, progress.measured)
+        if difference is not None:
+            key = progress.planned.key
+            _keep(box, partial(measurements.remember, key=key, difference_gib=difference))
+
+    def _speed(self, box: str, key: str | None, snapshot: EngineSnapshot) -> None:
+        rate = snapshot.rates.generation_tokens_per_s if snapshot.rates else None
+        if key is None or not rate or not snapshot.running:
+            return
+        if rate > _STEP * self._fastest.get((box, key), 0.0):
+            self._fastest[box, key] = rate
+            ran = snapshot.running
+            _keep(
+                box,
+                partial(measurements.remember_speed, key=key, tokens_per_s=rate, requests=ran),
+            )
+
+
+def _keep(box: str, remember: Callable[..., None]) -> None:
+    try:
+        remember(paths().measurements_file, box)
+    except StateError as error:
+        logging.getLogger(NAME).warning("measurement of %s: %s", box, error)

@@ -1,0 +1,60 @@
+"""What facts show of a box is kept for its next plans."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from gptoss_tui.cli.measuring import Measuring
+from gptoss_tui.domain.facts import Hub
+from gptoss_tui.domain.instance import InstanceList
+from gptoss_tui.domain.plan import PlanRequest, complete, recommend
+from gptoss_tui.domain.plan.catalogue import card_named
+from gptoss_tui.domain.plan.device import gpu_of
+from gptoss_tui.domain.plan.predict import prediction
+from gptoss_tui.domain.serving import EngineRates, EngineSnapshot
+from gptoss_tui.domain.startup import Prediction
+from gptoss_tui.state import measurements
+from gptoss_tui.state.paths import paths
+from tests.app.make import server
+from tests.unit.make import spec
+
+
+def request(**changes: object) -> PlanRequest:
+    card = card_named("NVIDIA L40S")
+    assert card is not None
+    wanted = PlanRequest(model="20b", gpus=(gpu_of(card, 0),), max_model_len=32_768, users=8)
+    return msgspec.structs.replace(wanted, **changes)
+
+
+def scrape(rate: float | None, running: float | None) -> EngineSnapshot:
+    rates = EngineRates(interval_s=1.0, generation_tokens_per_s=rate)
+    return EngineSnapshot(healthy=True, running=running, rates=rates)
+
+
+def test_the_fastest_scrape_of_a_box_stands_beside_its_next_plan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GPTOSS_TUI_HOME", str(tmp_path))
+    hub = Hub(lambda: datetime.now(UTC))
+    hub.tap(Measuring())
+    planned: Prediction = prediction(recommend(request()))
+    launched = msgspec.structs.replace(spec(), planned=planned)
+    hub.publish(scrape(900.0, 9), box="box", instance="ours")  # of nobody knows what
+    hub.publish(InstanceList(instances=(server("ours", spec=launched),)), box="box")
+    for rate, running in ((300.0, 3), (None, 3), (620.0, 6), (640.0, 8), (500.0, 0)):
+        hub.publish(scrape(rate, running), box="box", instance="ours")
+    kept = measurements.speeds(paths().measurements_file, "box")
+    assert kept == ((planned.key, 620.0, 6.0),)  # 640 is no tenth more: not written for that
+    again = request(speeds=kept)
+    made = complete(again, recommend(again), box=True)
+    assert made.throughput is not None
+    assert made.throughput.seen_here is not None
+    assert made.throughput.seen_here.tokens_per_s == 620.0
+    other = request(speeds=kept, max_num_seqs=4)
+    elsewhere = complete(other, recommend(other), box=True)
+    assert elsewhere.throughput is not None
+    assert elsewhere.throughput.seen_here is None  # with other flags it says nothing
