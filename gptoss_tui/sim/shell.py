@@ -107,10 +107,12 @@ class Shell:
         """Run the inner command until it ends or until nobody watches it any more."""
         inner = asyncio.ensure_future(self._words(words))
         gone = asyncio.ensure_future(_everything(self._stdin))
-        done, _ = await asyncio.wait({inner, gone}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (inner, gone):
-            task.cancel()
-        await asyncio.gather(inner, gone, return_exceptions=True)
+        try:
+            done, _ = await asyncio.wait({inner, gone}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (inner, gone):
+                task.cancel()
+            await asyncio.gather(inner, gone, return_exceptions=True)
         return inner.result() if inner in done else 143
 
     async def _tail(self, launch_id: str, at: int) -> int:
