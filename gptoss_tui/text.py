@@ -16,11 +16,13 @@ import msgspec
 
 # Whole sequences go first, so that their parameters do not stay behind as litter:
 # CSI, then OSC/DCS/SOS/PM/APC up to their terminator, then two-byte escapes. The string sequences
-# are bounded (and may not cross a line), so that an unterminated one cannot swallow a log.
+# are bounded (and may not cross a line), so that an unterminated one cannot swallow a log. Each one
+# ends at latest where the next begins, and gives nothing back, so that no sign is read twice.
 _SEQUENCES = re.compile(
-    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
-    r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c\n]{0,4096}(?:\x07|\x1b\\|\x9c)"
-    r"|\x1b[ -/]*[0-~]"
+    r"(?:\x1b\[|\x9b)[0-?]*+[ -/]*+[@-~]"
+    r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])"
+    r"[^\x07\x1b\x9c\n\x9d\x90\x98\x9e\x9f]{0,4096}+(?:\x07|\x1b\\|\x9c)"
+    r"|\x1b[ -/]*+[0-~]"
 )
 # C0 but newline and tab, DEL, C1, line/paragraph separators, bidirectional controls,
 # and lone surrogates (which cannot be encoded to UTF-8 at all).

@@ -6,7 +6,6 @@ own file. Verification cannot be switched off, whatever a config says (`UserKnow
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Literal
 import asyncssh
 
 from gptoss_tui.errors import ChangedHostKeyError, HostKeyError, UnknownHostKeyError
+from gptoss_tui.remote.ssh_known_lines import Line, line_of, lines_of
 from gptoss_tui.state import files
 
 Standing = Literal["known", "unknown", "changed", "revoked"]
@@ -44,32 +44,32 @@ class Place:
 
 @dataclass(frozen=True)
 class KnownHosts:
-    """The lines of all known_hosts files in force, and which files they came from.
+    """The lines of all known_hosts files in force; `own` is the one of the files that is ours."""
 
-    `own` is the one of them that is ours.
-    """
-
-    text: str
-    sources: tuple[Path, ...]
+    lines: tuple[Line, ...]
     own: Path | None = None
 
     @classmethod
     def read(cls, sources: Iterable[Path], own: Path | None = None) -> KnownHosts:
         """Read what is there; a file that is missing or unreadable holds no keys."""
-        found: list[Path] = []
-        parts: list[str] = []
+        lines: list[Line] = []
         for source in dict.fromkeys(sources):
             try:
-                parts.append(_readable(source.read_text(encoding="utf-8", errors="replace")))
+                text = source.read_text(encoding="utf-8", errors="replace")
             except OSError:
                 continue
-            found.append(source)
-        return cls("\n".join([*parts, ""]), tuple(found), own)
+            lines += lines_of(text, source, _LINES)
+        return cls(tuple(lines), own)
 
     def keys(self, host: str, port: int) -> tuple[Keys, Keys, Keys]:
         """The trusted, the authorities' and the revoked keys of exactly `[host]:port`."""
-        matched = asyncssh.import_known_hosts(self.text).match(label_of(host, port), "", None)
-        return list(matched[0]), list(matched[1]), list(matched[2])
+        label = label_of(host, port).lower()
+        found: dict[str, Keys] = {"": [], "@cert-authority": [], "@revoked": []}
+        for line in self.lines:
+            key = line.key() if line.names_host(label) else None
+            if key is not None:
+                found[line.marker].append(key)
+        return found[""], found["@cert-authority"], found["@revoked"]
 
     def trusted(self, host: str, port: int) -> tuple[Keys, Keys, Keys]:
         """The same with what the bare name vouches for, in the form that asyncssh takes."""
@@ -95,50 +95,16 @@ class KnownHosts:
 
     def places(self, host: str, port: int) -> tuple[Place, ...]:
         """File and line of each key on file for this host."""
-        name = label_of(host, port)
-        found: list[Place] = []
-        for source in self.sources:
-            try:
-                lines = source.read_text(encoding="utf-8", errors="replace").splitlines()
-            except OSError:
-                continue
-            for number, line in enumerate(lines[:_LINES], 1):
-                keys = _keys_in(line, name)
-                found += [Place(source, number, k.get_fingerprint(), _exact(line)) for k in keys]
-        return tuple(found)
+        label = label_of(host, port).lower()
+        return tuple(
+            Place(line.file, line.number, key.get_fingerprint(), line.exact)
+            for line in self.lines
+            if not line.marker and line.names_host(label) and (key := line.key()) is not None
+        )
 
     def where(self, host: str, port: int) -> str:
         """The same as text: "FILE line N, FILE line M"."""
         return ", ".join(dict.fromkeys(str(place) for place in self.places(host, port)))
-
-
-def _readable(text: str) -> str:
-    """`text` without the lines that are no entries: OpenSSH passes over them, asyncssh raises."""
-    if _is_readable(text):
-        return text
-    return "\n".join(line for line in text.splitlines() if _is_readable(line + "\n"))
-
-
-def _is_readable(text: str) -> bool:
-    try:
-        asyncssh.import_known_hosts(text)
-    except (ValueError, asyncssh.Error):
-        return False
-    return True
-
-
-def _keys_in(line: str, name: str) -> Keys:
-    """The trusted keys of `name` in this line (revoked ones and authorities are no such)."""
-    if not line.strip() or line.lstrip().startswith("#"):
-        return []
-    try:
-        return list(asyncssh.import_known_hosts(line + "\n").match(name, "", None)[0])
-    except (ValueError, asyncssh.Error):
-        return []
-
-
-def _exact(line: str) -> bool:
-    return not re.search(r"[*?!]", line.split(maxsplit=1)[0])
 
 
 def entry(host: str, port: int, key: asyncssh.SSHKey) -> str:
@@ -162,10 +128,15 @@ def forget(path: Path, host: str, port: int) -> int:
         return 0
     with files.locked(path):
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-        kept = [line for line in lines if not _keys_in(line, label_of(host, port))]
+        kept = [line for line in lines if not _trusts(line, label_of(host, port).lower())]
         if len(kept) < len(lines):
             files.write_private(path, "".join(f"{line}\n" for line in kept))
     return len(lines) - len(kept)
+
+
+def _trusts(text: str, label: str) -> bool:
+    line = line_of(text, Path())
+    return line is not None and not line.marker and line.names_host(label) and bool(line.key())
 
 
 def error_for(

@@ -51,8 +51,8 @@ class LinkWatch:
     def heard(self) -> None:
         """Something arrived. Called for every packet: it has to be quick."""
         self._heard = self._clock()
+        self._limit = LOST_S  # it answers after a sleep too: from now on it has its full time again
         if self.state is not UP and self.state.phase != "lost":
-            self._limit = LOST_S
             self._set(UP)
 
     def tick(self) -> float:

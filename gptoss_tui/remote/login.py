@@ -3,21 +3,58 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
-from gptoss_tui.domain.prompts import Prompter, PromptRequest, Secret
+from gptoss_tui.domain.prompts import Prompter, PromptRequest
+from gptoss_tui.domain.secret import Secret
 
 # More at once would trip a bastion's MaxStartups (10:30:100 by default).
 HANDSHAKES = 4
 
 
-class Gate(asyncio.Semaphore):
-    """At most so many handshakes at once; one that waits for a person holds up nobody."""
+# A server that has not answered by then does not count at MaxStartups, so it holds up nobody.
+DIALING_S = 1.0
+
+
+class Gate:
+    """At most so many handshakes at once, in the order of asking.
+
+    One that waits for a person, or for a server that does not answer, holds up nobody.
+    """
 
     def __init__(self, most: int = HANDSHAKES) -> None:
-        super().__init__(most)
+        self._free = most
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    async def acquire(self) -> None:
+        """Wait for a place."""
+        if self._free > 0 and not self._waiting:
+            self._free -= 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.release()
+            raise
+
+    def force(self) -> None:
+        """Take a place although none may be free: those to come wait the longer."""
+        self._free -= 1
+
+    def release(self) -> None:
+        """Give a place back."""
+        self._free += 1
+        while self._free > 0 and self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                self._free -= 1
+                turn.set_result(None)
 
 
 class Place:
@@ -28,11 +65,13 @@ class Place:
 
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
-        self._held = False
+        self._held = self._silent = False
+        self._timer: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> Place:
         await self._gate.acquire()
         self._held = True
+        self._timer = asyncio.get_running_loop().call_later(DIALING_S, self._not_reached)
         return self
 
     async def __aexit__(
@@ -43,11 +82,33 @@ class Place:
     ) -> None:
         self.leave()
 
+    def reached(self) -> None:
+        """The server answers: from now on it counts this login, so we do too."""
+        self._stop_timer()
+        if self._silent:
+            self._silent = False
+            self._gate.force()
+            self._held = True
+
     def leave(self) -> None:
         """Let the next one in; the same again does nothing."""
+        self._stop_timer()
+        self._silent = False
+        self._release()
+
+    def _not_reached(self) -> None:
+        self._silent = self._held
+        self._release()
+
+    def _release(self) -> None:
         if self._held:
             self._held = False
             self._gate.release()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
 
 class Clock:
@@ -89,8 +150,8 @@ class Clock:
 class Questions:
     """What a login may ask: each question stops the clock and lets other logins pass.
 
-    `cancelled` says that a person declined, `unasked` that there was nobody to ask. `tell` shows
-    what a person has to do elsewhere (touch a key).
+    `cancelled` says that a person declined, `unasked` that there was nobody to ask, `unanswered`
+    what was still waited for. `tell` shows what a person has to do elsewhere (touch a key).
     """
 
     def __init__(
@@ -99,6 +160,7 @@ class Questions:
         self.box = box
         self.cancelled = False
         self.unasked = False
+        self.unanswered = ""
         self._prompter = prompter
         self._clock = clock
         self._place = place
@@ -118,15 +180,38 @@ class Questions:
         return answer
 
     @contextmanager
-    def waiting(self, what: str) -> Iterator[None]:
-        """While a person does something: no clock runs, and others may pass."""
+    def waiting(self, what: str, after_s: float = 0.0) -> Iterator[None]:
+        """While a person does something: no clock runs, and others may pass.
+
+        What may also be over at once (an agent that asks nobody) is told of only `after_s`.
+        """
+        told = False
+
+        def tell() -> None:
+            nonlocal told
+            told = True
+            self._place.leave()
+            self._tell(self.box, what)
+
         self._clock.stop()
-        self._place.leave()
-        self._tell(self.box, what)
+        self.unanswered = what
+        timer = asyncio.get_running_loop().call_later(after_s, tell) if after_s else None
+        if timer is None:
+            tell()
         try:
             yield
+        except asyncio.CancelledError:
+            raise  # it stays unanswered: the server hung up, or the login was ended
+        except BaseException:
+            self.unanswered = ""
+            raise
+        else:
+            self.unanswered = ""
         finally:
-            self._tell(self.box, "")
+            if timer is not None:
+                timer.cancel()
+            if told:
+                self._tell(self.box, "")
             self._clock.go_on()
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 
 import asyncssh
+from asyncssh.public_key import SSHOpenSSHCertificate
 
 from gptoss_tui.domain.prompts import PromptRequest
 from gptoss_tui.errors import AuthError, ChangedHostKeyError, GptossError
 from gptoss_tui.remote import known_hosts
 from gptoss_tui.remote.known_hosts import KnownHosts
 from gptoss_tui.remote.login import Questions
+from gptoss_tui.remote.ssh_host_certs import Verdict, judge_certificates
 
 PROMPTS = 3  # NumberOfPasswordPrompts of OpenSSH
 _ROUNDS = 10  # a server that never stops asking is none
@@ -44,15 +46,29 @@ class Client(asyncssh.SSHClient):
         self._prompts = prompts
         self._passwords = self._challenges = 0
         self.on_lost: Callable[[], None] = lambda: None
-        self.on_made: Callable[[], None] = lambda: None
+        self.on_made: Callable[[asyncssh.SSHClientConnection], None] = lambda conn: None
 
     def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
-        self.on_made()
+        judge_certificates(conn, self._judged)
+        self.on_made(conn)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.on_lost()
 
     # --- the host key ---------------------------------------------------------------------------
+
+    def _judged(self, certificate: SSHOpenSSHCertificate) -> Verdict:
+        _, _, revoked = self.known.trusted(self.host, self.port)
+        if certificate.key in revoked:
+            self.refusal = known_hosts.error_for(
+                self.host, self.port, certificate.key, "revoked", self.known
+            )
+            return "refuse"
+        if certificate.signing_key in revoked:
+            self.refusal = self._authority(certificate.signing_key, "is marked as revoked")
+            return "refuse"
+        standing = self.known.standing(self.host, self.port, certificate.key)
+        return "plain" if standing == "known" else "certificate"
 
     def validate_host_public_key(
         self, host: str, addr: str, port: int, key: asyncssh.SSHKey
@@ -67,11 +83,13 @@ class Client(asyncssh.SSHClient):
         return False
 
     def validate_host_ca_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
-        _, authorities, revoked = self.known.trusted(self.host, self.port)
-        if key in authorities and key not in revoked:
+        if key in self.known.trusted(self.host, self.port)[1]:
             return True
-        said = "is marked as revoked" if key in revoked else "is not on file"
-        self.refusal = ChangedHostKeyError(
+        self.refusal = self._authority(key, "is not on file")
+        return False
+
+    def _authority(self, key: asyncssh.SSHKey, said: str) -> ChangedHostKeyError:
+        return ChangedHostKeyError(
             f"The host key of {self.host} is certified by an authority that {said}: "
             f"{key.get_fingerprint()}.",
             "Do not connect, or have its @cert-authority line mended in your known_hosts.",
@@ -80,7 +98,6 @@ class Client(asyncssh.SSHClient):
             fingerprint=key.get_fingerprint(),
             key=known_hosts.entry(self.host, self.port, key),
         )
-        return False
 
     # --- keys -----------------------------------------------------------------------------------
 

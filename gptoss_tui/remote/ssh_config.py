@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gptoss_tui.errors import BoxError
-from gptoss_tui.remote.ssh_config_text import matches_any, split, words_of
+from gptoss_tui.remote.ssh_config_text import matches_any, shell_unsafe, split, words_of
 from gptoss_tui.remote.target import Target
 
 USER_CONFIG = Path("~/.ssh/config")
@@ -91,6 +91,25 @@ class Config:
 
     def expand(self, text: str) -> str:
         """`text` with its %-tokens. Raises `BoxError` for one that does not exist."""
+        return self._expand(text, lambda letter, value: value)
+
+    def expand_for_shell(self, text: str) -> str:
+        """The same for a shell's eyes. Raises `BoxError` for a name that is more than a word there.
+
+        What names a box comes from a pasted line or another's config; the rest is this machine's.
+        """
+
+        def checked(letter: str, value: str) -> str:
+            if letter in "hnprkj" and shell_unsafe(value):
+                raise BoxError(
+                    f"{value!r} cannot be part of a command (%{letter}): a shell would read it.",
+                    "Give the box a plain name in the ssh config.",
+                )
+            return value
+
+        return self._expand(text, checked)
+
+    def _expand(self, text: str, checked: Callable[[str, str], str]) -> str:
         local = socket.gethostname()
         jump = self.first("proxyjump") or ""
         joined = f"{local}{self.host}{self.port}{self.user}"
@@ -107,7 +126,7 @@ class Config:
                     f"The ssh config for {self.name} has %{found[1]}, which stands for nothing.",
                     "Mend it (a plain percent sign is written %%).",
                 )
-            return tokens[found[1]]
+            return checked(found[1], tokens[found[1]])
 
         return _TOKEN.sub(token, text)
 
@@ -122,8 +141,7 @@ def resolve(target: Target, config_file: Path | None = None, identity: str | Non
     reading = _Reading(target, config_file, identity)
     reading.files()
     if reading.wants_final:
-        reading.final = True
-        reading.host = reading.hostname()
+        reading.begin_final()
         reading.files()
     hostname = reading.hostname()
     return Config(target.host, hostname, {k: tuple(v) for k, v in reading.found.items()})
@@ -136,6 +154,7 @@ class _Reading:
         self.name = self.host = target.host
         self.found: dict[str, list[Directive]] = {}
         self.final = self.wants_final = False
+        self._settled: str | None = None
         self._config_file = config_file
         given = [("port", str(target.port or "")), ("user", target.user or "")]
         given += [("identityfile", target.identity or identity or "")]
@@ -148,7 +167,14 @@ class _Reading:
             if keyword:
                 self._take(Directive(keyword, tuple(args), "the ssh line"))
 
+    def begin_final(self) -> None:
+        """The second reading, which is for the host's real name and does not change that again."""
+        self.final = True
+        self.host = self._settled = self.hostname()
+
     def hostname(self) -> str:
+        if self._settled is not None:
+            return self._settled
         found = self.found.get("hostname")
         host = self.host
         if found and found[0].args:
@@ -202,6 +228,7 @@ class _Reading:
             name, equals, value = word.removeprefix("!").partition("=")
             name = name.lower()
             if name == "all":
+                fits = fits and wanted
                 continue
             if name in ("final", "canonical"):
                 self.wants_final = self.wants_final or (name == "final" and wanted)
@@ -236,7 +263,7 @@ class _Reading:
 
     def _exec(self, command: str) -> bool:
         settled = {k: tuple(v) for k, v in self.found.items()}
-        full = Config(self.name, self.hostname(), settled).expand(command)
+        full = Config(self.name, self.hostname(), settled).expand_for_shell(command)
         try:
             return not subprocess.run(
                 [os.environ.get("SHELL") or "/bin/sh", "-c", full],

@@ -9,6 +9,12 @@ from collections.abc import Iterable
 WHOLE_LINE = frozenset({"proxycommand", "remotecommand", "localcommand", "knownhostscommand"})
 _KEYWORD = re.compile(r'"?([^\s="]+)"?(?:[ \t\f]*=[ \t\f]*|[ \t\f]+|$)(.*)', re.DOTALL)
 _BLANKS = " \t\f\r\n"
+_SHELL_UNSAFE = re.compile(r"^-|[\x00-\x20\x7f'\"`;&<>|(){}$*?!#~\\]")
+
+
+def shell_unsafe(value: str) -> bool:
+    """Whether a shell would read more than a plain word in it, or a program an option."""
+    return _SHELL_UNSAFE.search(value) is not None
 
 
 def words_of(line: str) -> tuple[str, list[str]]:

@@ -1,41 +1,27 @@
-"""Opening SSH connections: config, shared jump hosts, host keys, logins that may ask a person."""
+"""Opening SSH connections through jump hosts, which are shared."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
 import asyncssh
 
 from gptoss_tui.domain.prompts import Prompter
-from gptoss_tui.errors import BoxError, GptossError, UsageError
-from gptoss_tui.remote import known_hosts
+from gptoss_tui.errors import BoxError, UsageError
 from gptoss_tui.remote.hops import HopPool, Lease
-from gptoss_tui.remote.login import Clock, Gate, Place, Questions, Tell
-from gptoss_tui.remote.ssh_agent import AgentKeys, agent_path
-from gptoss_tui.remote.ssh_client import PROMPTS, Client
+from gptoss_tui.remote.link import LinkWatch, watch
+from gptoss_tui.remote.login import Tell
+from gptoss_tui.remote.ssh_agent import agent_path
 from gptoss_tui.remote.ssh_config import Config, resolve
-from gptoss_tui.remote.ssh_errors import explain, too_many
-from gptoss_tui.remote.ssh_keys import Identities, KeyRing
-from gptoss_tui.remote.ssh_options import connect_s, known_for, known_name, options_of
+from gptoss_tui.remote.ssh_login import ConnectOptions, Logins, Tunnel
+from gptoss_tui.remote.ssh_options import known_name
 from gptoss_tui.remote.target import Target, parse_jumps
 
-LOGIN_TIMEOUT_S = 20.0
+__all__ = ["ConnectOptions", "Dialer", "Opened"]
+
 _HOPS = 16  # a chain that is longer goes in a circle
-
-
-@dataclass(frozen=True)
-class ConnectOptions:
-    """How to connect: as `ssh -F config_file -i identity`, plus our own known_hosts file."""
-
-    own_known_hosts: Path
-    config_file: Path | None = None
-    identity: str | None = None
-    accept_new: bool = False
-    extra: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -45,6 +31,7 @@ class Opened:
     connection: asyncssh.SSHClientConnection
     config: Config
     hops: tuple[str, ...]
+    hop_configs: tuple[Config, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,9 +41,10 @@ class _Way:
     lease: Lease | None = None
     key: tuple[Hashable, ...] = ()
     hops: tuple[str, ...] = ()
+    configs: tuple[Config, ...] = ()
 
     @property
-    def tunnel(self) -> asyncssh.SSHClientConnection | None:
+    def tunnel(self) -> Tunnel:
         return None if self.lease is None else self.lease.connection
 
     def release(self) -> None:
@@ -83,10 +71,8 @@ class Dialer:
         self.options = options
         self.hops = HopPool()
         self.opened: dict[str, Opened] = {}
-        self._prompter = prompter
-        self._tell = tell
-        self._gate = Gate()
-        self._keys = KeyRing()
+        self._logins = Logins(options, prompter, tell)
+        self._watches: set[asyncio.Task[None]] = set()
 
     async def connect(self, box: str, target: Target) -> Opened:
         """One authenticated connection, through its jump hosts, each with its host key checked.
@@ -96,15 +82,17 @@ class Dialer:
         config = await self._resolve(target, self.options.identity)
         way = await self._way(box, config, 0)
         try:
-            connection = await self._login(box, str(target), config, way.tunnel, way.release)
+            connection = await self._logins.login(box, str(target), config, way.tunnel, way.release)
         except BaseException:
             way.release()
             raise
-        self.opened[box] = Opened(connection, config, way.hops)
+        self.opened[box] = Opened(connection, config, way.hops, way.configs)
         return self.opened[box]
 
     async def aclose(self) -> None:
         await self.hops.aclose()
+        await self._logins.aclose()
+        await asyncio.gather(*self._watches)
 
     async def _resolve(self, target: Target, identity: str | None) -> Config:
         # In a thread: a `Match exec` may take its time.
@@ -127,16 +115,19 @@ class Dialer:
             raise BoxError(f"ProxyJump of {config.name}: {error.message}") from error
         way = _Way()
         for number, target in enumerate(targets):
-            # A jump host takes its key from the config, not from the target's -i, as with ssh -J.
-            hop = await self._resolve(target, None)
+            try:
+                # A jump host takes its key from the config, not from the target's -i (as ssh -J).
+                hop = await self._resolve(target, None)
+            except BaseException:
+                way.release()
+                raise
             if not number:  # the nearest may have a jump host of its own; the others have this one
                 way = await self._way(box, hop, depth + 1)
             way = await self._hop(box, str(target), hop, way)
         return way
 
     async def _hop(self, box: str, label: str, config: Config, way: _Way) -> _Way:
-        """One hop behind `way`, whose lease passes to it."""
-        key = (*way.key, _identity(config))
+        """One hop behind `way`, whose lease passes to it, also when it fails."""
         taken = False
 
         async def opening(lost: Callable[[], None]) -> asyncssh.SSHClientConnection:
@@ -148,81 +139,30 @@ class Dialer:
                 way.release()
 
             try:
-                return await self._login(box, label, config, way.tunnel, ended)
+                connection = await self._logins.login(box, label, config, way.tunnel, ended)
             except BaseException:
                 way.release()
                 raise
+            self._keep_watch(label, connection)
+            return connection
 
         try:
+            key = (*way.key, _identity(config))
             lease = await self.hops.lease(key, opening)
         finally:
             if not taken:
                 way.release()  # a hop that was open already has a lease of its own on `way`
-        return _Way(lease, key, (*way.hops, label))
+        return _Way(lease, key, (*way.hops, label), (*way.configs, config))
 
-    # --- one login ------------------------------------------------------------------------------
+    def _keep_watch(self, label: str, connection: asyncssh.SSHClientConnection) -> None:
+        """A silent hop is given up as soon as a silent box, also after a sleep.
 
-    async def _login(
-        self,
-        box: str,
-        label: str,
-        config: Config,
-        tunnel: asyncssh.SSHClientConnection | None,
-        lost: Callable[[], None],
-    ) -> asyncssh.SSHClientConnection:
-        """Raises the `BoxError` family. `lost` is called at the end of a connection that was up."""
-        known = await asyncio.to_thread(known_for, config, self.options.own_known_hosts)
-        prepared = options_of(config, known, self.options.extra)
-        waited = connect_s(config)
-        agent, identities = AgentKeys(config), Identities()
-        async with Place(self._gate) as place:
-            clock = Clock(waited)
-            questions = Questions(box, self._prompter(), clock, place, self._tell)
-
-            async def keys() -> list[asyncssh.SSHKeyPair]:
-                nonlocal identities
-                identities = await self._keys.identities(config, box, questions.ask)
-                held = await agent.pairs(identities, questions.waiting)
-                there = {pair.public_data for pair in held}
-                return held + [p for p in identities.pairs() if p.public_data not in there]
-
-            client = Client(
-                label, *known_name(config), known=known, questions=questions, keys=keys,
-                accept=self._keep if self.options.accept_new else None, prompts=_prompts(config),
-            )  # fmt: skip
-            client.on_made = lambda: clock.restart(LOGIN_TIMEOUT_S)
-            try:
-                async with clock:
-                    connection, _ = await asyncssh.create_connection(
-                        lambda: client, config.host, config.port,
-                        options=prepared, config=None, tunnel=tunnel or (),
-                    )  # fmt: skip
-            except Exception as error:
-                problem = _refusal(error, client, identities.problems)
-                raise problem or explain(error, label, config.host, clock.seconds) from error
-            finally:
-                agent.close()
-        client.on_lost = lost
-        if connection.is_closed():  # between the two lines above nothing can happen; before, it can
-            lost()
-        return connection
-
-    def _keep(self, line: str) -> None:
-        known_hosts.accept(self.options.own_known_hosts, line)
-
-
-def _refusal(error: Exception, client: Client, problems: list[str]) -> GptossError | None:
-    """What our side of the login knows of its end; None where it is none of its doing."""
-    if client.refusal is not None:
-        return client.refusal
-    if isinstance(error, asyncssh.PermissionDenied) or too_many(error) or client.gave_up:
-        return client.refused(str(error), problems)
-    return None
-
-
-def _prompts(config: Config) -> int:
-    value = config.first("numberofpasswordprompts") or ""
-    return int(value) if value.isascii() and value.isdigit() else PROMPTS
+        Otherwise a box that comes back would be dialled through the old connection for as long.
+        """
+        link = LinkWatch(label, connection.abort)
+        task = asyncio.create_task(watch(connection, link), name=f"link of the hop {label}")
+        self._watches.add(task)
+        task.add_done_callback(self._watches.discard)
 
 
 def _identity(config: Config) -> Hashable:

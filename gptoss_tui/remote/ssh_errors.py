@@ -61,6 +61,11 @@ def _kex(error: Exception, label: str, host: str, waited_s: float) -> GptossErro
 
 
 def _name(error: Exception, label: str, host: str, waited_s: float) -> GptossError:
+    # Only this answer is about the name; the others are about whoever was asked (no network yet).
+    if getattr(error, "errno", None) != socket.EAI_NONAME:
+        return UnreachableError(
+            f"The name {host} cannot be looked up now: {_reason(error)}.", "Is this machine online?"
+        )
     return UnknownNameError(
         f"The name {host} is not known: no Host of the ssh config, and it does not resolve.",
         "Check the spelling, or give it as user@host:port.",
@@ -95,6 +100,10 @@ def _channel(error: Exception, label: str, host: str, waited_s: float) -> Gptoss
         f"The jump host could not reach {label}: {_said(error)}.",
         "Check the address, and that the jump host allows forwarding.",
     )
+
+
+def _reason(error: Exception) -> str:
+    return clean_line(getattr(error, "strerror", None) or str(error)).rstrip(".")
 
 
 def _said(error: Exception) -> str:

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import copy
 import struct
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import asyncssh
 
-from gptoss_tui.domain.prompts import PromptRequest, Secret
+from gptoss_tui.domain.prompts import PromptRequest
+from gptoss_tui.domain.secret import Secret
 from gptoss_tui.remote.ssh_config import Config
 
 Ask = Callable[[PromptRequest], Awaitable[Secret | None]]
@@ -29,12 +31,14 @@ Certificate = asyncssh.SSHCertificate
 class Identities:
     """What the config names to log in with: keys with their certificates, best first.
 
-    `problems` are key files that were named and cannot be used, each in a few words.
+    `certificates` are all that were found, also those of keys that only the agent has. `problems`
+    are key files that were named and cannot be used, each in a few words.
     """
 
     keys: list[tuple[asyncssh.SSHKey | _Locked | _PublicOnly, tuple[Certificate, ...]]] = field(
         default_factory=list
     )
+    certificates: list[Certificate] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -52,12 +56,15 @@ class Identities:
             for one in (*ones, None)
         ]
 
-    def certify(self, pairs: Iterable[asyncssh.SSHKeyPair]) -> None:
-        """Give an agent's keys the certificates that the config names for them."""
-        known = {key.public_data: ones[0] for key, ones in self.keys if ones}
-        for pair in pairs:
-            if not pair.has_cert and pair.key_public_data in known:
-                pair.set_certificate(known[pair.key_public_data])
+    def certified(self, pair: asyncssh.SSHKeyPair) -> list[asyncssh.SSHKeyPair]:
+        """An agent's key with each certificate that there is for it, then as it is."""
+        if pair.has_cert:
+            return [pair]
+        found = [one for one in self.certificates if one.key.public_data == pair.key_public_data]
+        pairs = [copy.copy(pair) for _ in found]
+        for with_one, certificate in zip(pairs, found, strict=True):
+            with_one.set_certificate(certificate)
+        return [*pairs, pair]
 
 
 class KeyRing:
@@ -76,8 +83,10 @@ class KeyRing:
             paths = _default_files()
         extra = [config.path(name) for name in config.all("certificatefile")]
         certificates = [one for path in extra for one in _certificates(path, found.problems)]
+        found.certificates += certificates
         for path in dict.fromkeys(paths):
             beside = _certificates(path.with_name(path.name + "-cert.pub"), None)
+            found.certificates += beside
             key = await self._load(path, box, ask, found)
             if key is not None:
                 fitting = tuple(

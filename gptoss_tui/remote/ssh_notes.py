@@ -7,6 +7,7 @@ import asyncio
 import asyncssh
 import msgspec
 
+from gptoss_tui.remote.ssh_algorithms import LISTS, chosen
 from gptoss_tui.remote.ssh_config import Config, Directive
 from gptoss_tui.remote.ssh_connect import Opened
 from gptoss_tui.remote.ssh_options import known_name
@@ -66,12 +67,16 @@ _WHY = {
 
 
 class Ignored(msgspec.Struct, frozen=True, kw_only=True):
-    """A directive for this host that has no effect here, and why."""
+    """A directive, or a part of its value, that has no effect here, and why.
+
+    `hop` is the jump host that it is for; "" for the box itself.
+    """
 
     directive: str
     value: str
     place: str
     why: str
+    hop: str = ""
 
 
 class SshNotes(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,28 +91,42 @@ class SshNotes(msgspec.Struct, frozen=True, kw_only=True):
     fallbacks: tuple[str, ...] = ()
 
 
-def ignored_in(config: Config) -> tuple[Ignored, ...]:
+def ignored_in(config: Config, hop: str = "") -> tuple[Ignored, ...]:
     """What is in force for this host by the user's own files and is not followed.
 
     Lines of /etc/ssh/ssh_config are left out: nobody wrote them for this box.
     """
-    return tuple(
-        _ignored(one)
-        for keyword, lines in config.directives.items()
-        if keyword not in USED
+    lines = [one for ones in config.directives.values() for one in ones if not one.system]
+    ignored = [_ignored(one, hop) for one in lines if one.keyword not in USED]
+    ignored += [
+        _note(one, ",".join(lacking), "the SSH library has no such algorithm", hop)
         for one in lines
-        if not one.system
-    )
+        if one.keyword in LISTS and one.args
+        if (lacking := chosen(one.keyword, one.args[0]).lacking)
+    ]
+    return tuple(ignored)
 
 
-def _ignored(one: Directive) -> Ignored:
-    name = one.keyword
-    why = _WHY.get(name, "gptoss-tui does not know it")
-    if name.startswith("match "):
+def _all_ignored(opened: Opened) -> tuple[Ignored, ...]:
+    """Those of the box, then those of each hop; a line for all hosts is told of once."""
+    found = {(one.directive, one.place): one for one in ignored_in(opened.config)}
+    for hop, config in zip(opened.hops, opened.hop_configs, strict=True):
+        for one in ignored_in(config, hop):
+            found.setdefault((one.directive, one.place), one)
+    return tuple(found.values())
+
+
+def _ignored(one: Directive, hop: str) -> Ignored:
+    why = _WHY.get(one.keyword, "gptoss-tui does not know it")
+    if one.keyword.startswith("match "):
         why = "a Match by it fits no host here"
+    return _note(one, one.value, why, hop)
+
+
+def _note(one: Directive, value: str, why: str, hop: str) -> Ignored:
     return Ignored(
-        directive=clean_line(name, 60), value=clean_line(one.value, 120),
-        place=clean_line(one.place), why=why,
+        directive=clean_line(one.keyword, 60), value=clean_line(value, 120),
+        place=clean_line(one.place), why=why, hop=clean_line(hop),
     )  # fmt: skip
 
 
@@ -118,7 +137,8 @@ async def notes_of(opened: Opened) -> SshNotes:
     return SshNotes(
         host=clean_line(config.host), port=config.port, user=clean_line(config.user),
         known_as=alias if port == 22 else f"[{alias}]:{port}",
-        hops=opened.hops, ignored=ignored_in(config), fallbacks=await _fallbacks(opened.connection),
+        hops=opened.hops, ignored=_all_ignored(opened),
+        fallbacks=await _fallbacks(opened.connection),
     )  # fmt: skip
 
 

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import os
 import re
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import asyncssh
-from asyncssh.public_key import get_default_certificate_algs, get_default_public_key_algs
 
 from gptoss_tui.errors import BoxError
+from gptoss_tui.remote import ssh_algorithms
 from gptoss_tui.remote.known_hosts import KnownHosts
 from gptoss_tui.remote.ssh_config import Config
+from gptoss_tui.text import clean_line
 
 # Five seconds of silence are noticed, thirty end the connection (a change of Wi-Fi takes ten).
 KEEPALIVE_S = 5
 KEEPALIVE_COUNT = 6
 CONNECT_S = 10.0
 _FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
-_UNSAFE = re.compile(r"[\x00-\x20\x7f'\"`;&<>|(){}$\\]|^-")
 _LISTS = {
     "ciphers": "encryption_algs", "kexalgorithms": "kex_algs", "macs": "mac_algs",
-    "casignaturealgorithms": "signature_algs", "preferredauthentications": "preferred_auth",
+    "casignaturealgorithms": "signature_algs",
 }  # fmt: skip
 _FLAGS = {
     "passwordauthentication": "password_auth", "pubkeyauthentication": "public_key_auth",
@@ -48,10 +48,20 @@ def known_for(config: Config, own: Path) -> KnownHosts:
     return KnownHosts.read([own, *paths], own)
 
 
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def seconds_of(text: str) -> int | None:
+    """A time as OpenSSH writes it ("90", "1m30s"); None for what is none."""
+    parts = re.findall(r"([0-9]{1,9})([smhdw]?)", text.lower(), re.ASCII)
+    if not parts or "".join(number + unit for number, unit in parts) != text.lower():
+        return None
+    return sum(int(number) * _UNITS[unit] for number, unit in parts)
+
+
 def connect_s(config: Config) -> float:
     """How long reaching the host may take."""
-    value = config.first("connecttimeout") or ""
-    return float(value) if value.isascii() and value.isdigit() and int(value) else CONNECT_S
+    return float(seconds_of(config.first("connecttimeout") or "") or CONNECT_S)
 
 
 def options_of(
@@ -66,11 +76,17 @@ def options_of(
         "config": None, "host": config.host, "port": config.port, "username": config.user,
         "client_keys": None, "agent_path": None, "known_hosts": ((), (), ()),
         "x509_trusted_certs": None, "gss_auth": False, "gss_kex": False, "gss_host": None,
+        "host_key_alias": config.first("hostkeyalias"),
         "server_host_key_algs": _host_key_algorithms(config, known),
+        "encryption_algs": ssh_algorithms.ciphers(),
         "connect_timeout": None, "login_timeout": 0,
         "keepalive_interval": KEEPALIVE_S, "keepalive_count_max": KEEPALIVE_COUNT,
     }  # fmt: skip
-    given |= {name: config.first(word) for word, name in _LISTS.items() if config.first(word)}
+    for word, name in _LISTS.items():
+        if named := config.first(word):
+            given[name] = _usable(config, word, named)
+    if methods := config.first("preferredauthentications"):
+        given["preferred_auth"] = methods
     given |= {name: config.says(word) for word, name in _FLAGS.items() if config.first(word)}
     family = _FAMILIES.get((config.first("addressfamily") or "").lower())
     if family:
@@ -79,8 +95,6 @@ def options_of(
         given["local_addr"] = (address, 0)
     if config.says("compression"):
         given["compression_algs"] = "zlib@openssh.com,zlib,none"
-    if command := proxy_command(config):
-        given["proxy_command"] = command
     try:
         return asyncssh.SSHClientConnectionOptions(**(given | extra))
     except (ValueError, OSError) as error:
@@ -90,37 +104,30 @@ def options_of(
         ) from error
 
 
-def proxy_command(config: Config) -> list[str] | None:
-    """The ProxyCommand as the user's shell runs it; None for none."""
-    command = config.first("proxycommand")
-    if command is None or command.strip().lower() == "none":
-        return None
-    for value in (config.host, config.name, config.user):
-        if _UNSAFE.search(value):
-            raise BoxError(
-                f"{value!r} cannot be part of a ProxyCommand: a shell would read it.",
-                "Give the box a plain name in the ssh config.",
-            )
-    # What it says goes nowhere, for asyncssh takes it for the server's data; its pipe is kept open
-    # as number 9, for asyncssh takes the end of that for the end of the connection.
-    shell = os.environ.get("SHELL") or "/bin/sh"
-    return [shell, "-c", f"exec 9>&2 2>/dev/null; exec {config.expand(command).strip()}"]
+def _usable(config: Config, word: str, named: str, default: Sequence[str] = ()) -> list[str]:
+    """What the config names and the library has. Raises `BoxError` where nothing is left."""
+    choice = ssh_algorithms.chosen(word, named, default)
+    if not choice.names:
+        raise BoxError(
+            f"The SSH settings for {config.name} cannot be used: the SSH library has none of "
+            f"{clean_line(named, 120)}.",
+            f"Add one that it has ({', '.join(ssh_algorithms.usual(word)[:3])}, …).",
+        )
+    return list(choice.names)
 
 
-def _host_key_algorithms(config: Config, known: KnownHosts) -> str | list[str]:
+def _host_key_algorithms(config: Config, known: KnownHosts) -> list[str]:
     """Kinds of key that are on file come first, so that a server with several shows that one.
 
     Not only those, as asyncssh would have it: then a new key of another kind would be no change
     of key, but a handshake that breaks off. Certificates are wanted where an authority is known.
     """
-    if named := config.first("hostkeyalgorithms"):
-        return named
     keys, authorities, _ = known.trusted(*known_name(config))
-    plain = [name.decode("ascii", "replace") for name in get_default_public_key_algs()]
+    plain = ssh_algorithms.host_keys()
     first = {name.decode("ascii", "replace") for key in keys for name in key.sig_algorithms} | {
         key.get_algorithm() for key in keys
     }
     plain.sort(key=lambda name: name not in first)
-    if not authorities:
-        return plain
-    return [name.decode("ascii", "replace") for name in get_default_certificate_algs()] + plain
+    usual = [*ssh_algorithms.certificates(), *plain] if authorities else plain
+    named = config.first("hostkeyalgorithms")
+    return _usable(config, "hostkeyalgorithms", named, usual) if named else usual

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 import shlex
-from dataclasses import dataclass
-from typing import NoReturn
+from dataclasses import dataclass, field
 
 from gptoss_tui.errors import UsageError
+from gptoss_tui.remote.ssh_config_text import shell_unsafe, words_of
 
 _NAME = re.compile(r"^[A-Za-z0-9_.:%\[\]-]+$")
-# A name may become part of a ProxyCommand (%r), which a shell reads.
-_UNSAFE_USER = re.compile(r"^-|[\x00-\x20\x7f'\"`;&<>|(){}$*?!#~\\]")
-_SWITCHES = {"4": "AddressFamily=inet", "6": "AddressFamily=inet6", "C": "Compression=yes"}
+_PROMPTS = ("$", "%", "#", ">")
+# What ssh takes with a value, and what without one (getopt's list in ssh.c).
+_VALUED, _SWITCHES = frozenset("BDEFIJLOPQRSWbceilmopw"), frozenset("46AaCGKMNTVXYfgknqstvxy")
+# Options that are a line of the config in short.
+_LINES = {
+    "4": "AddressFamily=inet", "6": "AddressFamily=inet6", "C": "Compression=yes",
+    "b": "BindAddress={}", "c": "Ciphers={}", "m": "MACs={}", "P": "Tag={}",
+}  # fmt: skip
+# These do something else than log in, or take it from elsewhere: dropped, the line would be another.
+_OTHER = {
+    "F": "-F FILE is an option of gptoss-tui itself",
+    "W": "-W is for a ProxyCommand", "O": "-O speaks to a running ssh",
+    "Q": "-Q asks ssh about itself", "G": "-G only prints", "V": "-V only prints",
+    "I": "a smart card is reached through an agent (ssh-add -s)",
+}  # fmt: skip
+# Their values may become part of a ProxyCommand or a Match exec, which a shell reads.
+_NAMES = frozenset({"user", "hostname", "hostkeyalias", "port", "tag"})
+_RUNNING = frozenset(
+    {"proxycommand", "localcommand", "knownhostscommand", "match", "include", "host"}
+)
 
 
 @dataclass(frozen=True)
@@ -36,11 +52,6 @@ class Target:
         return f"{user}{self.host}{port}"
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"That ssh line cannot be read: {message}.", EXAMPLES)
-
-
 EXAMPLES = "Write it as: ssh -p 40123 root@1.2.3.4 -i ~/.ssh/key, or as user@host:port."
 
 
@@ -50,42 +61,90 @@ def parse_target(text: str) -> Target:
     Raises `UsageError` with an example when it is none of these.
     """
     try:
-        words = shlex.split(text.strip())
+        words = shlex.split(text.strip().replace("\\\n", ""))  # a line that goes on, as in a shell
+        if len(words) > 1 and words[0] in _PROMPTS:
+            del words[0]
     except ValueError as error:
         raise UsageError(f"That line cannot be read: {error}.", EXAMPLES) from error
     if not words:
         raise UsageError("There is nothing to read.", EXAMPLES)
-    if words[0] == "ssh":
+    if re.fullmatch(r"(/.*/)?ssh", words[0]):
         return _parse_ssh(words[1:])
     if len(words) > 1:
         raise UsageError(f"{text.strip()!r} is neither a name nor an ssh line.", EXAMPLES)
     return _parse_address(words[0])
 
 
+@dataclass
+class _Line:
+    """The parts of an ssh line; of those with one value the first counts, as with ssh."""
+
+    host: str = ""
+    values: dict[str, list[str]] = field(default_factory=dict)
+    options: list[str] = field(default_factory=list)
+
+    def first(self, letter: str) -> str | None:
+        return self.values.get(letter, [None])[0]
+
+
 def _parse_ssh(words: list[str]) -> Target:
-    parser = _Parser(prog="ssh", add_help=False, allow_abbrev=False)
-    parser.add_argument("-p", dest="port", type=int)
-    parser.add_argument("-l", dest="user")
-    parser.add_argument("-i", dest="identity")
-    parser.add_argument("-J", dest="jump")
-    parser.add_argument("-o", dest="options", action="append", default=[])
-    # Providers print forwards and switches into their lines; we make our own channels.
-    parser.add_argument("-L", dest="forwards", action="append")
-    for switch in "ATtNnqvxXYC46":
-        parser.add_argument(f"-{switch}", action="store_true")
-    parser.add_argument("host")
-    parser.add_argument("command", nargs="*")
-    parsed = parser.parse_args(words)
-    base = _parse_address(parsed.host)
-    switches = [option for switch, option in _SWITCHES.items() if getattr(parsed, switch)]
+    """Options may stand on both sides of the host, as with ssh; behind them comes a command.
+
+    Providers print forwards, switches and commands into their lines. They are dropped: we make our
+    own channels.
+    """
+    line = _Line()
+    rest = _take_options(line, words)
+    if not rest:
+        raise UsageError("That ssh line cannot be read: it names no host.", EXAMPLES)
+    line.host = rest[0]
+    _take_options(line, rest[1:])
+    base = _parse_address(line.host)
+    port = line.first("p")
+    if port is not None and not re.fullmatch(r"[0-9]{1,5}", port):
+        raise UsageError(f"{port!r} is no port.", EXAMPLES)
+    identities = line.values.get("i", [])
+    line.options += [f'IdentityFile="{more}"' for more in identities[1:]]
     return Target(
         host=base.host,
-        port=_checked_port(base.port if parsed.port is None else parsed.port),
-        user=_checked_user(parsed.user or base.user),
-        identity=parsed.identity,
-        jump=_checked_jump(parsed.jump),
-        options=tuple(_checked_option(option) for option in (*parsed.options, *switches)),
+        port=base.port if port is None else _checked_port(int(port)),
+        user=_checked_user(line.first("l") or base.user),
+        identity=line.first("i"),
+        jump=_checked_jump(line.first("J")),
+        options=tuple(_checked_option(option) for option in line.options),
     )
+
+
+def _take_options(line: _Line, words: list[str]) -> list[str]:
+    """Read what begins with a dash; what is left begins with the host or the command."""
+    words = list(words)
+    while words and words[0].startswith("-") and words[0] != "-":
+        word = words.pop(0)
+        if word == "--":
+            break
+        letters = word[1:]
+        while letters:
+            letter, letters = letters[0], letters[1:]
+            if letter not in _VALUED | _SWITCHES:
+                raise UsageError(f"That ssh line cannot be read: ssh has no -{letter}.", EXAMPLES)
+            value = ""
+            if letter in _VALUED:
+                if not letters and not words:
+                    raise UsageError(f"-{letter} stands without its value.", EXAMPLES)
+                value, letters = letters or words.pop(0), ""
+            _take(line, letter, value)
+    return words
+
+
+def _take(line: _Line, letter: str, value: str) -> None:
+    if letter in _OTHER:
+        raise UsageError(f"-{letter} is not taken from an ssh line: {_OTHER[letter]}.", EXAMPLES)
+    if letter == "o":
+        line.options.append(value)
+    elif letter in _LINES:
+        line.options.append(_LINES[letter].format(value))
+    else:
+        line.values.setdefault(letter, []).append(value)
 
 
 def _parse_address(word: str) -> Target:
@@ -113,7 +172,7 @@ def _checked_port(port: int | None) -> int | None:
 
 
 def _checked_user(user: str | None) -> str | None:
-    if user and _UNSAFE_USER.search(user):
+    if user and shell_unsafe(user):
         raise UsageError(f"{user!r} is no user name.", EXAMPLES)
     return user or None
 
@@ -133,12 +192,16 @@ def parse_jumps(jumps: str) -> tuple[Target, ...]:
 
 def _checked_option(option: str) -> str:
     """One -o: what would run a program of the line's author is not taken from a pasted line."""
-    keyword = re.split(r"[\s=]", option.strip(), maxsplit=1)[0].lower()
+    keyword, arguments = words_of(option)
     if not option.isprintable() or not keyword:
         raise UsageError(f"{option!r} is no ssh option.", EXAMPLES)
-    if keyword in ("proxycommand", "localcommand", "knownhostscommand", "match", "include", "host"):
+    if keyword in _RUNNING:
         raise UsageError(
             f"-o {keyword} is not taken from an ssh line.",
             "Write it into a Host of your ssh config, and name that.",
         )
+    if keyword in _NAMES and any(shell_unsafe(value) for value in arguments):
+        raise UsageError(f"{' '.join(arguments)!r} is no {keyword}.", EXAMPLES)
+    if keyword == "proxyjump":
+        _checked_jump(" ".join(arguments))
     return option.strip()

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import asyncssh
 
-from gptoss_tui.domain.prompts import Prompter, PromptRequest, Secret
+from gptoss_tui.domain.prompts import Prompter, PromptRequest
+from gptoss_tui.domain.secret import Secret
 from gptoss_tui.remote.ssh_connect import ConnectOptions, Dialer, Opened
 from gptoss_tui.remote.target import parse_target
 
@@ -35,6 +36,7 @@ class Door:
     challenge: tuple[str, str, list[tuple[str, bool]]] = ("", "", [("Password: ", False)])
     answers: tuple[str, ...] = (PASSWORD,)
     forwards: bool = True
+    algorithms: dict[str, list[str]] = field(default_factory=dict)
     port: int = 0
     connections: int = 0
     logins: int = 0
@@ -101,7 +103,7 @@ async def opened(*doors: Door) -> AsyncIterator[None]:
         given = [(door.host_key, door.certificate)] if door.certificate else [door.host_key]
         listener = await asyncssh.listen(
             "127.0.0.1", door.port, server_factory=lambda door=door: _Server(door),
-            server_host_keys=given, gss_host=None, login_timeout=30,
+            server_host_keys=given, gss_host=None, login_timeout=30, **door.algorithms,
         )  # fmt: skip
         door.port = listener.get_port()
         listeners.append(listener)

@@ -125,6 +125,18 @@ def test_after_sleep_a_connection_that_answers_is_as_before(rig: Rig) -> None:
     assert "lost" not in phases(rig.run(LOST_S - 1))
 
 
+def test_after_a_sleep_that_nobody_noticed_a_link_has_its_full_time_again(rig: Rig) -> None:
+    rig.run(1)
+    rig.clocks.sleep(8 * 3600)
+    rig.link.tick()
+    rig.link.heard()  # it answers at once: it was never degraded
+    assert rig.link.state.phase == "up"
+    for silence in (AFTER_WAKE_S + 1, LOST_S - 1):
+        assert "lost" not in phases(rig.run(silence))
+        rig.link.heard()
+    assert rig.given_up == 0
+
+
 async def test_everybody_sees_each_change_once(rig: Rig) -> None:
     async def watched() -> list[str]:
         return [state.phase async for state in rig.link.changes()]

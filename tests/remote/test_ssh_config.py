@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gptoss_tui.remote.ssh_config import Config, resolve
+from gptoss_tui.remote.ssh_options import CONNECT_S, connect_s, seconds_of
 from gptoss_tui.remote.target import parse_target
 
 pytestmark = pytest.mark.skipif(shutil.which("ssh") is None, reason="needs OpenSSH's ssh")
@@ -61,6 +62,10 @@ TABLE: dict[str, tuple[str, str]] = {
     "match final all": ("Match final all\n Port 5\n User x\nHost box\n User y\n", "box"),
     "final and host": ("Match final\n Port 5\nHost h1\n User z\nHost box\n HostName h1\n", "box"),
     "match not final": ("Match !final host box\n Port 5\n", "box"),
+    "match not all": ("Match !all\n Port 5\n", "box"),
+    "final HostName": ("Match final\n HostName h3\n Port 5\n", "box"),
+    "final HostName again": ("Match final\n HostName h3\nHost box\n HostName h1\n", "box"),
+    "final and percent h": ("Host *\n HostName %h.lan\nMatch final\n Port 5\n", "box"),
     "match canonical": ("Match canonical\n Port 5\n", "box"),
     "ends a block": ("Host other\n Port 1\nHost box\n Port 2\nHost *\n Port 3\n", "box"),
     "include": ("Include {folder}/more*\nPort 9\n", "box"),
@@ -88,6 +93,22 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "more2").write_text("Port 62\n")
     (tmp_path / "loop").write_text(f"User in-loop\nInclude {tmp_path}/loop\n")
     return tmp_path
+
+
+@pytest.mark.parametrize(
+    "text", ["90", "1m", "1m30s", "2H", "1h1", "1w2d", "0", "", "x", "5x", "m"]
+)
+def test_a_time_is_read_as_openssh_reads_it(tmp_path: Path, text: str) -> None:
+    (tmp_path / "config").write_text(f"ConnectTimeout {text}\n")
+    done = subprocess.run(
+        ["ssh", "-G", "-F", str(tmp_path / "config"), "box"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    theirs = [line.split()[1] for line in done.stdout.splitlines() if "connecttimeout" in line]
+    seconds = seconds_of(text)
+    assert theirs in ([] if seconds is None else [str(seconds)], ["none"] if not seconds else None)
+    config = resolve(parse_target("box"), tmp_path / "config")
+    assert connect_s(config) == (seconds or CONNECT_S)
 
 
 def _openssh(config: Path, typed: str) -> dict[str, list[str]]:

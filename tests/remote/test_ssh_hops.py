@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
 
-import asyncssh
 import pytest
 
 from gptoss_tui.errors import AuthError, BoxError, UnknownHostKeyError, UnreachableError
-from gptoss_tui.remote.login import HANDSHAKES
-from gptoss_tui.remote.ssh_options import KEEPALIVE_S
+from gptoss_tui.remote import link
+from gptoss_tui.remote.ssh_config import Config
+from gptoss_tui.remote.target import Target
 from tests.remote.ssh_parts import PASSWORD, Door, Laptop, Person, laptop, opened
 from tests.remote.support import until
 
@@ -43,29 +42,6 @@ async def test_32_boxes_behind_one_bastion(tmp_path: Path) -> None:
             assert {one.hops for one in got} == {("bastion",)}
 
 
-async def test_at_most_four_logins_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    now = most = 0
-    create = asyncssh.create_connection
-
-    async def counted(*args: Any, **words: Any) -> Any:
-        nonlocal now, most
-        now += 1
-        most = max(most, now)
-        try:
-            return await create(*args, **words)
-        finally:
-            now -= 1
-
-    monkeypatch.setattr(asyncssh, "create_connection", counted)
-    async with laptop(tmp_path) as made:
-        door = Door(keys=(made.key(),))
-        async with opened(door):
-            made.knows(door)
-            made.hosts(made.host("box", door, f"IdentityFile {tmp_path}/id"))
-            await asyncio.gather(*(made.connect("box", f"box {n}") for n in range(12)))
-    assert most == HANDSHAKES == 4
-
-
 async def test_two_hops_each_with_its_own_config_and_kept_alive(tmp_path: Path) -> None:
     async with laptop(tmp_path) as made:
         outer, inner, box = Door(keys=(made.key("one"),)), Door(keys=(made.key("two"),)), Door()
@@ -85,7 +61,7 @@ async def test_two_hops_each_with_its_own_config_and_kept_alive(tmp_path: Path) 
             assert [side.get_extra_info("username") for side in outer.sides] == ["ann"]
             for hop in made.dialer.hops._hops.values():
                 assert hop.opening is not None
-                assert hop.opening.result()._keepalive_interval == KEEPALIVE_S
+                assert hop.opening.result()._keepalive_interval == link.KEEPALIVE_S
 
 
 async def test_a_hop_with_an_unknown_key_is_asked_about_and_logged_in_once(tmp_path: Path) -> None:
@@ -99,7 +75,7 @@ async def test_a_hop_with_an_unknown_key_is_asked_about_and_logged_in_once(tmp_p
                 with pytest.raises(UnknownHostKeyError) as refusal:
                     await made.connect("b0")
                 assert refusal.value.fingerprint == door.host_key.get_fingerprint()
-                made.dialer._keep(refusal.value.key)
+                made.dialer._logins._keep(refusal.value.key)
             await made.connect("b0")
             assert (bastion.logins, box.logins) == (1, 1)
 
@@ -194,22 +170,67 @@ async def test_jump_hosts_in_a_circle_are_a_sentence(tmp_path: Path) -> None:
             await made.connect("a")
 
 
-async def test_a_proxy_command(tmp_path: Path) -> None:
+async def test_no_hop_is_kept_for_a_chain_that_fails_behind_it(tmp_path: Path) -> None:
     async with laptop(tmp_path) as made:
-        door = Door(keys=(made.key(),))
-        async with opened(door):
-            made.knows(door)
-            (tmp_path / "pipe.py").write_text(
-                "import socket, sys, threading, os\n"
-                "print('a word of warning', file=sys.stderr, flush=True)\n"
-                "s = socket.create_connection((sys.argv[1], int(sys.argv[2])))\n"
-                "def up():\n"
-                "    while data := os.read(0, 65536): s.sendall(data)\n"
-                "threading.Thread(target=up, daemon=True).start()\n"
-                "while data := s.recv(65536): os.write(1, data)\n"
+        made.dialer.hops._linger_s = 0.05
+        first = Door(keys=(made.key(),))
+        async with opened(first):
+            made.knows(first)
+            made.hosts(
+                made.host("first", first, f"IdentityFile {tmp_path}/id")
+                + "Host second\n  Port 99999\nHost box\n  ProxyJump first,second\n"
             )
-            line = f"ProxyCommand python3 '{tmp_path}/pipe.py' %h %p"
-            made.hosts(made.host("box", door, line, f"IdentityFile {tmp_path}/id"))
-            got = await made.connect("box")
-            assert got.connection.get_extra_info("username") == "me"
-            assert door.logins == 1
+            for _ in range(3):
+                with pytest.raises(BoxError, match="99999"):
+                    await made.connect("box")
+            await until(lambda: len(made.dialer.hops) == 0, "the first hop is given up")
+            assert first.logins == 1
+
+
+async def test_no_hop_is_kept_for_a_chain_whose_reading_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with laptop(tmp_path) as made:
+        made.dialer.hops._linger_s = 0.05
+        first = Door(keys=(made.key(),))
+        async with opened(first):
+            made.knows(first)
+            made.hosts(
+                made.host("first", first, f"IdentityFile {tmp_path}/id")
+                + "Host box\n  ProxyJump first,second\n"
+            )
+            resolve = made.dialer._resolve
+            reached = asyncio.Event()
+
+            async def stuck(target: Target, identity: str | None) -> Config:
+                if target.host == "second":
+                    reached.set()
+                    await asyncio.get_running_loop().create_future()
+                return await resolve(target, identity)
+
+            monkeypatch.setattr(made.dialer, "_resolve", stuck)
+            connecting = asyncio.create_task(made.connect("box"))
+            await reached.wait()
+            connecting.cancel()
+            await asyncio.gather(connecting, return_exceptions=True)
+            await until(lambda: len(made.dialer.hops) == 0, "the first hop is given up")
+
+
+async def test_a_silent_hop_is_given_up_as_a_silent_box_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "DEGRADED_S", 0.1)
+    monkeypatch.setattr(link, "LOST_S", 0.3)
+    async with laptop(tmp_path) as made:
+        print_ = made.key()
+        bastion, box = Door(keys=(print_,)), Door(keys=(print_,))
+        async with opened(bastion, box):
+            _behind(made, bastion, box)
+            first = await made.connect("b0")
+            transport = bastion.sides[0]._transport
+            assert isinstance(transport, asyncio.Transport)
+            transport.pause_reading()  # the network forgot the connection: nothing is answered
+            await until(first.connection.is_closed, "the box is lost with its hop")
+            assert len(made.dialer.hops) == 0
+            await made.connect("b0")
+            assert (bastion.logins, box.logins) == (2, 2)

@@ -7,7 +7,7 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from gptoss_tui.errors import ChangedHostKeyError, UnknownHostKeyError
+from gptoss_tui.errors import ChangedHostKeyError, HostKeyError, UnknownHostKeyError
 from gptoss_tui.remote import known_hosts
 from tests.remote.ssh_parts import Door, Laptop, laptop, opened
 
@@ -60,6 +60,61 @@ async def test_a_revoked_authority_is_refused(tmp_path: Path) -> None:
         made.known.write_text(f"@cert-authority * {authority}\n@revoked * {authority}\n")
         with pytest.raises(ChangedHostKeyError, match="marked as revoked"):
             await made.connect("box")
+
+
+async def test_a_revoked_key_is_refused_in_a_certificate_too(tmp_path: Path) -> None:
+    door = Door()
+    authority = _public(_certified(door, "127.0.0.1"))
+    async with opened(door), laptop(tmp_path) as made:
+        _box(made, door)
+        revoked = f"@revoked * {_public(door.host_key)}\n"
+        made.known.write_text(f"@cert-authority * {authority}\n{revoked}")
+        with pytest.raises(ChangedHostKeyError, match="marked as revoked") as refusal:
+            await made.connect("box")
+        assert door.host_key.get_fingerprint() in refusal.value.message
+        made.knows(door)  # and a line that knows the plain key does not help
+        with pytest.raises(ChangedHostKeyError, match="marked as revoked"):
+            await made.connect("box")
+        assert door.logins == 0
+
+
+async def test_a_key_that_is_known_needs_no_authority(tmp_path: Path) -> None:
+    door = Door()
+    _certified(door, "127.0.0.1")
+    async with opened(door), laptop(tmp_path) as made:
+        _box(made, door)
+        other = _public(asyncssh.generate_private_key("ssh-ed25519"))
+        made.known.write_text(f"@cert-authority * {other}\n")
+        made.knows(door)
+        await made.connect("box")
+
+
+@pytest.mark.parametrize("principal", ["the-box", "127.0.0.1"])
+async def test_a_certificate_is_for_the_alias(tmp_path: Path, principal: str) -> None:
+    door = Door()
+    authority = _certified(door, principal)
+    async with opened(door), laptop(tmp_path) as made:
+        _box(made, door, "HostKeyAlias the-box")
+        made.known.write_text(f"@cert-authority the-box {_public(authority)}\n")
+        if principal == "the-box":
+            await made.connect("box")
+        else:
+            with pytest.raises(HostKeyError, match="principal"):
+                await made.connect("box")
+
+
+async def test_a_changed_key_of_a_name_in_upper_case_is_changed(tmp_path: Path) -> None:
+    door = Door()
+    async with opened(door), laptop(tmp_path, accept_new=True) as made:
+        door.keys = (made.key(),)
+        made.hosts(
+            f"Host box\n HostName LocalHost\n Port {door.port}\n IdentityFile {tmp_path}/id\n"
+        )
+        old = asyncssh.generate_private_key("ssh-ed25519")
+        made.known.write_text(f"[LOCALHOST]:{door.port} {_public(old)}\n")
+        with pytest.raises(ChangedHostKeyError, match="CHANGED"):
+            await made.connect("box")
+        assert door.logins == 0
 
 
 @pytest.mark.parametrize("where", ["[127.0.0.1]:{port}", "127.0.0.1", "*"])

@@ -10,10 +10,12 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from gptoss_tui.domain.prompts import PromptRequest, Secret
+from gptoss_tui.domain.prompts import PromptRequest
+from gptoss_tui.domain.secret import Secret
 from gptoss_tui.errors import AuthError
-from gptoss_tui.remote import ssh_connect
+from gptoss_tui.remote import ssh_login
 from gptoss_tui.remote.answers import Answers
+from gptoss_tui.remote.reconnect import may_retry
 from tests.remote.ssh_parts import CODE, PASSWORD, Door, Laptop, Person, laptop, opened
 
 
@@ -161,7 +163,7 @@ async def test_a_key_that_is_missing_is_named_when_the_login_is_refused(tmp_path
 async def test_no_clock_runs_while_a_person_types(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ssh_connect, "LOGIN_TIMEOUT_S", 0.4)
+    monkeypatch.setattr(ssh_login, "LOGIN_TIMEOUT_S", 0.4)
     door = Door(methods=("password",))
     async with opened(door), laptop(tmp_path) as made:
         _ready(made, door)
@@ -175,6 +177,24 @@ async def test_no_clock_runs_while_a_person_types(
 
         person.before = typing
         await made.connect("box")
+
+
+async def test_a_server_that_hangs_up_on_a_question_is_not_asked_again(tmp_path: Path) -> None:
+    door = Door(methods=("password",))
+    async with opened(door), laptop(tmp_path) as made:
+        _ready(made, door)
+        person = made.prompter = Person(PASSWORD)
+
+        def hung_up() -> asyncio.Future[None]:
+            door.sides[0].abort()  # as sshd does after LoginGraceTime
+            return asyncio.get_running_loop().create_future()
+
+        person.before = hung_up
+        with pytest.raises(AuthError) as refusal:
+            await made.connect("box")
+        assert "box hung up before it had an answer (box: password)" in refusal.value.message
+        assert not may_retry(refusal.value)
+        assert made.told[-1] == ("box", "")  # the dialog is closed
 
 
 async def test_who_types_holds_up_nobody(tmp_path: Path) -> None:

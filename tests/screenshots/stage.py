@@ -70,6 +70,18 @@ class Stage:
         await self.pilot.press(*keys)
         await self.settle()
 
+    async def listed(self) -> None:
+        """The lists of servers as they are now: the app asks for them by our own seconds."""
+        for name, model in self.app.models.items():
+            box = self.app.fleet.box(name)
+            if box is not None and model.link is not None and model.link.open:
+                await box.instances()
+        await self.settle()
+        age = getattr(self.app.screen, "_age", None)
+        if age is not None:
+            age()
+            await self.pilot.pause()
+
     async def draw(self, name: str, *sizes: str, theme: str = "gptoss-dark") -> None:
         """Keep the present place as a picture in each of the sizes."""
         self.app.theme = theme
@@ -79,6 +91,7 @@ class Stage:
             await self.pilot.resize_terminal(*SIZES[size])
             await asyncio.sleep(0.15)  # logs are drawn a moment after they came
             await self.settle()
+            await self.listed()
             suffix = "" if theme == "gptoss-dark" else f"-{theme.removeprefix('gptoss-')}"
             svg = self.app.export_screenshot(title="gptoss-tui")
             self.pictures[f"{name}{suffix}-{size}"] = _bare(svg)

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
+import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import asyncssh
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gptoss_tui.errors import ChangedHostKeyError, StateError, UnknownHostKeyError
-from gptoss_tui.remote.known_hosts import KnownHosts, accept, entry, error_for
+from gptoss_tui.remote.known_hosts import KnownHosts, accept, entry, error_for, forget
 
 KEY, OTHER = (asyncssh.generate_private_key("ssh-ed25519").convert_to_public() for _ in range(2))
 
@@ -39,6 +47,10 @@ def _known(tmp_path: Path, *lines: str) -> KnownHosts:
         (("box,1.2.3.4" + entry("box", 22, KEY)[3:],), 22, "known"),
         (("*" + entry("box", 22, KEY)[3:],), 22, "known"),
         (("!box,*" + entry("box", 22, KEY)[3:],), 22, "unknown"),
+        (("BOX" + entry("box", 22, OTHER)[3:],), 22, "changed"),
+        (("B?X" + entry("box", 22, KEY)[3:],), 22, "known"),
+        (("[Box]:2222" + entry("box", 22, OTHER)[3:],), 2222, "changed"),
+        (("b[o]x" + entry("box", 22, KEY)[3:],), 22, "unknown"),
     ],
 )
 def test_a_standing(tmp_path: Path, lines: tuple[str, ...], port: int, standing: str) -> None:
@@ -46,16 +58,62 @@ def test_a_standing(tmp_path: Path, lines: tuple[str, ...], port: int, standing:
 
 
 def test_a_hashed_name_is_known(tmp_path: Path) -> None:
-    import base64
-    import hashlib
-    import hmac
-
-    salt = b"0123456789abcdefghij"
-    digest = hmac.new(salt, b"box", hashlib.sha1).digest()
-    name = f"|1|{base64.b64encode(salt).decode()}|{base64.b64encode(digest).decode()}"
-    known = _known(tmp_path, name + entry("box", 22, KEY)[3:])
+    known = _known(tmp_path, _hashed("box") + entry("box", 22, KEY)[3:])
     assert known.standing("box", 22, KEY) == "known"
     assert known.where("box", 22).endswith("known_hosts line 1")
+
+
+def test_a_name_is_looked_up_in_any_case(tmp_path: Path) -> None:
+    known = _known(tmp_path, entry("box", 22, OTHER))
+    assert known.standing("BOX", 22, KEY) == "changed"
+    accept(tmp_path / "own", entry("BOX", 22, KEY))
+    assert KnownHosts.read([tmp_path / "own"]).standing("box", 22, KEY) == "known"
+    assert forget(tmp_path / "own", "box", 22) == 1
+
+
+def test_a_network_is_no_pattern(tmp_path: Path) -> None:
+    known = _known(tmp_path, "10.0.0.0/8" + entry("box", 22, KEY)[3:])
+    assert known.standing("10.1.2.3", 22, KEY) == "unknown"
+
+
+def _lines() -> st.SearchStrategy[str]:
+    name = st.text("abAB.*?![]:2,/1", min_size=1, max_size=7)
+    hashed = st.sampled_from(["ab", "[ab]:22", "a.b", "[a]:2222"]).map(_hashed)
+    names = st.one_of(name, st.lists(name, min_size=1, max_size=3).map(",".join), hashed)
+    marker = st.sampled_from(["", "", "", "@revoked ", "@cert-authority ", "@other ", "# ", " \t"])
+    blank = st.sampled_from([" ", "\t", "  "])
+    key = st.sampled_from([entry("x", 22, KEY)[2:].strip()] * 9 + [""])
+    return st.builds(lambda *parts: "".join(parts), marker, names, blank, key)
+
+
+def _hashed(label: str) -> str:
+    salt = b"0123456789abcdefghij"
+    digest = hmac.new(salt, label.encode(), hashlib.sha1).digest()
+    return f"|1|{base64.b64encode(salt).decode()}|{base64.b64encode(digest).decode()}"
+
+
+@pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="needs ssh-keygen")
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(_lines(), min_size=1, max_size=6),
+    st.sampled_from(["a", "ab", "a.b", "[a]:2222", "[ab]:22", "a1", "10.0.0.1", "b"]),
+)
+def test_the_same_lines_as_ssh_keygen_finds(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[str], label: str
+) -> None:
+    file = tmp_path_factory.getbasetemp() / "known_hosts of keygen"
+    file.write_text("".join(f"{line}\n" for line in lines))
+    done = subprocess.run(
+        ["ssh-keygen", "-F", label, "-f", file], capture_output=True, text=True, check=False
+    )
+    theirs = re.findall(r"^# Host .* found: line ([0-9]+) ?([A-Z]*)", done.stdout, re.MULTILINE)
+    marks = {"": "", "CA": "@cert-authority", "REVOKED": "@revoked"}
+    ours = [
+        (line.number, line.marker)
+        for line in KnownHosts.read([file]).lines
+        if line.names_host(label)
+    ]
+    assert ours == [(int(number), marks[mark]) for number, mark in theirs]
 
 
 def test_lines_that_are_no_entries_do_no_harm(tmp_path: Path) -> None:

@@ -34,13 +34,33 @@ from gptoss_tui.remote.target import Target, parse_target
             "ssh -tt -A -4 -o StrictHostKeyChecking=no -oUser=x root@box",
             Target(
                 "box", None, "root",
-                options=("StrictHostKeyChecking=no", "User=x", "AddressFamily=inet"),
+                options=("AddressFamily=inet", "StrictHostKeyChecking=no", "User=x"),
             ),
         ),
         ("ssh -l ann -J bast,b2:23 box uptime", Target("box", None, "ann", None, "bast,b2:23")),
         ("ssh 'root@my box'", None),
         ("ssh ssh://root@box:23", Target("box", 23, "root")),
         ('ssh -i "/home/ann/my keys/id" box', Target("box", identity="/home/ann/my keys/id")),
+        ("$ ssh -p 1 root@box", Target("box", 1, "root")),
+        ("$ box", Target("box")),
+        ("/usr/bin/ssh box", Target("box")),
+        ("ssh -p 40123 root@1.2.3.4 -D 1080", Target("1.2.3.4", 40123, "root")),
+        ("ssh -R 1:h:2 -L80:h:80 root@box -w any", Target("box", None, "root")),
+        ("ssh -fN -vvv -qx box -p 2", Target("box", 2)),
+        ("ssh -i key -p 40123 root@1.2.3.4 -t bash", Target("1.2.3.4", 40123, "root", "key")),
+        ("ssh -J a@b:1 box -- true -p 9", Target("box", None, None, None, "a@b:1")),
+        ("ssh box uptime -p 9", Target("box")),
+        ("ssh -- box", Target("box")),
+        ("ssh -p 1 -p 2 -l ann -l eve box", Target("box", 1, "ann")),
+        ("ssh \\\n  -p 23 \\\n  box", Target("box", 23)),
+        ("ssh -i a -i b box", Target("box", identity="a", options=('IdentityFile="b"',))),
+        (
+            "ssh -c aes128-ctr -m hmac-sha2-256 -b 1.1.1.1 box",
+            Target(
+                "box",
+                options=("Ciphers=aes128-ctr", "MACs=hmac-sha2-256", "BindAddress=1.1.1.1"),
+            ),
+        ),
     ],
 )  # fmt: skip
 def test_a_target(text: str, target: Target | None) -> None:
@@ -58,7 +78,11 @@ def test_a_target(text: str, target: Target | None) -> None:
         "box:65536", "box:99999999999", "user@", "@", "-oProxyCommand=id", "ssh -- -oProxyCommand=id",
         "ssh -o ProxyCommand=id box", "ssh -o 'Match exec id' box", "ssh -l '$(id)' box", "-x@box",
         "a`id`@box", "ssh -J '-x,b' box", "x;id", "$(id)",
-        "`id`", "a'b", "host\u202e", "box:\u00b2", "ssh -p 0 box", "box/../x",
+        "ssh -W a:1 box", "ssh -F file box", "ssh -O exit box", "ssh -I lib.so box", "ssh -G box",
+        "ssh -o 'User=$(id)' box", "ssh -o 'HostName $(id)' box", "ssh -o 'HostKeyAlias=a;id' box",
+        "ssh -o 'Port=1;id' box", "ssh -o 'ProxyJump=a,$(id)' box", "ssh -o '\"ProxyCommand\" id' box",
+        "ssh -o 'User=\"a b\"' box", "ssh -o User=-oProxyCommand=id box", "ssh -o '#' box",
+        "$", "$ $ box", "`id`", "a'b", "host\u202e", "box:\u00b2", "ssh -p 0 box", "box/../x",
     ],
 )  # fmt: skip
 def test_what_is_none_is_refused_in_words(text: str) -> None:

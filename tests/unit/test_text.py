@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import unicodedata
 
 import msgspec
@@ -51,6 +52,26 @@ def test_an_unterminated_sequence_swallows_no_later_line(start: str) -> None:
     assert text.startswith("before ")
     assert text.endswith("\nthe next line\nand the one after it")
     assert "\x1b" not in text
+
+
+def _seconds(text: str) -> float:
+    best = float("inf")
+    for _ in range(3):
+        begun = time.perf_counter()
+        clean(text)
+        best = min(best, time.perf_counter() - begun)
+    return best
+
+
+@pytest.mark.parametrize(
+    "sign",
+    ["\x9d", "\x90", "\x98", "\x9e", "\x9f", "\x9b", "\x1b]", "\x1b[", "\x1bP", "\x1b", "\x1b ",
+     "\x9d0;", "\x9b0;1", "\x90\x9d", "\x9b  "],
+)  # fmt: skip
+def test_many_unterminated_sequences_cost_no_more_than_their_length(sign: str) -> None:
+    # Reading each sign up to 4096 times made it more than 1000 times.
+    line = (sign * 65536)[:65536]
+    assert _seconds(line) < 60 * _seconds("a\x00" * 32768)
 
 
 def test_a_sequence_put_together_by_cleaning_is_gone_too() -> None:

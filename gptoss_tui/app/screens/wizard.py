@@ -95,7 +95,7 @@ class WizardScreen(Screen[None]):
         with RadioSet(id="model"):
             for model in _MODELS:
                 yield MarkedRadio(model, value=model == "20b", id=f"model-{model}")
-        yield Static("context, tokens (32k, up to 128k)", classes="label")
+        yield Static("context (32k, up to 128k)", classes="label")
         yield Input(self._choices.context, id="context", restrict=r"[0-9kK,_]*")
         yield Static("simultaneous users", classes="label")
         yield Input(self._choices.users, id="users", restrict=r"[0-9,]*")
