@@ -10,6 +10,7 @@ GptossError
 │   ├── UnknownNameError     the name does not resolve
 │   ├── UnreachableError     nothing answers at that address and port
 │   ├── AuthError            the login was refused
+│   │   └── UnansweredError  nobody answered what the server asked
 │   ├── HostKeyError
 │   │   ├── UnknownHostKeyError   never seen before: asks
 │   │   └── ChangedHostKeyError   differs from the known one: refuses
@@ -96,6 +97,12 @@ class UnreachableError(BoxError):
 
 class AuthError(BoxError):
     code = "auth_refused"
+
+
+class UnansweredError(AuthError):
+    """The server hung up while a question of its was open: only a person can mend that."""
+
+    code = "auth_unanswered"
 
 
 class HostKeyError(BoxError):

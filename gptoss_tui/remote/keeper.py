@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import cast
 
 from gptoss_tui.domain.host import LinkPhase, LinkState
-from gptoss_tui.errors import GptossError, StateError, UnknownHostKeyError
+from gptoss_tui.errors import GptossError, StateError, UnansweredError, UnknownHostKeyError
 from gptoss_tui.remote.box import Box
 from gptoss_tui.remote.fleet_port import FleetPort
 from gptoss_tui.remote.reconnect import Backoff, may_retry
@@ -46,7 +46,7 @@ class Keeper:
                 box = await self._fleet.connect(self._name)
             except GptossError as error:
                 if not may_retry(error, was_up=self._was_up):
-                    asks = isinstance(error, UnknownHostKeyError)
+                    asks = isinstance(error, UnknownHostKeyError | UnansweredError)
                     self._say("needs_you" if asks else "lost", error.message)
                     raise
                 if self._backoff.failures == 0:

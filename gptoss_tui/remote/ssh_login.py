@@ -11,7 +11,7 @@ from typing import Any
 import asyncssh
 
 from gptoss_tui.domain.prompts import Prompter
-from gptoss_tui.errors import AuthError, GptossError, UnreachableError
+from gptoss_tui.errors import GptossError, UnansweredError, UnreachableError
 from gptoss_tui.remote import known_hosts
 from gptoss_tui.remote.known_hosts import KnownHosts
 from gptoss_tui.remote.link import listen
@@ -162,7 +162,7 @@ class _Attempt:
         if isinstance(error, asyncssh.PermissionDenied) or too_many(error) or client.gave_up:
             return client.refused(str(error), self.identities.problems)
         if questions.unanswered:
-            return AuthError(
+            return UnansweredError(
                 f"{self.label} hung up before it had an answer ({questions.unanswered}).",
                 "Connect again, and answer sooner: how long a server waits is its LoginGraceTime.",
             )

@@ -14,6 +14,7 @@ from gptoss_tui.domain.host import LinkState
 from gptoss_tui.errors import (
     AuthError,
     GptossError,
+    UnansweredError,
     UnknownHostKeyError,
     UnknownNameError,
     UnreachableError,
@@ -111,7 +112,10 @@ async def test_a_box_that_is_away_is_tried_again_and_told_of_once() -> None:
 KEY = UnknownHostKeyError("?", host="h", port=22, fingerprint="SHA256:x", key="k")
 
 
-@pytest.mark.parametrize(("error", "phase"), [(AuthError("refused"), "lost"), (KEY, "needs_you")])
+@pytest.mark.parametrize(
+    ("error", "phase"),
+    [(AuthError("refused"), "lost"), (UnansweredError("hung up"), "needs_you"), (KEY, "needs_you")],
+)
 async def test_what_a_person_has_to_decide_is_not_tried_again(
     error: GptossError, phase: str
 ) -> None:
