@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
+from textual.events import Key
+from textual.widgets import Input
 
 from gptoss_tui.app import messages as said
 from gptoss_tui.domain.gpu import GIB
@@ -58,6 +60,19 @@ async def test_choices_make_the_plan_anew(fleet: FakeFleet) -> None:
         await operator.press("ctrl+l")
         await operator.hears("Nothing is launched: The context must be a whole number")
         assert operator.said(said.LaunchRequested) == []
+
+
+async def test_keys_that_come_in_one_burst_keep_their_order(fleet: FakeFleet) -> None:
+    async with wizard(fleet, (120, 50)) as operator:
+        keys = ("tab", "ctrl+u", "1", "6", "k", "tab", "ctrl+u", "4", "0", "backspace")
+        for key in keys:  # as from a terminal: none waits for what the one before it does
+            character = key if len(key) == 1 else None
+            operator.app.post_message(Key(key, character))
+        fields = operator.app.screen.query(Input)
+        await operator.until(
+            lambda: [field.value for field in fields][:2] == ["16k", "4"], "both are typed"
+        )
+        await operator.sees("16,384 tokens")
 
 
 async def test_what_does_not_fit_is_not_launched(fleet: FakeFleet) -> None:

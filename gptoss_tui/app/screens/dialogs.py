@@ -16,6 +16,8 @@ from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
+from gptoss_tui.app.widgets.field import Field
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -88,7 +90,7 @@ class AddDialog(ModalScreen[str]):
             yield Static(
                 "ssh -p 40123 root@1.2.3.4 -i ~/.ssh/key   or   root@1.2.3.4:40123", id="hint"
             )
-            yield Input(placeholder="ssh …", id="line")
+            yield Field(placeholder="ssh …", id="line")
             yield Static("enter adds it and connects, ctrl+g closes", id="keys")
 
     def on_mount(self) -> None:
@@ -126,7 +128,7 @@ class SecretDialog(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         with Vertical(id="box"):
             yield Static(Content(self._text))
-            yield Input(password=not self._echo, id="secret")
+            yield Field(password=not self._echo, id="secret")
             yield Static("enter goes on, ctrl+g closes", id="keys")
 
     def on_mount(self) -> None:

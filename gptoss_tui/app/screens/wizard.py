@@ -16,6 +16,7 @@ from textual.widgets import Input, RadioSet, SelectionList, Static
 from gptoss_tui.app import wizard_state
 from gptoss_tui.app.messages import CopyRequested, LaunchRequested, PageRequested
 from gptoss_tui.app.model import BoxModel
+from gptoss_tui.app.widgets.field import Field
 from gptoss_tui.app.widgets.figures import plural
 from gptoss_tui.app.widgets.keys_footer import KeysFooter
 from gptoss_tui.app.widgets.marks import MarkedList, MarkedRadio
@@ -96,9 +97,9 @@ class WizardScreen(Screen[None]):
             for model in _MODELS:
                 yield MarkedRadio(model, value=model == "20b", id=f"model-{model}")
         yield Static("context (32k, up to 128k)", classes="label")
-        yield Input(self._choices.context, id="context", restrict=r"[0-9kK,_]*")
+        yield Field(self._choices.context, id="context", restrict=r"[0-9kK,_]*")
         yield Static("simultaneous users", classes="label")
-        yield Input(self._choices.users, id="users", restrict=r"[0-9,]*")
+        yield Field(self._choices.users, id="users", restrict=r"[0-9,]*")
         yield Static("GPUs", classes="label", id="gpus-label")
         yield MarkedList(
             *(
@@ -109,13 +110,13 @@ class WizardScreen(Screen[None]):
             id="gpus",
         )  # fmt: skip
         yield Static("name (or chosen for you)", classes="label")
-        yield Input(id="name")
+        yield Field(id="name")
         yield Static("port (or the first free)", classes="label")
-        yield Input(id="port", restrict=r"[0-9]*")
+        yield Field(id="port", restrict=r"[0-9]*")
         yield Static("API key (optional)", classes="label")
-        yield Input(password=True, id="api-key")
+        yield Field(password=True, id="api-key")
         yield Static("HF token (GPT-OSS needs none)", classes="label")
-        yield Input(password=True, id="hf-token")
+        yield Field(password=True, id="hf-token")
 
     def on_mount(self) -> None:
         self.query_one("#form").border_title = Content(f" 1 choose · {self._model.name} ")

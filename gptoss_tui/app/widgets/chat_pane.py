@@ -13,6 +13,7 @@ from textual.message import Message
 from textual.widgets import Input, Static
 
 from gptoss_tui.app.conversation import Turn
+from gptoss_tui.app.widgets.field import Field
 from gptoss_tui.domain.chat import Effort
 
 PROMPTS = (
@@ -90,7 +91,7 @@ class ChatPane(Vertical):
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="turns"):
             yield Static(Content(_hint()), id="hint", markup=False)
-        yield Input(placeholder="Ask the model: enter sends, ctrl+g leaves", id="prompt")
+        yield Field(placeholder="Ask the model: enter sends, ctrl+g leaves", id="prompt")
 
     @property
     def turns(self) -> tuple[Turn, ...]:
