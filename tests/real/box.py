@@ -118,7 +118,9 @@ class RealBox:
             self.run("kill", "-9", "--", f"-{pid}", check=False)
 
     def forget_image(self, image: str) -> None:
-        self.docker("rmi", "-f", image, check=False)
+        """By its id: under another name that a test gave it, its layers would stay."""
+        for number in set(self.docker("images", "-q", image).split()):
+            self.docker("rmi", "-f", number)
 
     def sshd(self, port: int, **options: str) -> tuple[str, ...]:
         """One more sshd for this test, on another port; the words that name it as a BOX."""
