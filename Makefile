@@ -38,6 +38,13 @@ format: $(VENV)/.dev ## rewrite the sources in the project's format
 bench: $(VENV)/.dev ## print the benchmark: medians and ratios
 	@$(BIN)/python -m tests.bench $(ARGS)
 
+.PHONY: soak faults
+soak: $(VENV)/.dev ## break a real connection every few seconds, for 30 minutes, and count what stays (root)
+	@$(BIN)/python -m tests.real.soak $(ARGS)
+
+faults: $(VENV)/.dev ## 200 random faults over 10 real boxes (root)
+	@$(BIN)/python -m tests.real.fault_run $(ARGS)
+
 screenshots: $(VENV)/.dev ## draw screenshots/*.svg anew from the simulated box
 	@$(BIN)/python -m tests.screenshots $(ARGS)
 

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
+import httpx
 import msgspec
 
 from gptoss_tui.domain.chat import ChatDelta, ChatDone, ChatRequest
@@ -20,6 +21,8 @@ from gptoss_tui.remote.engine_client import EngineClient
 from gptoss_tui.remote.pulse import REAL, Pulse
 from gptoss_tui.remote.servers import Servers
 from gptoss_tui.remote.transport import Transport
+
+MISSES = 2  # so many answers in a row must have come too late for a server to be called silent
 
 
 class Endpoints:
@@ -39,14 +42,21 @@ class Endpoints:
     async def watch(self, name: str, period_s: float) -> AsyncGenerator[EngineSnapshot, None]:
         """Scrapes with rates between them; a silent server is a snapshot with `healthy` False."""
         before: tuple[float, EngineSnapshot] | None = None
+        missed = 0
         while True:
             began = self._pulse.seconds()
             try:
                 snapshot = await self.scrape(name)
-            except EngineError:
-                yield EngineSnapshot(healthy=False, metrics=False)
+            except EngineError as error:
+                missed = (
+                    missed + 1 if isinstance(error.__cause__, httpx.TimeoutException) else MISSES
+                )
+                # A box that is silent says nothing of its servers: no figure, rather than a bad one.
+                if missed >= MISSES and self._transport.link.phase == "up":
+                    yield EngineSnapshot(healthy=False, metrics=False)
                 before = None
             else:
+                missed = 0
                 yield _with_rates(before, began, snapshot)
                 before = (began, snapshot)
             await self._pulse.sleep(max(0.0, period_s - (self._pulse.seconds() - began)))

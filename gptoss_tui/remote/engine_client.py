@@ -40,10 +40,15 @@ class EngineClient:
     async def _get(self, path: str, **more: Any) -> httpx.Response:
         return await http.read(self._client, "GET", path, limit=PAGE_LIMIT, **more)
 
-    async def healthy(self, timeout_s: float = 5.0) -> bool:
-        """Whether the health route answers 200 (False: refused, silent or another status)."""
+    async def healthy(self, timeout_s: float = 5.0) -> bool | None:
+        """Whether the health route answers 200 (False: refused, or another status).
+
+        None when nothing came in time: that may be the way there as well as the server.
+        """
         try:
             reply = await self._get(self._engine.health_path, timeout=timeout_s)
+        except httpx.TimeoutException:
+            return None
         except httpx.HTTPError:
             return False
         return reply.status_code == 200

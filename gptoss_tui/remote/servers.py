@@ -148,7 +148,14 @@ class Servers:
         state: InstanceState = "ready" if healthy else "loading"
         if not healthy and instance.launch_id in launching:
             state = "launching"
+        elif healthy is None:
+            state = self._state_before(instance) or state
         return msgspec.structs.replace(instance, state=state, model=model)
+
+    def _state_before(self, instance: Instance) -> InstanceState | None:
+        """What was last known of a server that did not answer in time."""
+        listed = self._last.instances if self._last else ()
+        return next((i.state for i in listed if i.container_id == instance.container_id), None)
 
     async def _model(self, client: EngineClient) -> str | None:
         try:

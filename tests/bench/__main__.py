@@ -9,21 +9,29 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.bench import openssh, overhead
 from tests.bench.connecting import panes
 from tests.bench.figures import Figure, document, table
 from tests.bench.lab import EIGHT_GPUS, lab
 from tests.bench.starting import first_paint, version
 from tests.bench.watching import dashboard
 
-NAMES = ("version", "paint", "panes", "cpu")
+SIMULATED = ("version", "paint", "panes", "cpu")
+NAMES = (*SIMULATED, *overhead.NAMES)
 
 
 def measure(names: set[str], runs: int, seconds: float) -> Iterator[Figure]:
     """The figures of these names, each as soon as it is known."""
     if "version" in names:
         yield version(runs)
-    if not names - {"version"}:
-        return
+    if names & {"paint", "panes", "cpu"}:
+        yield from simulated(names, runs, seconds)
+    if names & set(overhead.NAMES):
+        yield from over_openssh(names, runs)
+
+
+def simulated(names: set[str], runs: int, seconds: float) -> Iterator[Figure]:
+    """What a simulated box of eight GPUs is enough for."""
     with tempfile.TemporaryDirectory(prefix="gptoss-tui-bench-") as folder:
         home = Path(folder)
         with lab(home) as boxes:
@@ -35,6 +43,16 @@ def measure(names: set[str], runs: int, seconds: float) -> Iterator[Figure]:
                 yield from panes(boxes, runs)
             if "cpu" in names:
                 yield dashboard(boxes, seconds)
+
+
+def over_openssh(names: set[str], runs: int) -> Iterator[Figure]:
+    """What needs a real sshd; where there is none, it says that these are left out."""
+    wanted = [name for name in overhead.NAMES if name in names]
+    if lacking := openssh.missing():
+        print(f"left out: {', '.join(wanted)} (not installed: {lacking})", file=sys.stderr)
+        return
+    with tempfile.TemporaryDirectory(prefix="gptoss-tui-bench-") as folder:
+        yield from overhead.overhead(names, runs, Path(folder))
 
 
 def main() -> int:

@@ -10,10 +10,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Figure:
-    """Medians of ours and of what it is held against; `unit` is "s" or "%".
+    """Medians of ours and of what it is held against; `unit` is "s", "%" or "tokens/s".
 
-    Without a `base` the target is a limit of `ours` itself, else of the ratio. Without a target
-    the figure is told for information.
+    The ratio tells how much worse ours is (of tokens/s, more is better). Without a `base` the target
+    is a limit of `ours` itself, else of the ratio. Without a target the figure is for information.
     """
 
     name: str
@@ -26,7 +26,9 @@ class Figure:
 
     @property
     def ratio(self) -> float | None:
-        return self.ours / self.base if self.base else None
+        if not self.base:
+            return None
+        return self.base / self.ours if self.unit.endswith("/s") else self.ours / self.base
 
     @property
     def ok(self) -> bool:
@@ -35,10 +37,17 @@ class Figure:
 
 
 def compared(
-    name: str, against: str, ours: Sequence[float], base: Sequence[float], target: float | None
+    name: str,
+    against: str,
+    ours: Sequence[float],
+    base: Sequence[float],
+    target: float | None,
+    *,
+    unit: str = "s",
 ) -> Figure:
-    """Times (seconds) of ours and of the base, measured in turns."""
-    return Figure(name, against, "s", median(ours), median(base), target, min(len(ours), len(base)))
+    """Times (seconds) or rates of ours and of the base, measured in turns."""
+    runs = min(len(ours), len(base))
+    return Figure(name, against, unit, median(ours), median(base), target, runs)
 
 
 def document(figures: Sequence[Figure]) -> dict[str, Any]:
@@ -68,4 +77,6 @@ def _row(one: Figure) -> tuple[str, ...]:
 
 
 def _value(value: float, unit: str) -> str:
-    return f"{value * 1000:.0f} ms" if unit == "s" else f"{value:.2f} {unit}"
+    if unit != "s":
+        return f"{value:.2f} {unit}"
+    return f"{value * 1000:.1f} ms" if value < 0.1 else f"{value * 1000:.0f} ms"

@@ -34,5 +34,7 @@ if [ -e "$dir/dockerd.options" ]; then
     # shellcheck disable=SC2046 # words, one by one
     dockerd $(cat "$dir/dockerd.options") >"$dir/dockerd.log" 2>&1 &
 fi
-# The parent of all orphans has to collect them, until it is killed.
+# The parent of all orphans has to collect them, until it is killed. (Without a child, `wait` would
+# return at once, and this would spin.)
+sleep infinity &
 while :; do wait -n || true; done

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
@@ -157,8 +158,37 @@ def sshd_children(box: RealBox) -> list[int]:
 
 
 def signal_sshd(box: RealBox, number: signal.Signals) -> None:
-    for pid in sshd_children(box):
-        box.run("kill", f"-{number.value}", str(pid), check=False)
+    _signal(box, sshd_children(box), number)
+
+
+def signal_sshd_and_master(box: RealBox, number: signal.Signals) -> None:
+    """The one that listens as well, and logins that are under way; not the one that init holds."""
+    for _ in range(2):  # one that was forked meanwhile, too: the first round ends the forking
+        listed = box.run("ps", "-ww", "-eo", "pid=,args=").splitlines()
+        pairs = [line.split(maxsplit=1) for line in listed]
+        _signal(box, [int(pid) for pid, args in pairs if _is_sshd(args)], number)
+
+
+def _is_sshd(args: str) -> bool:
+    return args.startswith(("sshd:", "/usr/sbin/sshd ")) and "/usr/sbin/sshd -D" not in args
+
+
+def _signal(box: RealBox, pids: list[int], number: signal.Signals) -> None:
+    if pids:
+        box.run("kill", f"-{number.value}", *map(str, pids), check=False)
+
+
+def lose(box: RealBox, action: str) -> None:
+    """One packet in twenty, in both directions: "-I" begins it, "-D" ends it."""
+    rule = ("-p", "tcp", "-m", "statistic", "--mode", "random", "--probability", "0.05")
+    for chain in ("INPUT", "OUTPUT"):
+        box.run("iptables", action, chain, *rule, "-j", "DROP")
+
+
+def narrow(box: RealBox, action: str, rate: str = "64kbit") -> None:
+    """A narrow link: "add" begins it, "del" ends it."""
+    limits = ("tbf", "rate", rate, "burst", "4kb", "latency", "400ms") if action == "add" else ()
+    box.run("tc", "qdisc", action, "dev", "eth0", "root", *limits)
 
 
 def cable(box: RealBox, state: str) -> None:
@@ -169,6 +199,26 @@ def ours_on(box: RealBox) -> list[str]:
     """What runs on the box because of us."""
     words = ("gptoss-watch", "gptoss-guard", "gptoss-dial", "dial-stdio", "dmon", "dd bs=1")
     return [line for line in box.processes() if any(word in line for word in words)]
+
+
+def files_of_this_process() -> set[str]:
+    """What is open: files by name, sockets by their addresses as well."""
+    found = set()
+    for number in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            name = os.readlink(f"/proc/self/fd/{number}")
+            if name.startswith("socket:"):
+                with socket.socket(fileno=os.dup(int(number))) as one:
+                    name += f" {one.getsockname()} {_peer_of(one)}"
+            found.add(f"{number} {name}")
+    return found
+
+
+def _peer_of(one: socket.socket) -> object:
+    try:
+        return one.getpeername()
+    except OSError as error:
+        return str(error)
 
 
 def sockets_of_this_process() -> int:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -76,25 +75,8 @@ async def test_sshd_without_forwarding_leaves_nothing_when_the_cable_is_pulled(
         await one_is_back(watched, links)
 
 
-def _loss(box: RealBox, action: str) -> None:
-    rule = [
-        "-p",
-        "tcp",
-        "-m",
-        "statistic",
-        "--mode",
-        "random",
-        "--probability",
-        "0.05",
-        "-j",
-        "DROP",
-    ]
-    for chain in ("INPUT", "OUTPUT"):
-        subprocess.run(box.enter("iptables", action, chain, *rule), check=True)
-
-
 async def test_one_packet_in_twenty_is_lost(talking: RealBox, tmp_path: Path) -> None:
-    _loss(talking, "-I")
+    faults.lose(talking, "-I")
     try:
         async with kept(talking.ssh_config, tmp_path, "box") as (watched,):
             links = len(watched.links)
@@ -103,27 +85,17 @@ async def test_one_packet_in_twenty_is_lost(talking: RealBox, tmp_path: Path) ->
             assert "lost" not in watched.phases(links)
             watched.assert_whole()
     finally:
-        _loss(talking, "-D")
+        faults.lose(talking, "-D")
 
 
-def _narrow(box: RealBox, action: str) -> None:
-    limits = (
-        ["tbf", "rate", "64kbit", "burst", "4kb", "latency", "400ms"] if action == "add" else []
-    )
-    subprocess.run(box.enter("tc", "qdisc", action, "dev", "eth0", "root", *limits), check=True)
-
-
-@pytest.mark.parametrize("shape", [_narrow])
-async def test_a_narrow_link(
-    talking: RealBox, tmp_path: Path, shape: Callable[[RealBox, str], None]
-) -> None:
+async def test_a_narrow_link(talking: RealBox, tmp_path: Path) -> None:
     async with kept(talking.ssh_config, tmp_path, "box") as (watched,):
         links = len(watched.links)
-        shape(talking, "add")
+        faults.narrow(talking, "add")
         try:
             for _ in range(3):
                 await watched.grows()
         finally:
-            shape(talking, "del")
+            faults.narrow(talking, "del")
         assert "lost" not in watched.phases(links)
         watched.assert_whole()

@@ -1,0 +1,89 @@
+"""A box that is silent says nothing of its servers, good or bad."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from types import SimpleNamespace
+from typing import Any, cast
+
+import httpx
+import pytest
+
+from gptoss_tui.domain.host import LinkPhase, LinkState
+from gptoss_tui.domain.instance import Instance, InstanceList
+from gptoss_tui.domain.serving import EngineSnapshot
+from gptoss_tui.errors import EngineError
+from gptoss_tui.remote import servers
+from gptoss_tui.remote.endpoints import Endpoints
+from gptoss_tui.remote.servers import Servers
+
+GOOD = EngineSnapshot(healthy=True)
+
+
+def late() -> EngineError:
+    error = EngineError("The server does not answer.")
+    error.__cause__ = httpx.ReadTimeout("")
+    return error
+
+
+class NoTime:
+    def seconds(self) -> float:
+        return 0.0
+
+    async def sleep(self, seconds: float) -> None:
+        """Time does not pass here."""
+
+
+@pytest.mark.parametrize(
+    ("phase", "scrapes", "seen"),
+    [
+        ("up", [GOOD, late(), GOOD], [True, True]),
+        ("up", [GOOD, late(), late(), GOOD], [True, False, True]),
+        ("up", [EngineError("refused"), GOOD], [False, True]),
+        ("degraded", [GOOD, late(), late(), late(), GOOD], [True, True]),
+    ],
+)
+async def test_answers_that_come_too_late(
+    phase: LinkPhase, scrapes: list[object], seen: list[bool]
+) -> None:
+    transport = SimpleNamespace(link=LinkState(phase=phase))
+    endpoints = Endpoints(cast("Any", transport), cast("Any", None), cast("Any", NoTime()))
+    coming = iter(scrapes)
+
+    async def scrape(name: str) -> EngineSnapshot:
+        one = next(coming)
+        if isinstance(one, EngineError):
+            raise one
+        return cast("EngineSnapshot", one)
+
+    endpoints.scrape = scrape  # type: ignore[method-assign]
+    found: list[bool | None] = []
+    async with aclosing(endpoints.watch("ours", 1.0)) as snapshots:
+        async for snapshot in snapshots:
+            found.append(snapshot.healthy)
+            if len(found) == len(seen):
+                break
+    assert found == seen
+
+
+@pytest.mark.parametrize(
+    ("healthy", "state"), [(None, "ready"), (False, "loading"), (True, "ready")]
+)
+async def test_a_server_is_what_it_was_while_nothing_comes(
+    healthy: bool | None, state: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Client:
+        def __init__(self, *_: object) -> None: ...
+        async def healthy(self, timeout_s: float) -> bool | None:
+            return healthy
+
+        async def aclose(self) -> None: ...
+
+    monkeypatch.setattr(servers, "EngineClient", Client)
+    there = Instance(
+        name="ours", engine="vllm", model="m", port=8000, container_id="c", state="unknown"
+    )
+    listing = Servers(cast("Any", None), cast("Any", None), lambda: None)
+    ready = Instance(name="ours", container_id="c", state="ready")
+    listing._last = InstanceList(instances=(ready,))
+    assert (await listing._with_health(there, set())).state == state
