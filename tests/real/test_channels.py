@@ -25,6 +25,7 @@ def test_a_killed_client_leaves_nothing_behind(
     box: RealBox, ssh: Cli, where: tuple[str, ...]
 ) -> None:
     ssh.json("launch", *where, *SMALL)
+    until("the launch has let go", lambda: "sleep 1" not in box.processes())
     before = sorted(box.processes())
     clients = [
         ssh.start("logs", *where, "--follow", "--json"),

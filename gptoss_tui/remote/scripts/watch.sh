@@ -17,7 +17,12 @@ fi
     if command -v timeout >/dev/null 2>&1; then beat='timeout 45 dd bs=1 count=1'; else beat='dd bs=1 count=1'; fi
     while [ -n "$($beat 2>/dev/null)" ]; do :; done
     kill -TERM "$group" 2>/dev/null
-    sleep 1
+    # What ends by itself leaves no sleep of ours behind.
+    nap=
+    trap 'kill "$nap" 2>/dev/null; exit' TERM
+    sleep 1 &
+    nap=$!
+    wait "$nap"
     kill -KILL "$group" 2>/dev/null
 ) <&3 3<&- >/dev/null 2>&1 &
 guard=$!
