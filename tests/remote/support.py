@@ -80,6 +80,15 @@ def opened(stream: AsyncIterator[T]) -> AbstractAsyncContextManager[AsyncIterato
     return cast("AbstractAsyncContextManager[AsyncIterator[T]]", aclosing(cast("Any", stream)))
 
 
+def alive(pid: int) -> bool:
+    """Whether a process is there and more than a zombie."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
+
+
 async def until(holds: Callable[[], bool], what: str, seconds: float = 10.0) -> None:
     """Give the loop time until `holds`; fails with `what` after the deadline."""
     loop = asyncio.get_running_loop()

@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 
 import httpcore
 import pytest
 
 from gptoss_tui.errors import CommandError
 from gptoss_tui.remote.local_transport import LocalTransport
-from tests.remote.support import until
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+from tests.remote.support import alive, until
 
 
 async def test_a_command_runs_with_its_input_and_status() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from gptoss_tui.remote import launch_watch, scripts
 from gptoss_tui.remote.servers import Servers
 from gptoss_tui.remote.ssh_transport import SESSIONS, SshTransport
 from gptoss_tui.sim import server as sim_server
-from tests.remote.support import FAST, simulated, spec_on, transport_of, until
+from tests.remote.support import FAST, alive, simulated, spec_on, transport_of, until
 
 
 async def test_a_box_that_allows_fewer_sessions_gets_fewer(
@@ -88,19 +87,20 @@ async def test_a_helper_that_was_killed_is_a_launch_that_failed(
     assert "ended without a word" in states[-1].error
 
 
-def test_the_watch_ends_what_the_program_started(tmp_path: Path) -> None:
+async def test_the_watch_ends_what_the_program_started(tmp_path: Path) -> None:
     marks = tmp_path / "pids"
     program = (
         f"sleep 1000 & echo $! $$ >{shlex.quote(str(marks))}.part; mv {marks}.part {marks}; wait"
     )
-    watch = subprocess.Popen(
-        scripts.command("watch", "sh", "-c", program), stdin=subprocess.PIPE, start_new_session=True
+    watch = await asyncio.create_subprocess_exec(
+        *scripts.command("watch", "sh", "-c", program),
+        stdin=asyncio.subprocess.PIPE,
+        start_new_session=True,
     )
-    while not marks.exists():  # the program says when it runs
-        assert watch.poll() is None
-    watch.communicate(timeout=20)  # the end of its input: nobody watches any more
-    for pid in marks.read_text().split():
-        assert (
-            not Path(f"/proc/{pid}/status").exists()
-            or "Z (zombie)" in Path(f"/proc/{pid}/status").read_text()
-        )
+    await until(marks.exists, "the program says that it runs")
+    assert watch.stdin is not None
+    watch.stdin.close()  # nobody watches any more
+    await asyncio.wait_for(watch.wait(), 20)
+    # A process that was sent its signal is gone a moment later.
+    pids = [int(pid) for pid in marks.read_text().split()]
+    await until(lambda: not any(alive(pid) for pid in pids), "both have ended")

@@ -13,7 +13,7 @@ from gptoss_tui.remote.ssh_config import resolve
 from gptoss_tui.remote.ssh_proxy import proxy_command
 from gptoss_tui.remote.target import Target
 from tests.remote.ssh_parts import Door, Laptop, laptop, opened
-from tests.remote.support import until
+from tests.remote.support import alive, until
 
 
 def _box(made: Laptop, door: Door, command: str, *lines: str) -> None:
@@ -23,12 +23,8 @@ def _box(made: Laptop, door: Door, command: str, *lines: str) -> None:
 
 
 def _runs(pid_file: Path) -> bool:
-    """Whether the process that wrote its number there is more than a zombie."""
-    try:
-        status = Path(f"/proc/{pid_file.read_text().strip()}/stat").read_text()
-    except OSError:
-        return False
-    return status.rpartition(")")[2].split()[0] != "Z"
+    """Whether the process that wrote its number there still runs."""
+    return pid_file.exists() and alive(int(pid_file.read_text()))
 
 
 @pytest.mark.skipif(shutil.which("ssh") is None, reason="needs OpenSSH's ssh")
