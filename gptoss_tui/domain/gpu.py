@@ -63,7 +63,13 @@ class GpuSample(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GpuSnapshot(Body, frozen=True, kw_only=True, tag="gpus"):
-    """All GPUs of a box at one moment; `source` says who told."""
+    """All GPUs of a box at one moment; `source` says who told.
+
+    `behind_s` is how many seconds later than the promptest figures of the box these arrived (a
+    narrow link holds them up), None where the driver told no time. They were measured so long
+    before the fact's `our_time`; when by the box's clock, its `box_time` says.
+    """
 
     gpus: tuple[GpuSample, ...]
     source: Literal["dmon", "query", "nvml"]
+    behind_s: float | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ import pynvml
 from gptoss_tui.domain.gpu import GpuSample, GpuSnapshot
 from gptoss_tui.errors import CommandError
 from gptoss_tui.remote.box import Cadence
-from gptoss_tui.remote.gpus import SmiSource
+from gptoss_tui.remote.gpus import Reading, SmiSource
 
 _COLUMNS = tuple(
     name
@@ -29,22 +30,23 @@ class NvmlSource:
         self._fallback = fallback
         self._ready: bool | None = None
 
-    async def now(self) -> GpuSnapshot:
+    async def now(self) -> Reading:
         if not self._start():
             return await self._fallback.now()
-        return await asyncio.to_thread(read_all)
+        return datetime.now(UTC), await asyncio.to_thread(read_all)
 
-    async def watch(self, cadence: Cadence) -> AsyncIterator[GpuSnapshot]:
+    async def watch(self, cadence: Cadence) -> AsyncIterator[Reading]:
         if not self._start():
-            async for snapshot in self._fallback.watch(cadence):
-                yield snapshot
+            async for reading in self._fallback.watch(cadence):
+                yield reading
             return
         first = await self.now()
         yield first
-        if cadence.detail == "full" and _lacks_columns(first):
+        if cadence.detail == "full" and _lacks_columns(first[1]):
             with contextlib.suppress(CommandError):
-                async for theirs in self._fallback.watch(cadence):
-                    yield _completed(await self.now(), theirs)
+                async for _, theirs in self._fallback.watch(cadence):
+                    at, ours = await self.now()
+                    yield at, _completed(ours, theirs)
         while True:
             await asyncio.sleep(cadence.period_s)
             yield await self.now()

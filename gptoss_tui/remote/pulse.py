@@ -14,11 +14,15 @@ class Pulse(Protocol):
     async def sleep(self, seconds: float) -> None: ...
 
 
+# It goes on while this machine sleeps; Linux's monotonic clock stands still then, macOS' does not.
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
 class RealPulse:
     """This machine's own time."""
 
     def seconds(self) -> float:
-        return time.monotonic()
+        return time.clock_gettime(_CLOCK)
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

@@ -10,7 +10,8 @@ _NO_DRIVER = (
     "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. "
     "Make sure that the latest NVIDIA driver is installed and running.\n"
 )
-_FIELDS: dict[str, Callable[[GpuFigures], tuple[str, str]]] = {
+Field = Callable[[GpuFigures], tuple[str, str]]
+_FIELDS: dict[str, Field] = {
     "index": lambda gpu: (str(gpu.index), ""),
     "uuid": lambda gpu: (gpu.uuid, ""),
     "name": lambda gpu: (gpu.card.name, ""),
@@ -32,10 +33,17 @@ _FIELDS: dict[str, Callable[[GpuFigures], tuple[str, str]]] = {
     "persistence_mode": lambda gpu: ("Enabled", ""),
     "pci.bus_id": lambda gpu: (f"00000000:{gpu.index + 1:02X}:00.0", ""),
 }
-_DMON_HEAD = (
-    "# gpu    pwr  gtemp  mtemp     sm    mem    enc    dec    jpg    ofa     fb   bar1   ccpm \n"
-    "# Idx      W      C      C      %      %      %      %      %      %     MB     MB     MB \n"
+_DMON_NAMES = (
+    "    pwr  gtemp  mtemp     sm    mem    enc    dec    jpg    ofa     fb   bar1   ccpm \n"
 )
+_DMON_UNITS = (
+    "      W      C      C      %      %      %      %      %      %     MB     MB     MB \n"
+)
+# By the letter of `-o`, in the order of the columns: name, unit, the form of the time.
+_DMON_TIMES = {
+    "D": ("Date       ", "YYYYMMDD   ", "%Y%m%d   "),
+    "T": ("Time        ", "HH:MM:SS    ", "%H:%M:%S "),
+}
 
 
 def answer(world: World, words: list[str]) -> tuple[str, int]:
@@ -61,15 +69,21 @@ def _option(word: str) -> tuple[str, str]:
 
 
 def _query(world: World, fields: list[str], layout: str) -> tuple[str, int]:
+    known: dict[str, Field] = {**_FIELDS, "timestamp": lambda _: (_timestamp(world), "")}
     for field in fields:
-        if field not in _FIELDS:
+        if field not in known:
             return f'Field "{field}" is not a valid field to query.\n\n', 2
     units = "nounits" not in layout
     lines: list[str] = [] if "noheader" in layout else [", ".join(fields)]
     for gpu in world.gpus():
-        cells = (_FIELDS[field](gpu) for field in fields)
+        cells = (known[field](gpu) for field in fields)
         lines.append(", ".join(value + (unit if units else "") for value, unit in cells))
     return "\n".join(lines) + "\n", 0
+
+
+def _timestamp(world: World) -> str:
+    now = world.clock.now()
+    return f"{now:%Y/%m/%d %H:%M:%S}.{now.microsecond // 1000:03d}"
 
 
 def _apps(world: World) -> str:
@@ -99,19 +113,22 @@ def _banner(world: World) -> str:
 
 
 async def dmon(world: World, words: list[str]) -> AsyncIterator[str]:
-    """`dmon -s pum [-d SECONDS] [-c COUNT]`, line by line; it ends only with a count."""
+    """`dmon -s pum [-d SECONDS] [-c COUNT] [-o DT]`, line by line; it ends only with a count."""
     if world.profile.has("no_gpu"):
         yield _NO_DRIVER
         return
+    times = [parts for letter, parts in _DMON_TIMES.items() if letter in _word(words, "-o")]
+    head, form = _dmon_head(times), " " + "".join(form for _, _, form in times)
     period = _argument(words, "-d", 1.0)
     count = _argument(words, "-c", 0.0)
     rounds = 0
     while not count or rounds < count:
         if rounds % 20 == 0:
-            yield _DMON_HEAD
+            yield head
+        told = f"{world.clock.now():{form}}" if times else ""
         for gpu in world.gpus():
             yield (
-                f"{gpu.index:5d} {gpu.power_w:6d} {gpu.gpu_temp_c:6d} {gpu.memory_temp_c:6d} "
+                f"{told}{gpu.index:5d} {gpu.power_w:6d} {gpu.gpu_temp_c:6d} {gpu.memory_temp_c:6d} "
                 f"{gpu.sm_pct:6d} {gpu.memory_pct:6d} {0:6d} {0:6d} {0:6d} {0:6d} "
                 f"{gpu.used_mib:6d} {gpu.bar1_mib:6d} {0:6d} \n"
             )
@@ -120,10 +137,22 @@ async def dmon(world: World, words: list[str]) -> AsyncIterator[str]:
             await world.clock.sleep(period)
 
 
+def _dmon_head(times: list[tuple[str, str, str]]) -> str:
+    """Two lines; the times stand in front of the index."""
+    names, units = ("".join(parts[row] for parts in times) for row in (0, 1))
+    if not times:
+        return f"# gpu{_DMON_NAMES}# Idx{_DMON_UNITS}"
+    return f"#{names}gpu{_DMON_NAMES}#{units}Idx{_DMON_UNITS}"
+
+
+def _word(words: list[str], flag: str) -> str:
+    """What stands behind a flag."""
+    behind = words[words.index(flag) + 1 :] if flag in words else []
+    return behind[0] if behind else ""
+
+
 def _argument(words: list[str], flag: str, default: float) -> float:
-    if flag in words and words.index(flag) + 1 < len(words):
-        try:
-            return float(words[words.index(flag) + 1])
-        except ValueError:
-            return default
-    return default
+    try:
+        return float(_word(words, flag) or default)
+    except ValueError:
+        return default

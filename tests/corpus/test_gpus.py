@@ -10,16 +10,20 @@ import pytest
 
 from gptoss_tui.domain.gpu import MIB, GpuSample
 from gptoss_tui.domain.parse import nvidia_smi
-from gptoss_tui.domain.parse.dmon import DmonParser
+from gptoss_tui.domain.parse.dmon import DmonParser, Round
 from tests.corpus.support import each, files, text
 
 Row = tuple[int, float | None, float | None, float | None]
 
 
-def _rounds(file: Path) -> list[tuple[GpuSample, ...]]:
+def _rounds(file: Path) -> list[Round]:
     parser = DmonParser()
     rounds = [made for line in text(file).splitlines() for made in parser.feed(line)]
     return [*rounds, *parser.flush()]
+
+
+def _samples(file: Path) -> list[tuple[GpuSample, ...]]:
+    return [made.gpus for made in _rounds(file)]
 
 
 def _figure(word: str | None) -> float | None:
@@ -44,7 +48,7 @@ def _second_reading(file: Path) -> list[Row]:
 
 @each("a_dmon/*.txt", "pmon")
 def test_every_row_of_dmon(file: Path) -> None:
-    rounds = _rounds(file)
+    rounds = _samples(file)
     read = [
         (
             sample.index,
@@ -60,6 +64,15 @@ def test_every_row_of_dmon(file: Path) -> None:
     sizes = [len(samples) for samples in rounds]
     assert len(set(sizes[:-1])) <= 1, "every round has all GPUs"
     assert all(len({s.index for s in samples}) == len(samples) for samples in rounds)
+
+
+@each("a_dmon/*-o_*D*.txt")
+def test_the_times_of_dmon(file: Path) -> None:
+    stamps = re.findall(r"(?m)^ (\d{8}) +([\d:]{8}) ", text(file))
+    assert stamps
+    assert [made.at and made.at.strftime("%Y%m%d %H:%M:%S") for made in _rounds(file)] == [
+        f"{day} {clock}" for day, clock in stamps
+    ]
 
 
 @each("a_dmon/pmon*.txt")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gptoss_tui.domain.gpu import MIB, GpuSample
-from gptoss_tui.domain.parse.dmon import DmonParser
+from gptoss_tui.domain.parse.dmon import DmonParser, Round
 
 PUM = """\
 # gpu    pwr  gtemp  mtemp     sm    mem    enc    dec    jpg    ofa     fb   bar1   ccpm
@@ -22,14 +23,18 @@ OLD = """\
 Rounds = list[tuple[GpuSample, ...]]
 
 
-def _fed(text: str, parser: DmonParser | None = None) -> Rounds:
-    parser = parser or DmonParser()
-    return [round_ for line in text.splitlines() for round_ in parser.feed(line)]
+def _fed(text: str, parser: DmonParser) -> Rounds:
+    return [made.gpus for line in text.splitlines() for made in parser.feed(line)]
+
+
+def _made(text: str) -> list[Round]:
+    parser = DmonParser()
+    rounds = [made for line in text.splitlines() for made in parser.feed(line)]
+    return [*rounds, *parser.flush()]
 
 
 def _all(text: str) -> Rounds:
-    parser = DmonParser()
-    return [*_fed(text, parser), *parser.flush()]
+    return [made.gpus for made in _made(text)]
 
 
 def _row(index: int, power: float = 100) -> str:
@@ -66,10 +71,44 @@ def test_columns_in_another_order_go_by_their_names() -> None:
     assert (sample.memory_used_bytes, sample.sm_pct, sample.power_w) == (10 * MIB, 30, 40)
 
 
-def test_dates_and_times_in_front_are_passed_over() -> None:
-    text = "#Date       Time        gpu    pwr\n#YYYYMMDD   HH:MM:SS    Idx      W\n"
-    [[sample]] = _all(text + " 20260101   10:11:12      3     77\n")
-    assert (sample.index, sample.power_w) == (3, 77)
+TIMED = "#Date       Time        gpu    pwr\n#YYYYMMDD   HH:MM:SS    Idx      W\n"
+
+
+def test_a_round_has_the_time_of_its_first_row() -> None:
+    rounds = _made(
+        TIMED + " 20261231   23:59:59      0     77\n 20270101   00:00:00      1     78\n"
+        " 20270101   00:00:00      0     79\n"
+    )
+    assert [made.at for made in rounds] == [
+        datetime(2026, 12, 31, 23, 59, 59, tzinfo=UTC),
+        datetime(2027, 1, 1, tzinfo=UTC),
+    ]
+    assert [sample.power_w for made in rounds for sample in made.gpus] == [77, 78, 79]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        PUM + "    0   438     63     71     97     42      1      2      3      4   61   7   8\n",
+        "#Time        gpu    pwr\n 10:11:12      0     77\n",  # of which day?
+        TIMED + " 20260230   10:11:12      0     77\n",
+        TIMED + " 20260228   10:11:61      0     77\n",
+        TIMED + " -   -      0     77\n",
+        TIMED + " 99999999999999999999   1:1:1      0     77\n",
+    ],
+)
+def test_a_time_that_is_none_is_unknown(text: str) -> None:
+    [made] = _made(text)
+    assert made.at is None
+    assert len(made.gpus) == 1
+
+
+def test_a_refusal_is_no_table() -> None:
+    parser = DmonParser()
+    assert _fed("Invalid combination of input arguments.\nSee gpu options.\n", parser) == []
+    assert not DmonParser().began
+    _fed(PUM, parser)
+    assert parser.began
 
 
 def test_the_first_round_ends_where_the_second_begins() -> None:
@@ -133,5 +172,5 @@ def test_odd_lines_never_raise(lines: list[str]) -> None:
     parser = DmonParser()
     for line in [*PUM.splitlines(), *lines, "\u00b2 " * 13, "9" * 5000, "0 nan inf" + " 1" * 10]:
         parser.feed(line)
-    for sample in [sample for samples in parser.flush() for sample in samples]:
+    for sample in [sample for made in parser.flush() for sample in made.gpus]:
         assert sample.power_w is None or math.isfinite(sample.power_w)

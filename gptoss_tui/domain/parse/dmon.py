@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from gptoss_tui.domain.gpu import MIB, GpuSample
 from gptoss_tui.domain.parse.numbers import finite, whole
+from gptoss_tui.domain.parse.nvidia_time import utc_time
 
 _COLUMNS: dict[str, tuple[str, float]] = {
     "pwr": ("power_w", 1),
@@ -23,7 +26,16 @@ _COLUMNS: dict[str, tuple[str, float]] = {
     "ccpm": ("confidential_used_bytes", MIB),
 }
 
-Round = tuple[GpuSample, ...]
+
+@dataclass(frozen=True)
+class Round:
+    """One sample for every GPU, and when the box took the first of them.
+
+    In whole seconds; None where the rows carry no date and time (they do with `-o DT`).
+    """
+
+    gpus: tuple[GpuSample, ...]
+    at: datetime | None = None
 
 
 class DmonParser:
@@ -37,9 +49,15 @@ class DmonParser:
     def __init__(self) -> None:
         self._columns: list[str] = []
         self._round: list[GpuSample] = []
+        self._at: datetime | None = None
         self._last_index = -1
         self._seen = 0
         self._size: int | None = None
+
+    @property
+    def began(self) -> bool:
+        """Whether there was a header: what came so far is a table and no refusal."""
+        return bool(self._columns)
 
     def feed(self, line: str) -> list[Round]:
         """Read one line; the rounds that it completes: none, one, or (the second row of all) two."""
@@ -48,20 +66,27 @@ class DmonParser:
             # pmon's header has a pid column: its rows are processes, not GPUs.
             self._columns = [] if "pid" in words else [word.lower() for word in words]
             return []
-        sample = self._sample(words)
-        return [] if sample is None else self._add(sample)
+        if not self._columns or len(words) != len(self._columns):
+            return []
+        row = dict(zip(self._columns, words, strict=True))
+        sample = _sample(row)
+        if sample is None:
+            return []
+        return self._add(sample, utc_time(row.get("date"), row.get("time")))
 
     def flush(self) -> list[Round]:
         """The round that is under way, at the end of the stream."""
         return self._taken()
 
-    def _add(self, sample: GpuSample) -> list[Round]:
+    def _add(self, sample: GpuSample, at: datetime | None) -> list[Round]:
         finished: list[Round] = []
         if sample.index <= self._last_index:
             finished = self._taken()
             self._size, self._seen = self._seen, 0
         self._last_index = sample.index
         self._seen += 1
+        if not self._round:
+            self._at = at
         self._round.append(sample)
         if self._size is not None and self._seen >= self._size:
             finished += self._taken()
@@ -69,19 +94,17 @@ class DmonParser:
 
     def _taken(self) -> list[Round]:
         taken, self._round = tuple(self._round), []
-        return [taken] if taken else []
+        return [Round(taken, self._at)] if taken else []
 
-    def _sample(self, words: list[str]) -> GpuSample | None:
-        if not self._columns or len(words) != len(self._columns):
-            return None
-        row = dict(zip(self._columns, words, strict=True))
-        index = whole(row.get("gpu"))
-        if index is None or index < 0:
-            return None
-        figures: dict[str, Any] = {}
-        for column, word in row.items():
-            field, scale = _COLUMNS.get(column, ("", 1))
-            value = finite(word)
-            if field and value is not None:
-                figures[field] = round(value * scale) if field.endswith("_bytes") else value
-        return GpuSample(index=index, **figures)
+
+def _sample(row: dict[str, str]) -> GpuSample | None:
+    index = whole(row.get("gpu"))
+    if index is None or index < 0:
+        return None
+    figures: dict[str, Any] = {}
+    for column, word in row.items():
+        field, scale = _COLUMNS.get(column, ("", 1))
+        value = finite(word)
+        if field and value is not None:
+            figures[field] = round(value * scale) if field.endswith("_bytes") else value
+    return GpuSample(index=index, **figures)
