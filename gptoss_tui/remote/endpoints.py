@@ -26,18 +26,18 @@ MISSES = 2  # so many answers in a row must have come too late for a server to b
 
 
 class Endpoints:
-    """The HTTP clients of a box's servers, one per server, kept while the box is connected."""
+    """The HTTP clients of a box's servers, one per port and engine, kept while it is connected."""
 
     def __init__(self, transport: Transport, servers: Servers, pulse: Pulse = REAL) -> None:
         self._pulse = pulse
         self._transport = transport
         self._servers = servers
-        self._clients: dict[tuple[str, int], EngineClient] = {}
-        self._models: dict[str, str] = {}
+        self._clients: dict[tuple[str, int, str], EngineClient] = {}
+        self._models: dict[tuple[str, str | None, int | None], str] = {}
 
     async def scrape(self, name: str) -> EngineSnapshot:
         """One scrape. Raises `NotFoundError` or `EngineError`."""
-        return await (await self._client(name)).snapshot()
+        return await self._client(await self._reachable(name)).snapshot()
 
     async def watch(self, name: str, period_s: float) -> AsyncGenerator[EngineSnapshot, None]:
         """Scrapes with rates between them; a silent server is a snapshot with `healthy` False."""
@@ -65,13 +65,17 @@ class Endpoints:
         self, name: str, request: ChatRequest, api_key: Secret | None
     ) -> AsyncGenerator[ChatDelta | ChatDone, None]:
         """One answer. Raises `NotFoundError` or `EngineError`."""
-        client = await self._client(name)
-        if name not in self._models:
+        instance = await self._reachable(name)
+        client = self._client(instance)
+        # Another container may get the name, with another model in it.
+        process = (name, instance.container_id, instance.pid)
+        if process not in self._models:
             served = await client.models(api_key)
             if not served:
                 raise EngineError(f"{name} serves no model.", "See its log.")
-            self._models[name] = served[0]
-        async with contextlib.aclosing(client.chat(self._models[name], request, api_key)) as pieces:
+            self._models[process] = served[0]
+        model = self._models[process]
+        async with contextlib.aclosing(client.chat(model, request, api_key)) as pieces:
             async for piece in pieces:
                 yield piece
 
@@ -83,13 +87,13 @@ class Endpoints:
         async with self._transport.listen(local_port, (instance.host, instance.port)) as port:
             yield Forward(f"http://127.0.0.1:{port}/v1", port, instance.model)
 
-    async def _client(self, name: str) -> EngineClient:
-        instance = await self._reachable(name)
+    def _client(self, instance: Instance) -> EngineClient:
         assert instance.port is not None
-        key = (instance.host, instance.port)
+        where = (instance.host, instance.port)
+        key = (*where, instance.engine or "vllm")
         if key not in self._clients:
-            engine = engine_named(instance.engine or "vllm")
-            self._clients[key] = EngineClient(self._transport, engine, *key, self._pulse)
+            engine = engine_named(key[2])
+            self._clients[key] = EngineClient(self._transport, engine, *where, self._pulse)
         return self._clients[key]
 
     async def _reachable(self, name: str) -> Instance:

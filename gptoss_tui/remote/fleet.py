@@ -71,9 +71,11 @@ class Fleet:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await asyncio.gather(*(self.disconnect(name) for name in tuple(self._boxes)))
-        if self._dialer is not None:
-            await self._dialer.aclose()
+        try:
+            await asyncio.gather(*(self.disconnect(name) for name in tuple(self._boxes)))
+        finally:
+            if self._dialer is not None:
+                await self._dialer.aclose()
 
     def candidates(self) -> tuple[BoxEntry, ...]:
         entries = {
@@ -169,7 +171,13 @@ class Fleet:
         return None if opened is None else await notes_of(opened)
 
     def _tell(self, box: str, what: str) -> None:
-        """What a person has to do before the box can be entered; nothing more: it goes on."""
+        """What a person has to do before the box can be entered; nothing more: it goes on.
+
+        A hop is opened for others too: who gave up meanwhile is not connecting any more.
+        """
+        connecting = self._connecting.get(box)
+        if connecting is None or not connecting.locked():
+            return
         phase: LinkPhase = "needs_you" if what else "connecting"
         self.hub.publish(LinkState(phase=phase, reason=what), box=box)
 

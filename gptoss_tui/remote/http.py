@@ -105,6 +105,8 @@ def _translated(error: Exception) -> Exception:
 
 
 BODY_LIMIT = 16 * 1024**2
+# A server that sends a byte now and then is never late for the next one.
+WHOLE_S = 60.0
 
 
 async def read(
@@ -119,12 +121,17 @@ async def read(
 ) -> httpx.Response:
     """A whole answer of at most `limit` bytes. A longer one is broken off: `httpx.ReadError`.
 
+    One that takes over `WHOLE_S` is too (`httpx.ReadTimeout`), unless reading may take any time.
     Compression is not asked for: a few bytes of it may unpack to gigabytes.
     """
     asked = {"Accept-Encoding": "identity", **(headers or {})}
-    limits = client.timeout if timeout is None else timeout
-    async with client.stream(method, url, params=params, headers=asked, timeout=limits) as reply:
-        body = await body_of(reply, limit)
+    limits = client.timeout if timeout is None else httpx.Timeout(timeout)
+    sent = client.stream(method, url, params=params, headers=asked, timeout=limits)
+    try:
+        async with asyncio.timeout(None if limits.read is None else WHOLE_S), sent as reply:
+            body = await body_of(reply, limit)
+    except TimeoutError as error:
+        raise httpx.ReadTimeout(f"the answer was not over in {WHOLE_S:.0f} s") from error
     plain = {name: value for name, value in reply.headers.items() if name != "content-encoding"}
     return httpx.Response(reply.status_code, headers=plain, content=body)
 

@@ -24,6 +24,14 @@ from gptoss_tui.remote.ssh_config_text import matches
 # Here they take two thirds of the time that chacha20 takes, of which OpenSSH's own list is first.
 _QUICK = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
 
+# OpenSSH's own list (https://man.openbsd.org/ssh_config#CASignatureAlgorithms): none with SHA-1,
+# of which a certificate could be forged.
+_AUTHORITIES = (
+    "ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521",
+    "sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com", "rsa-sha2-512",
+    "rsa-sha2-256",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -58,7 +66,10 @@ _LISTS: dict[str, tuple[_Names, _Names]] = {
     "ciphers": (lambda: _text(get_encryption_algs()), ciphers),
     "kexalgorithms": (lambda: _text(get_kex_algs()), lambda: _text(get_default_kex_algs())),
     "macs": (lambda: _text(get_mac_algs()), lambda: _text(get_default_mac_algs())),
-    "casignaturealgorithms": (lambda: _text(get_public_key_algs()), host_keys),
+    "casignaturealgorithms": (
+        lambda: _text(get_public_key_algs()),
+        lambda: list(_AUTHORITIES),
+    ),
     "hostkeyalgorithms": (
         lambda: _text([*get_certificate_algs(), *get_public_key_algs()]),
         lambda: [*certificates(), *host_keys()],

@@ -34,6 +34,7 @@ class Client(asyncssh.SSHClient):
         questions: Questions,
         accept: Callable[[str], None] | None,
         keys: Callable[[], Awaitable[list[asyncssh.SSHKeyPair]]],
+        authority_algorithms: Sequence[str],
         prompts: int = PROMPTS,
     ) -> None:
         self.label = label
@@ -43,6 +44,7 @@ class Client(asyncssh.SSHClient):
         self._questions = questions
         self._accept = accept
         self._keys: Callable[[], Awaitable[list[asyncssh.SSHKeyPair]]] | None = keys
+        self._authority_algorithms = authority_algorithms
         self._prompts = prompts
         self._passwords = self._challenges = 0
         self.on_lost: Callable[[], None] = lambda: None
@@ -57,7 +59,7 @@ class Client(asyncssh.SSHClient):
 
     # --- the host key ---------------------------------------------------------------------------
 
-    def _judged(self, certificate: SSHOpenSSHCertificate) -> Verdict:
+    def _judged(self, certificate: SSHOpenSSHCertificate, signed_by: str) -> Verdict:
         _, _, revoked = self.known.trusted(self.host, self.port)
         if certificate.key in revoked:
             self.refusal = known_hosts.error_for(
@@ -67,6 +69,8 @@ class Client(asyncssh.SSHClient):
         if certificate.signing_key in revoked:
             self.refusal = self._authority(certificate.signing_key, "is marked as revoked")
             return "refuse"
+        if signed_by not in self._authority_algorithms:
+            return "plain"
         standing = self.known.standing(self.host, self.port, certificate.key)
         return "plain" if standing == "known" else "certificate"
 

@@ -84,10 +84,12 @@ class Config:
 
     @property
     def port(self) -> int:
+        """A number or the name of a service, as OpenSSH has it. Raises `BoxError` for neither."""
         value = self.first("port") or "22"
-        if not (value.isascii() and value.isdigit() and 0 < int(value) < 65536):
+        number = int(value) if re.fullmatch("[0-9]{1,5}", value) else _service(value)
+        if not 0 < number < 65536:
             raise BoxError(f"{value!r} is no port for {self.name}.", "Mend Port in the ssh config.")
-        return int(value)
+        return number
 
     def expand(self, text: str) -> str:
         """`text` with its %-tokens. Raises `BoxError` for one that does not exist."""
@@ -275,6 +277,14 @@ class _Reading:
             ).returncode
         except (OSError, subprocess.TimeoutExpired):
             return False
+
+
+def _service(name: str) -> int:
+    """The TCP port of a service (/etc/services); 0 for one that is not known."""
+    try:
+        return socket.getservbyname(name, "tcp")
+    except (OSError, ValueError):
+        return 0
 
 
 def included_files(patterns: Sequence[str], system: bool = False) -> Iterator[Path]:

@@ -15,7 +15,7 @@ from gptoss_tui.remote.link import LinkWatch, watch
 from gptoss_tui.remote.login import Tell
 from gptoss_tui.remote.ssh_agent import agent_path
 from gptoss_tui.remote.ssh_config import Config, resolve
-from gptoss_tui.remote.ssh_login import ConnectOptions, Logins, Tunnel
+from gptoss_tui.remote.ssh_login import ConnectOptions, Hop, Logins
 from gptoss_tui.remote.ssh_options import known_name
 from gptoss_tui.remote.target import Target, parse_jumps
 
@@ -44,7 +44,7 @@ class _Way:
     configs: tuple[Config, ...] = ()
 
     @property
-    def tunnel(self) -> Tunnel:
+    def hop(self) -> Hop:
         return None if self.lease is None else self.lease.connection
 
     def release(self) -> None:
@@ -82,7 +82,7 @@ class Dialer:
         config = await self._resolve(target, self.options.identity)
         way = await self._way(box, config, 0)
         try:
-            connection = await self._logins.login(box, str(target), config, way.tunnel, way.release)
+            connection = await self._logins.login(box, str(target), config, way.hop, way.release)
         except BaseException:
             way.release()
             raise
@@ -139,7 +139,7 @@ class Dialer:
                 way.release()
 
             try:
-                connection = await self._logins.login(box, label, config, way.tunnel, ended)
+                connection = await self._logins.login(box, label, config, way.hop, ended)
             except BaseException:
                 way.release()
                 raise

@@ -26,8 +26,7 @@ def explain(error: Exception, label: str, host: str, waited_s: float) -> GptossE
     for kinds, make in _EXPLANATIONS:
         if isinstance(error, kinds):
             return make(error, label, host, waited_s)
-    said = clean_line(str(error)) or type(error).__name__
-    return BoxError(f"{label}: {said.rstrip('.')}.", "Try `ssh` to the same box.")
+    return BoxError(f"{label}: {_words(error)}.", "Try `ssh` to the same box.")
 
 
 def too_many(error: Exception) -> bool:
@@ -38,33 +37,31 @@ def too_many(error: Exception) -> bool:
     )
 
 
-def _auth(error: Exception, label: str, host: str, waited_s: float) -> GptossError:
-    return AuthError(
-        f"{label} refused the login: {_said(error)}.",
-        "Check the user name and the key (ssh-add -l, IdentityFile, -i KEY).",
-    )
+_Maker = Callable[[Exception, str, str, float], GptossError]
+
+
+def _said_so(kind: type[BoxError], sentence: str, next_step: str) -> _Maker:
+    """A failure that the other side told of: `sentence` has `{label}` and, in its words, `{said}`."""
+
+    def make(error: Exception, label: str, host: str, waited_s: float) -> GptossError:
+        return kind(sentence.format(label=label, said=_words(error)), next_step)
+
+    return make
 
 
 def _host_key(error: Exception, label: str, host: str, waited_s: float) -> GptossError:
     return HostKeyError(
-        f"The host key of {label} cannot be trusted: {_said(error)}.",
+        f"The host key of {label} cannot be trusted: {_words(error)}.",
         "Compare it with what the provider shows; `ssh` to the same box may say more.",
         host=host, port=0, fingerprint="", key="",
     )  # fmt: skip
-
-
-def _kex(error: Exception, label: str, host: str, waited_s: float) -> GptossError:
-    return UnreachableError(
-        f"{label} speaks no SSH that we do: {_said(error)}.",
-        "Check KexAlgorithms, Ciphers, MACs and HostKeyAlgorithms in your ssh config.",
-    )
 
 
 def _name(error: Exception, label: str, host: str, waited_s: float) -> GptossError:
     # Only this answer is about the name; the others are about whoever was asked (no network yet).
     if getattr(error, "errno", None) != socket.EAI_NONAME:
         return UnreachableError(
-            f"The name {host} cannot be looked up now: {_reason(error)}.", "Is this machine online?"
+            f"The name {host} cannot be looked up now: {_words(error)}.", "Is this machine online?"
         )
     return UnknownNameError(
         f"The name {host} is not known: no Host of the ssh config, and it does not resolve.",
@@ -88,35 +85,45 @@ def _refused(error: Exception, label: str, host: str, waited_s: float) -> Gptoss
     )
 
 
-def _cut(error: Exception, label: str, host: str, waited_s: float) -> GptossError:
-    return UnreachableError(
-        f"{label} closed the connection during the handshake: {_said(error)}.",
-        "It may be starting, or refuse too many logins at once: try again in a moment.",
-    )
+def _words(error: Exception) -> str:
+    said = getattr(error, "strerror", None) or str(error)
+    return clean_line(said).rstrip(".") or type(error).__name__
 
 
-def _channel(error: Exception, label: str, host: str, waited_s: float) -> GptossError:
-    return UnreachableError(
-        f"The jump host could not reach {label}: {_said(error)}.",
-        "Check the address, and that the jump host allows forwarding.",
-    )
-
-
-def _reason(error: Exception) -> str:
-    return clean_line(getattr(error, "strerror", None) or str(error)).rstrip(".")
-
-
-def _said(error: Exception) -> str:
-    return clean_line(str(error)).rstrip(".") or type(error).__name__
-
-
-_Maker = Callable[[Exception, str, str, float], GptossError]
 _EXPLANATIONS: tuple[tuple[tuple[type[Exception], ...], _Maker], ...] = (
-    ((asyncssh.PermissionDenied,), _auth),
+    (
+        (asyncssh.PermissionDenied,),
+        _said_so(
+            AuthError,
+            "{label} refused the login: {said}.",
+            "Check the user name and the key (ssh-add -l, IdentityFile, -i KEY).",
+        ),
+    ),
     ((asyncssh.HostKeyNotVerifiable,), _host_key),
-    ((asyncssh.KeyExchangeFailed,), _kex),
-    ((asyncssh.ChannelOpenError,), _channel),
-    ((asyncssh.ConnectionLost, asyncssh.DisconnectError, ConnectionResetError), _cut),
+    (
+        (asyncssh.KeyExchangeFailed,),
+        _said_so(
+            UnreachableError,
+            "{label} speaks no SSH that we do: {said}.",
+            "Check KexAlgorithms, Ciphers, MACs and HostKeyAlgorithms in your ssh config.",
+        ),
+    ),
+    (
+        (asyncssh.ChannelOpenError,),
+        _said_so(
+            UnreachableError,
+            "The jump host could not reach {label}: {said}.",
+            "Check the address, and that the jump host allows forwarding.",
+        ),
+    ),
+    (
+        (asyncssh.ConnectionLost, asyncssh.DisconnectError, ConnectionResetError),
+        _said_so(
+            UnreachableError,
+            "{label} closed the connection during the handshake: {said}.",
+            "It may be starting, or refuse too many logins at once: try again in a moment.",
+        ),
+    ),
     ((socket.gaierror,), _name),
     ((TimeoutError,), _silent),
     ((OSError,), _refused),

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import copy
 import struct
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import asyncssh
 
 from gptoss_tui.domain.prompts import PromptRequest
-from gptoss_tui.domain.secret import Secret
+from gptoss_tui.remote.login import Questions
 from gptoss_tui.remote.ssh_config import Config
 
-Ask = Callable[[PromptRequest], Awaitable[Secret | None]]
 DEFAULT_FILES = ("id_rsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_sk")
 ATTEMPTS = 3
 Certificate = asyncssh.SSHCertificate
@@ -74,7 +74,7 @@ class KeyRing:
         self._open: dict[Path, asyncssh.SSHKey] = {}
         self._locks: dict[Path, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def identities(self, config: Config, box: str, ask: Ask) -> Identities:
+    async def identities(self, config: Config, questions: Questions) -> Identities:
         """Load what the config names, or the default files; nobody is asked before it is needed."""
         found = Identities()
         named = [name for name in config.all("identityfile") if name.lower() != "none"]
@@ -87,7 +87,7 @@ class KeyRing:
         for path in dict.fromkeys(paths):
             beside = _certificates(path.with_name(path.name + "-cert.pub"), None)
             found.certificates += beside
-            key = await self._load(path, box, ask, found)
+            key = await self._load(path, questions, found)
             if key is not None:
                 fitting = tuple(
                     one
@@ -98,7 +98,7 @@ class KeyRing:
         return found
 
     async def _load(
-        self, path: Path, box: str, ask: Ask, found: Identities
+        self, path: Path, questions: Questions, found: Identities
     ) -> asyncssh.SSHKey | _Locked | _PublicOnly | None:
         if path in self._open:
             return self._open[path]
@@ -115,7 +115,7 @@ class KeyRing:
             if not _is_encrypted(data, error):
                 return self._public(path, data, found)
         public = _public_beside(path) or _public_inside(data)
-        locked = _Locked(public, lambda: self._unlock(path, data, box, ask))
+        locked = _Locked(public, lambda: self._unlock(path, data, questions))
         if public is not None:
             return locked
         # An old format that does not tell its public half: it has to be opened to be offered.
@@ -132,17 +132,17 @@ class KeyRing:
             found.problems.append(f"{path} is no private key")
             return None
 
-    async def _unlock(self, path: Path, data: bytes, box: str, ask: Ask) -> asyncssh.SSHKey:
+    async def _unlock(self, path: Path, data: bytes, questions: Questions) -> asyncssh.SSHKey:
         """The private key, asking for its passphrase. Raises `ValueError` when it stays locked."""
-        async with self._locks[path]:
+        async with self._turn(path, questions):
             for attempt in range(ATTEMPTS):
                 if path in self._open:
                     return self._open[path]
                 request = PromptRequest(
-                    box, "passphrase", f"{box}: passphrase",
+                    questions.box, "passphrase", f"{questions.box}: passphrase",
                     f"The key {path} is encrypted. Its passphrase:", again=attempt > 0,
                 )  # fmt: skip
-                answer = await ask(request)
+                answer = await questions.ask(request)
                 if answer is None:
                     break
                 try:
@@ -154,6 +154,20 @@ class KeyRing:
                 self._open[path] = key
                 return key
             raise ValueError("it stays locked")
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, path: Path, questions: Questions) -> AsyncIterator[None]:
+        """One asks at a time; who waits meanwhile for the same key waits for a person too."""
+        lock = self._locks[path]
+        if lock.locked():
+            with questions.waiting(f"waiting for the passphrase of {path}", ours=False):
+                await lock.acquire()
+        else:
+            await lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,20 +12,28 @@ import asyncssh
 
 from gptoss_tui.domain.prompts import Prompter
 from gptoss_tui.errors import GptossError, UnansweredError, UnreachableError
-from gptoss_tui.remote import known_hosts
+from gptoss_tui.remote import gates, known_hosts
+from gptoss_tui.remote.gates import Gates, Place
 from gptoss_tui.remote.known_hosts import KnownHosts
-from gptoss_tui.remote.link import listen
-from gptoss_tui.remote.login import Clock, Gate, Place, Questions, Tell
+from gptoss_tui.remote.login import Clock, Questions, Tell
 from gptoss_tui.remote.ssh_agent import AgentKeys
 from gptoss_tui.remote.ssh_client import PROMPTS, Client
 from gptoss_tui.remote.ssh_config import Config
 from gptoss_tui.remote.ssh_errors import explain, too_many
 from gptoss_tui.remote.ssh_keys import Identities, KeyRing
-from gptoss_tui.remote.ssh_options import connect_s, known_for, known_name, options_of
+from gptoss_tui.remote.ssh_options import (
+    authority_algorithms,
+    connect_s,
+    known_for,
+    known_name,
+    options_of,
+)
 from gptoss_tui.remote.ssh_proxy import Proxy, proxy_command
+from gptoss_tui.remote.ssh_tunnel import Tunnel
+from gptoss_tui.remote.ssh_turn import Turn
 
 LOGIN_TIMEOUT_S = 20.0
-Tunnel = asyncssh.SSHClientConnection | None
+Hop = asyncssh.SSHClientConnection | None
 
 
 @dataclass(frozen=True)
@@ -48,17 +56,17 @@ class Logins:
         self._options = options
         self._prompter = prompter
         self._tell = tell
-        self._gate = Gate()
+        self._gates = Gates()
         self._ring = KeyRing()
         self._proxies: set[Proxy] = set()
 
     async def login(
-        self, box: str, label: str, config: Config, tunnel: Tunnel, lost: Callable[[], None]
+        self, box: str, label: str, config: Config, hop: Hop, lost: Callable[[], None]
     ) -> asyncssh.SSHClientConnection:
         """Raises the `BoxError` family. `lost` is called at the end of a connection that was up."""
         known = await asyncio.to_thread(known_for, config, self._options.own_known_hosts)
-        command = None if tunnel is not None else proxy_command(config)
-        async with Place(self._gate) as place:
+        command = None if hop is not None else proxy_command(config)
+        async with self._place(config, hop, command is not None) as place:
             attempt = _Attempt(label, config, place, Clock(connect_s(config)))
             attempt.questions = Questions(box, self._prompter(), attempt.clock, place, self._tell)
             attempt.client = self._client(attempt, known)
@@ -67,7 +75,7 @@ class Logins:
                 attempt.proxy = await Proxy.start(command)
                 self._proxies.add(attempt.proxy)
             try:
-                connection = await attempt.run(tunnel)
+                connection = await attempt.run(hop)
             except Exception as error:
                 raise await attempt.failure(error) from error
             finally:
@@ -80,16 +88,21 @@ class Logins:
                 self._stop(attempt.proxy)
             lost()
 
-        attempt.client.on_lost = ended
-        if connection.is_closed():  # between the two lines above nothing can happen; before, it can
-            ended()
+        attempt.client.on_lost = ended  # nothing was awaited since the connection was seen to be up
         return connection
+
+    def _place(self, config: Config, hop: Hop, by_command: bool) -> Place:
+        server: Hashable = (hop, config.host, config.port)
+        if not by_command:
+            return Place(self._gates, server)
+        # The same command for another box may log in at the same server on the way.
+        return Place(self._gates, config.first("proxycommand"), gates.PROXY_SILENT_S)
 
     def _client(self, attempt: _Attempt, known: KnownHosts) -> Client:
         questions = attempt.questions
 
         async def keys() -> list[asyncssh.SSHKeyPair]:
-            found = await self._ring.identities(attempt.config, questions.box, questions.ask)
+            found = await self._ring.identities(attempt.config, questions)
             attempt.identities = found
             held = await attempt.agent.pairs(found, questions.waiting)
             there = {pair.public_data for pair in held}
@@ -98,6 +111,7 @@ class Logins:
         return Client(
             attempt.label, *known_name(attempt.config), known=known, questions=questions, keys=keys,
             accept=self._keep if self._options.accept_new else None,
+            authority_algorithms=authority_algorithms(attempt.config),
             prompts=_prompts(attempt.config),
         )  # fmt: skip
 
@@ -128,31 +142,39 @@ class _Attempt:
         self.identities = Identities()
         self.proxy: Proxy | None = None
         self.succeeded = False
-        self._answered = False
+        self._turn: Turn | None = None
 
-    async def run(self, tunnel: Tunnel) -> asyncssh.SSHClientConnection:
+    async def run(self, hop: Hop) -> asyncssh.SSHClientConnection:
         self.client.on_made = self._made
-        async with self.clock:
-            connection, _ = await asyncssh.create_connection(
-                lambda: self.client, self.config.host, self.config.port,
-                options=self.prepared, config=None, tunnel=tunnel or (),
-                sock=None if self.proxy is None else self.proxy.socket,
-            )  # fmt: skip
+        try:
+            async with self.clock:
+                connection, _ = await asyncssh.create_connection(
+                    lambda: self.client, self.config.host, self.config.port,
+                    options=self.prepared, config=None, tunnel=() if hop is None else Tunnel(hop),
+                    sock=None if self.proxy is None else self.proxy.socket,
+                )  # fmt: skip
+        finally:
+            self.client.on_made = lambda late: None  # a channel that opens after all is closed
+            if self._turn is not None:
+                self._turn.stop()
+        if connection.is_closed():  # it ended in the moment in which it was up
+            raise asyncssh.ConnectionLost("Connection lost")
         self.succeeded = True
         return connection
 
     def _made(self, connection: asyncssh.SSHClientConnection) -> None:
-        # Whether a ProxyCommand counts at some server's MaxStartups cannot be seen: it is held to.
-        self.place.reached()
-        if self.proxy is None:
-            self._answers()
-        else:  # its program runs, which says nothing of the server: that answers by its first word
-            listen(connection, self._answers)
-
-    def _answers(self) -> None:
-        if not self._answered:
-            self._answered = True
+        if self.proxy is None:  # that a ProxyCommand's program runs says nothing of the server
+            self.place.reached()
             self.clock.restart(LOGIN_TIMEOUT_S)
+        self._turn = Turn(connection, self._answered)
+
+    async def _answered(self) -> None:
+        self.clock.restart(LOGIN_TIMEOUT_S)
+        self.clock.stop()
+        try:
+            await self.place.answered()
+        finally:
+            self.clock.go_on()
 
     async def failure(self, error: Exception) -> GptossError:
         """What our side of the login knows of its end comes before what the library says."""

@@ -23,7 +23,6 @@ CONNECT_S = 10.0
 _FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
 _LISTS = {
     "ciphers": "encryption_algs", "kexalgorithms": "kex_algs", "macs": "mac_algs",
-    "casignaturealgorithms": "signature_algs",
 }  # fmt: skip
 _FLAGS = {
     "passwordauthentication": "password_auth", "pubkeyauthentication": "public_key_auth",
@@ -102,6 +101,17 @@ def options_of(
             f"The SSH settings for {config.name} cannot be used: {error}.",
             "Mend them, then try again.",
         ) from error
+
+
+def authority_algorithms(config: Config) -> list[str]:
+    """The algorithms by which an authority may sign host keys (CASignatureAlgorithms).
+
+    The library knows no such list: its `signature_algs` limits the user's own keys. Raises
+    `BoxError` where nothing of what is named can be used.
+    """
+    word = "casignaturealgorithms"
+    named = config.first(word)
+    return _usable(config, word, named) if named else ssh_algorithms.usual(word)
 
 
 def _usable(config: Config, word: str, named: str, default: Sequence[str] = ()) -> list[str]:

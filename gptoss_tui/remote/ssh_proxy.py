@@ -12,7 +12,7 @@ import contextlib
 import os
 import signal
 import socket
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import Process
 
 from gptoss_tui.errors import BoxError
 from gptoss_tui.remote.ssh_config import Config
@@ -35,25 +35,52 @@ def proxy_command(config: Config) -> list[str] | None:
 class Proxy:
     """One running ProxyCommand. `socket` is our end of it, for whoever speaks SSH."""
 
-    def __init__(self, process: Process, ours: socket.socket) -> None:
+    def __init__(
+        self,
+        process: Process,
+        ours: socket.socket,
+        errors: asyncio.StreamReader,
+        pipe: asyncio.ReadTransport,
+    ) -> None:
         self.socket = ours
         self._process = process
+        self._errors, self._pipe = errors, pipe
         self._said = b""
         self._reading = asyncio.create_task(self._read(), name="proxy command")
         self._stopping: asyncio.Task[None] | None = None
 
     @classmethod
     async def start(cls, command: list[str]) -> Proxy:
-        """Raises `BoxError` where there is no shell to run it."""
+        """Raises `BoxError` where there is no shell to run it.
+
+        It is started to the end also when cancelled, and then stopped. Its pipe is our own: asyncio
+        waits for ever for a process whose start is broken off before its pipes are connected.
+        """
+        starting = asyncio.create_task(cls._start(command), name="start of a proxy command")
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            await asyncio.wait({starting})
+            if not starting.cancelled() and starting.exception() is None:
+                await starting.result().wait_stopped()
+            raise
+
+    @classmethod
+    async def _start(cls, command: list[str]) -> Proxy:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
+        read, write = os.pipe()
+        errors = asyncio.StreamReader()
         try:
+            pipe, _ = await asyncio.get_running_loop().connect_read_pipe(
+                lambda: asyncio.StreamReaderProtocol(errors), os.fdopen(read, "rb", 0)
+            )
             # In a session of its own: it can neither ask nor write on the terminal that we draw on.
             process = await asyncio.create_subprocess_exec(
                 *command,
                 stdin=theirs.fileno(),
                 stdout=theirs.fileno(),
-                stderr=PIPE,
+                stderr=write,
                 start_new_session=True,
             )
         except OSError as error:
@@ -66,11 +93,11 @@ class Proxy:
             raise
         finally:
             theirs.close()
-        return cls(process, ours)
+            os.close(write)
+        return cls(process, ours, errors, pipe)
 
     async def _read(self) -> None:
-        assert self._process.stderr is not None
-        while data := await self._process.stderr.read(_SAID):
+        while data := await self._errors.read(_SAID):
             self._said = (self._said + data)[-_SAID:]
 
     def stop(self) -> asyncio.Task[None]:
@@ -89,6 +116,7 @@ class Proxy:
                     break
         self._reading.cancel()
         await asyncio.gather(self._reading, return_exceptions=True)
+        self._pipe.close()  # what it left behind may still hold the other end
         self.socket.close()  # whoever spoke through it has closed it; nobody may have come to that
 
     async def wait_stopped(self) -> None:

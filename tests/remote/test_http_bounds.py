@@ -45,6 +45,46 @@ async def test_an_endless_answer_is_broken_off(length: str) -> None:
             await http.read(client, "GET", "/", limit=2 * MIB)
 
 
+class _Dripping(httpcore.AsyncNetworkStream):
+    """A server that is never late with its next byte, and never done."""
+
+    def __init__(self) -> None:
+        self.closed = False
+        self._head = [b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"]
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        await asyncio.sleep(0.001)
+        return self._head.pop() if self._head else b"x"
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None: ...
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+async def test_an_answer_that_drips_is_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "WHOLE_S", 0.05)
+    stream = _Dripping()
+
+    async def opener() -> httpcore.AsyncNetworkStream:
+        return stream
+
+    async with http.client(opener) as client:
+        with pytest.raises(httpx.ReadTimeout, match="not over"):
+            await http.read(client, "GET", "/", timeout=5)
+        assert stream.closed
+
+
+async def test_an_answer_that_may_take_any_time_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(http, "WHOLE_S", 0.0)
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+    async with http.client(answering(head)) as client:
+        limits = httpx.Timeout(5, read=None)
+        assert (await http.read(client, "POST", "/", timeout=limits)).content == b"ok"
+
+
 async def test_an_answer_is_never_unpacked() -> None:
     bomb = b"\x1f\x8b not really gzip"
     head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(bomb)}\r\n\r\n"

@@ -21,6 +21,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "typed port and user win": ("Host box\n Port 2200\n User ann\n", "ssh -p 23 bob@box"),
     "options win": ("Host box\n Port 2200\n User ann\n", "ssh -o Port=24 -oUser=eve box"),
     "first value wins": ("User one\nHost box\n User two\n Port 1\n Port 2\n", "box"),
+    "port of a service": ("Host box\n Port ssh\nHost *\n Port 9\n", "box"),
     "equals signs": ("Host=box\n Port=2200\n User = ann\n  HostName\t=\t1.2.3.4\n", "box"),
     "case of keywords": ("HOST box\n pORT 2200\n hostname A.Example.COM\n", "box"),
     "comments behind": ("Host box # mine\n Port 2200 # his\n User ann # hers\n", "box"),
@@ -145,7 +146,7 @@ def test_it_says_what_openssh_says(folder: Path, name: str) -> None:
         if value is None:
             assert theirs.get(keyword, ["none"])[0] in (*SILENT, "", ours.user, "22"), keyword
         else:
-            alike = {"yes": "true", "no": "false"}
+            alike = {"yes": "true", "no": "false", "ssh": "22"}
             assert theirs.get(keyword, ["none"])[0] in (value, alike.get(value)), keyword
     assert list(ours.all("certificatefile")) == theirs.get("certificatefile", [])
     if ours.all("identityfile"):

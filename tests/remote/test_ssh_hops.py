@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from gptoss_tui.domain.facts import Hub
 from gptoss_tui.errors import AuthError, BoxError, UnknownHostKeyError, UnreachableError
 from gptoss_tui.remote import link
+from gptoss_tui.remote.fleet import Fleet, FleetOptions
 from gptoss_tui.remote.ssh_config import Config
 from gptoss_tui.remote.target import Target
 from tests.remote.ssh_parts import PASSWORD, Door, Laptop, Person, laptop, opened
-from tests.remote.support import until
+from tests.remote.support import paths_in, until
 
 BOXES = 32
 
@@ -234,3 +237,37 @@ async def test_a_silent_hop_is_given_up_as_a_silent_box_is(
             assert len(made.dialer.hops) == 0
             await made.connect("b0")
             assert (bastion.logins, box.logins) == (2, 2)
+
+
+async def test_a_box_that_was_given_up_is_told_nothing_of_its_hop(tmp_path: Path) -> None:
+    """Another one waits for the hop; what it asks is no state of who is not connecting any more."""
+    bastion, box = Door(methods=("password",)), Door(methods=("password",))
+    async with opened(bastion, box), laptop(tmp_path) as made:
+        for door in (bastion, box):
+            made.knows(door)
+        text = made.host("bastion", bastion)
+        text += "".join(made.host(name, box, "ProxyJump bastion") for name in ("one", "two"))
+        made.hosts(text)
+        said: list[tuple[str, str]] = []
+        hub = Hub(lambda: datetime.now(UTC))
+        hub.tap(lambda fact: said.append((fact.box, getattr(fact.body, "phase", ""))))
+        options = FleetOptions(config_file=made.config, with_local=False)
+        async with Fleet(hub, paths_in(tmp_path), options) as fleet:
+            person = fleet.prompter = Person(PASSWORD, PASSWORD)
+            typed = asyncio.get_running_loop().create_future()
+            person.before = lambda: asyncio.ensure_future(asyncio.shield(typed))
+            first = asyncio.create_task(fleet.connect("one"))
+            await until(lambda: ("one", "needs_you") in said, "the bastion asks")
+            second = asyncio.create_task(fleet.connect("two"))
+            dialer = fleet._dialer
+            assert dialer is not None
+            await until(
+                lambda: [hop.users for hop in dialer.hops._hops.values()] == [2], "both wait"
+            )
+            first.cancel()
+            await asyncio.gather(first, return_exceptions=True)
+            before = [phase for name, phase in said if name == "one"]
+            typed.set_result(None)
+            await second
+            assert [phase for name, phase in said if name == "one"] == before
+            assert bastion.logins == 1

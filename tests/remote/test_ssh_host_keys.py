@@ -21,9 +21,13 @@ def _box(made: Laptop, door: Door, *lines: str) -> None:
     made.hosts(made.host("box", door, f"IdentityFile {made.folder}/id", *lines))
 
 
-def _certified(door: Door, name: str) -> asyncssh.SSHKey:
-    authority = asyncssh.generate_private_key("ssh-ed25519")
-    door.certificate = authority.generate_host_certificate(door.host_key, "box", principals=[name])
+def _certified(
+    door: Door, name: str, kind: str = "ssh-ed25519", signed_by: str = "ssh-ed25519"
+) -> asyncssh.SSHKey:
+    authority = asyncssh.generate_private_key(kind)
+    door.certificate = authority.generate_host_certificate(
+        door.host_key, "box", principals=[name], sig_alg=signed_by
+    )
     return authority
 
 
@@ -86,6 +90,45 @@ async def test_a_key_that_is_known_needs_no_authority(tmp_path: Path) -> None:
         other = _public(asyncssh.generate_private_key("ssh-ed25519"))
         made.known.write_text(f"@cert-authority * {other}\n")
         made.knows(door)
+        await made.connect("box")
+
+
+@pytest.mark.parametrize(
+    ("kind", "signed_by", "line", "vouches"),
+    [
+        ("ssh-rsa", "rsa-sha2-256", "", True),
+        ("ssh-rsa", "rsa-sha2-256", "CASignatureAlgorithms ssh-ed25519", False),
+        ("ssh-rsa", "rsa-sha2-256", "CASignatureAlgorithms rsa-sha2-512", False),
+        ("ssh-rsa", "rsa-sha2-512", "CASignatureAlgorithms rsa-sha2-512", True),
+        ("ssh-rsa", "ssh-rsa", "", False),  # SHA-1
+        ("ssh-rsa", "ssh-rsa", "CASignatureAlgorithms +ssh-rsa", True),
+        ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256", "", True),
+    ],
+)
+async def test_an_authority_signs_by_the_algorithms_of_the_config(
+    tmp_path: Path, kind: str, signed_by: str, line: str, vouches: bool
+) -> None:
+    """Otherwise its certificate is as none, as with OpenSSH: the plain key is asked about."""
+    door = Door()
+    authority = _certified(door, "127.0.0.1", kind, signed_by)
+    async with opened(door), laptop(tmp_path) as made:
+        _box(made, door, *([line] if line else []))
+        made.known.write_text(f"@cert-authority * {_public(authority)}\n")
+        if not vouches:
+            with pytest.raises(UnknownHostKeyError):
+                await made.connect("box")
+            made.knows(door)
+        await made.connect("box")
+
+
+async def test_the_algorithms_of_authorities_do_not_limit_own_keys(tmp_path: Path) -> None:
+    key = asyncssh.generate_private_key("ssh-rsa")
+    door = Door(keys=(key.get_fingerprint(),))
+    async with opened(door), laptop(tmp_path) as made:
+        key.write_private_key(tmp_path / "id")
+        made.knows(door)
+        line = "CASignatureAlgorithms ssh-ed25519"
+        made.hosts(made.host("box", door, f"IdentityFile {tmp_path}/id", line))
         await made.connect("box")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from gptoss_tui.errors import BoxError, UnreachableError
 from gptoss_tui.remote.ssh_config import resolve
-from gptoss_tui.remote.ssh_proxy import proxy_command
+from gptoss_tui.remote.ssh_proxy import Proxy, proxy_command
 from gptoss_tui.remote.target import Target
 from tests.remote.ssh_parts import Door, Laptop, laptop, opened
 from tests.remote.support import alive, until
@@ -24,7 +25,8 @@ def _box(made: Laptop, door: Door, command: str, *lines: str) -> None:
 
 def _runs(pid_file: Path) -> bool:
     """Whether the process that wrote its number there still runs."""
-    return pid_file.exists() and alive(int(pid_file.read_text()))
+    said = pid_file.read_text() if pid_file.exists() else ""
+    return bool(said) and alive(int(said))
 
 
 @pytest.mark.skipif(shutil.which("ssh") is None, reason="needs OpenSSH's ssh")
@@ -135,3 +137,24 @@ def test_no_name_becomes_shell_in_a_match(tmp_path: Path, token: str) -> None:
     with pytest.raises(BoxError, match="a shell would read it"):
         resolve(Target("box"), tmp_path / "config")
     assert not mark.exists()
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_start_that_is_given_up_ends_at_once_and_leaves_no_process(
+    tmp_path: Path, turns: int
+) -> None:
+    pid_file = tmp_path / "pid"
+    command = ["/bin/sh", "-c", f"echo $$ > {pid_file}; exec sleep 600"]
+    starting = asyncio.create_task(Proxy.start(command))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    if starting.done():
+        await (await starting).wait_stopped()
+    starting.cancel()
+    async with asyncio.timeout(10):
+        await asyncio.gather(starting, return_exceptions=True)
+    await until(
+        lambda: not any("proxy command" in task.get_name() for task in asyncio.all_tasks()),
+        "nothing of it is left",
+    )
+    assert not _runs(pid_file)

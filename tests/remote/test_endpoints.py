@@ -1,0 +1,67 @@
+"""Which model and which engine a server of a name has: that of the container it has now."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Any, ClassVar
+
+import pytest
+
+from gptoss_tui.domain.chat import ChatDelta, ChatRequest
+from gptoss_tui.domain.instance import Instance
+from gptoss_tui.domain.secret import Secret
+from gptoss_tui.remote import endpoints
+from gptoss_tui.remote.endpoints import Endpoints
+
+
+class _Client:
+    """Answers with the name of the model that it was asked for, and of its engine."""
+
+    serves = "model-a"
+    made: ClassVar[list[str]] = []
+    asked = 0
+
+    def __init__(self, transport: Any, engine: Any, host: str, port: int, pulse: Any) -> None:
+        self.made.append(engine.name)
+
+    async def models(self, api_key: Secret | None) -> tuple[str, ...]:
+        _Client.asked += 1
+        return (_Client.serves,)
+
+    async def chat(
+        self, model: str, request: ChatRequest, api_key: Secret | None
+    ) -> AsyncGenerator[ChatDelta, None]:
+        yield ChatDelta(channel="answer", text=model)
+
+    async def aclose(self) -> None: ...
+
+
+class _Servers:
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+
+    async def named(self, name: str) -> Instance:
+        return self.instance
+
+
+async def _answer(ends: Endpoints) -> str:
+    request = ChatRequest(messages=())
+    pieces = [piece async for piece in ends.chat("one", request, None)]
+    return "".join(piece.text for piece in pieces if isinstance(piece, ChatDelta))
+
+
+async def test_a_name_that_another_container_got_is_asked_for_its_model(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(endpoints, "EngineClient", _Client)
+    monkeypatch.setattr(_Client, "made", [])
+    monkeypatch.setattr(_Client, "asked", 0)
+    servers = _Servers(Instance(name="one", port=8000, container_id="c1", engine="vllm"))
+    ends = Endpoints(None, servers)  # type: ignore[arg-type]
+    assert [await _answer(ends), await _answer(ends)] == ["model-a"] * 2
+    assert _Client.asked == 1
+    monkeypatch.setattr(_Client, "serves", "model-b")
+    servers.instance = Instance(name="one", port=8000, container_id="c2", engine="sglang")
+    assert await _answer(ends) == "model-b"
+    assert _Client.made == ["vllm", "sglang"]
+    await ends.aclose()
