@@ -10,6 +10,7 @@ from rich.text import Text
 from textual.content import Content
 
 from gptoss_tui.app.model import BoxModel
+from gptoss_tui.app.preflight_text import finding_lines
 from gptoss_tui.app.widgets.figures import UNKNOWN, age, foreign, gib
 from gptoss_tui.domain.host import BoxReport, LinkState
 from gptoss_tui.domain.instance import Instance
@@ -26,7 +27,6 @@ _STATES = {
     "retrying": "↻ retrying",
     "closed": "○ closed",
 }
-_LEVELS = {"ok": ("✓ ", "$success"), "warning": ("▲ ", "$warning"), "blocker": ("✗ ", "$error")}
 
 
 def row_of(entry: BoxEntry, model: BoxModel | None) -> tuple[Text, ...]:
@@ -103,6 +103,8 @@ def about_lines(name: str | None, model: BoxModel | None, *, demo: bool) -> list
     if link.open:
         lines.append(Content.assemble(("enter", "$primary bold"), " opens the dashboard, ",
                                       ("w", "$primary bold"), " launches a model"))  # fmt: skip
+        if model.report and any(finding.repair for finding in model.report.body.findings):
+            lines.append(Content.assemble(("m", "$primary bold"), " shows how it can be repaired"))
     return lines
 
 
@@ -127,11 +129,7 @@ def report_lines(report: BoxReport, used_now: Mapping[int, int] | None = None) -
         lines.append(Content(f"GPU {gpu.index}  {foreign(gpu.name)}  {used} of {total} GiB used"))
     if len(report.gpus) > 4:
         lines.append(Content(f"… and {len(report.gpus) - 4} more GPUs"))
-    for finding in report.findings:
-        sign, colour = _LEVELS[finding.level]
-        do = f" {finding.do}" if finding.do else ""
-        lines.append(Content.assemble((sign, colour), finding.what, (do, "$foreground 70%")))
-    return lines
+    return lines + finding_lines(report.findings)
 
 
 def _server_line(instance: Instance) -> Content:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from argparse import Namespace
+from collections import Counter
 from typing import Any
 
 import msgspec
 
 from gptoss_tui.cli.output import Output, figure, gib
+from gptoss_tui.cli.plan_text import plural
 from gptoss_tui.cli.session import connected, connected_fleet
 from gptoss_tui.cli.ssh_text import tell_ssh
 from gptoss_tui.domain.facts import Fact
@@ -29,12 +31,12 @@ async def check(arguments: Namespace, output: Output) -> int:
         fact = await box.look()
         notes = await fleet.ssh_notes(arguments.box)
     output.document(msgspec.to_builtins(fact) | {"ssh": notes})
-    _describe(fact.body, output)
+    _describe(fact.body, arguments.box, output)
     tell_ssh(notes, fact.body.docker, output)
     return 1 if any(finding.level == "blocker" for finding in fact.body.findings) else 0
 
 
-def _describe(report: BoxReport, output: Output) -> None:
+def _describe(report: BoxReport, box: str, output: Output) -> None:
     output.line(f"{report.hostname}: {report.os or '--'}, kernel {report.kernel or '--'}")
     output.line(
         f"  {figure(report.cpus)} CPUs, {gib(report.memory_total_bytes)} of memory, "
@@ -47,10 +49,25 @@ def _describe(report: BoxReport, output: Output) -> None:
         )
     for disk in report.disks:
         output.line(f"  disk for {disk.role}: {gib(disk.free_bytes)} free ({disk.path})")
-    for finding in report.findings:
+    _findings(report, box, output)
+
+
+def _findings(report: BoxReport, box: str, output: Output) -> None:
+    """What blocks, what warns, what is fine; and the command that mends what the app can mend."""
+    found = report.findings
+    for finding in found:
         output.line(f"  {_SIGNS[finding.level]} {finding.what}")
-        if finding.do:
+        if finding.do and finding.level != "ok":
             output.line(f"          {finding.do}")
+        if finding.repair:
+            output.line(f"          The app can do it: gptoss-tui repair {box} {finding.repair}")
+    levels = Counter(finding.level for finding in found)
+    if levels["blocker"]:
+        verdict = f"{plural(levels['blocker'], 'blocker')}: nothing can be launched until then"
+    else:
+        verdict = "nothing stands in the way of a launch"
+    warned = f", {plural(levels['warning'], 'warning')}" if levels["warning"] else ""
+    output.line(f"  {verdict}{warned}")
 
 
 async def status(arguments: Namespace, output: Output) -> int:

@@ -32,7 +32,10 @@ class DockerInfo(msgspec.Struct, frozen=True, kw_only=True):
     """The Docker Engine. `via` says how it is spoken to.
 
     "socket": the forwarded socket; "dial-stdio" / "sudo dial-stdio": through an exec channel.
-    `images` are the tags that are there.
+    `images` are the tags that are there. `image_store` is "containerd" where images lie in
+    containerd's folder and not in Docker's. `proxy` is host and port of the one it pulls through,
+    `mirrors` those of Docker Hub. `published` are the ports that its containers have; `stale` are
+    stopped containers of ours. `podman`: what answers is podman's own service.
     """
 
     version: str
@@ -43,19 +46,52 @@ class DockerInfo(msgspec.Struct, frozen=True, kw_only=True):
     root_dir: str | None = None
     images: tuple[str, ...] = ()
     rootless: bool = False
+    podman: bool = False
+    image_store: Literal["docker", "containerd"] = "docker"
+    proxy: str | None = None
+    mirrors: tuple[str, ...] = ()
+    published: tuple[int, ...] = ()
+    stale: tuple[str, ...] = ()
+
+
+class GpuHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """How a GPU is set and how it fares. `throttled` says why it is slowed down now, in words.
+
+    `ecc_errors` are uncorrected ones since the driver was loaded. `repair_pending`: memory rows or
+    pages wait for a reset of the card; `repair_failed`: no spare rows are left.
+    """
+
+    index: int
+    persistence: bool | None = None
+    ecc: bool | None = None
+    ecc_errors: int | None = None
+    repair_pending: bool = False
+    repair_failed: bool = False
+    throttled: tuple[str, ...] = ()
+    compute_mode: str | None = None
+    temperature_c: float | None = None
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing worth knowing before a launch: `what` in a sentence, `do` the next step."""
+    """One thing worth knowing before a launch: `what` in a sentence, `do` the next step.
+
+    `topic` is what it is about ("GPUs", "network"), by which good news are told in one line.
+    `repair` names the repair (`domain.repair`) by which the app can do it.
+    """
 
     code: str
     level: Level
     what: str
     do: str = ""
+    topic: str = ""
+    repair: str | None = None
 
 
 class BoxReport(Body, frozen=True, kw_only=True, tag="box"):
-    """What one look at a box found. A part that could not be read is None and has a finding."""
+    """What one look at a box found. A part that could not be read is None and has a finding.
+
+    `clock_skew_s` is how far the box's clock is ahead of ours; 0 within what can be told.
+    """
 
     hostname: str
     user: str | None = None
@@ -63,17 +99,22 @@ class BoxReport(Body, frozen=True, kw_only=True, tag="box"):
     kernel: str | None = None
     architecture: str | None = None
     cpus: int | None = None
+    cpu_model: str | None = None
     memory_total_bytes: int | None = None
+    memory_available_bytes: int | None = None
     is_container: bool = False
     driver_version: str | None = None
     cuda_version: str | None = None
     gpus: tuple[Gpu, ...] = ()
+    health: tuple[GpuHealth, ...] = ()
     docker: DockerInfo | None = None
     disks: tuple[Disk, ...] = ()
     cached: tuple[CachedModel, ...] = ()
     home: str | None = None
     cache_dir: str | None = None
     listening_ports: tuple[int, ...] = ()
+    shm_bytes: int | None = None
+    clock_skew_s: float | None = None
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
 

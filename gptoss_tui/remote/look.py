@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
-from gptoss_tui.domain.findings import findings
-from gptoss_tui.domain.host import BoxReport, DockerInfo
+from gptoss_tui.domain.host import BoxReport, Disk, DockerInfo
+from gptoss_tui.domain.launch import LABEL_SPEC
 from gptoss_tui.domain.parse import nvidia_smi
 from gptoss_tui.domain.parse.probe import Probe, parse_probe
+from gptoss_tui.domain.parse.sections import kib
+from gptoss_tui.domain.preflight import findings
 from gptoss_tui.errors import (
     CommandError,
     DockerError,
@@ -22,37 +26,57 @@ from gptoss_tui.remote.docker import DEFAULT_SOCKET, Docker, doors
 from gptoss_tui.remote.transport import Transport
 from gptoss_tui.text import decode
 
+# Each program of the script has its own limit; this one is for a box that does not go on at all.
+_PROBE_S = 40
+
 
 async def probe(transport: Transport) -> Probe:
-    """Run the probe script once (again without a GPU field that this driver does not know)."""
-    fields = nvidia_smi.GPU_FIELDS
-    while True:
-        done = await transport.run(scripts.command("probe", ",".join(fields)), timeout_s=45)
-        found = parse_probe(decode(done.stdout), fields)
-        if not found.complete:
-            raise CommandError(
-                f"The look at the box broke off: {decode(done.stderr).strip()[:200] or 'no output'}.",
-                "The login shell may print or refuse something: try `ssh BOX true`.",
-            )
-        if found.bad_gpu_field is None or found.bad_gpu_field not in fields:
-            return found
-        fields = tuple(field for field in fields if field != found.bad_gpu_field)
+    """Run the probe script once. Raises `CommandError` where it does not get to its end."""
+    fields = ",".join(nvidia_smi.GPU_FIELDS), ",".join(nvidia_smi.HEALTH_FIELDS)
+    began = time.time()
+    done = await transport.run(scripts.command("probe", *fields), timeout_s=_PROBE_S)
+    found = parse_probe(decode(done.stdout))
+    if not found.complete:
+        raise CommandError(
+            f"The look at the box broke off: {decode(done.stderr).strip()[:200] or 'no output'}.",
+            "The login shell may print or refuse something: try `ssh BOX true`.",
+        )
+    skew = _skew(found, began, time.time())
+    return msgspec.structs.replace(
+        found, report=msgspec.structs.replace(found.report, clock_skew_s=skew)
+    )
 
 
-async def docker_of(transport: Transport, found: Probe | None) -> Docker:
+def _skew(found: Probe, began: float, ended: float) -> float | None:
+    """Seconds by which the box's clock is ahead of ours, at least; it was read in between."""
+    if found.box_time is None:
+        return None
+    box = found.box_time.timestamp()  # whole seconds: up to one more
+    if box > ended:
+        return box - ended
+    return box + 1 - began if box + 1 < began else 0.0
+
+
+async def docker_of(transport: Transport, found: Probe | None, *, ask: bool = True) -> Docker:
     """The Engine, by the cheapest way that works. Raises `DockerError`.
 
     Before the first look only the usual socket is known: where nothing answers there, the box is
-    asked for another one (a rootless Engine's, say).
+    asked for another one (a rootless Engine's, say), unless the caller asks it anyway.
     """
     socket = _socket(found) or DEFAULT_SOCKET
     try:
         return await Docker.connect(doors(transport, socket))
     except NoDockerError:
-        other = _socket(await probe(transport)) if found is None else None
-        if other in (None, socket):
+        other = elsewhere(await probe(transport)) if found is None and ask else None
+        if other is None:
             raise
         return await Docker.connect(doors(transport, other))
+
+
+def elsewhere(found: Probe) -> str | None:
+    """The socket, where it is not the usual one."""
+    socket = _socket(found)
+    return None if socket == DEFAULT_SOCKET else socket
 
 
 def _socket(found: Probe | None) -> str | None:
@@ -60,8 +84,10 @@ def _socket(found: Probe | None) -> str | None:
 
 
 async def docker_info(docker: Docker) -> DockerInfo:
-    """What the Engine says of itself. Raises `DockerError`."""
+    """What the Engine says of itself and of its containers. Raises `DockerError`."""
     info: dict[str, Any] = await docker.get("/info")
+    listed: list[dict[str, Any]] = await docker.get("/containers/json", {"all": "1"})
+    root = info.get("DockerRootDir")
     return DockerInfo(
         version=docker.version,
         api_version=docker.api,
@@ -70,10 +96,48 @@ async def docker_info(docker: Docker) -> DockerInfo:
         cdi_devices=tuple(
             str(device.get("ID")) for device in info.get("DiscoveredDevices") or () if device
         ),
-        root_dir=info.get("DockerRootDir"),
+        root_dir=root,
         images=await _images(docker),
         rootless=any("rootless" in str(option) for option in info.get("SecurityOptions") or ()),
+        podman="containers/storage" in str(root),
+        image_store="containerd" if _keeps_in_containerd(info) else "docker",
+        proxy=_without_secrets(info.get("HttpsProxy")),
+        mirrors=_mirrors(info),
+        published=tuple(sorted(_published(listed))),
+        stale=tuple(sorted(name for each in listed if (name := _stale(each)))),
     )
+
+
+def _keeps_in_containerd(info: dict[str, Any]) -> bool:
+    """Engines from 29 on leave images to containerd, which has a folder of its own.
+
+    https://docs.docker.com/engine/storage/containerd/
+    """
+    return "io.containerd.snapshotter" in str(info.get("DriverStatus"))
+
+
+def _without_secrets(url: object) -> str | None:
+    """Host and port of a proxy: its address may hold a password."""
+    return urlsplit(str(url)).netloc.rpartition("@")[2] or None if url else None
+
+
+def _mirrors(info: dict[str, Any]) -> tuple[str, ...]:
+    told = (info.get("RegistryConfig") or {}).get("Mirrors") or ()
+    return tuple(host for url in told if (host := _without_secrets(url)))
+
+
+def _published(listed: list[dict[str, Any]]) -> set[int]:
+    ports = (port.get("PublicPort") for each in listed for port in each.get("Ports") or ())
+    return {port for port in ports if isinstance(port, int)}
+
+
+def _stale(container: dict[str, Any]) -> str | None:
+    """The name of a stopped container of ours; None for all others."""
+    ours = LABEL_SPEC in (container.get("Labels") or {})
+    if not ours or str(container.get("State")).lower() not in ("exited", "dead"):
+        return None
+    names = container.get("Names") or ()
+    return str(names[0]).lstrip("/") if names else str(container.get("Id"))[:12]
 
 
 async def _images(docker: Docker) -> tuple[str, ...]:
@@ -83,7 +147,9 @@ async def _images(docker: Docker) -> tuple[str, ...]:
     return tuple(sorted({str(tag) for tag in tags if tag != "<none>:<none>"}))
 
 
-async def report(found: Probe, docker: Docker | None, problem: GptossError | None) -> BoxReport:
+async def report(
+    transport: Transport, found: Probe, docker: Docker | None, problem: GptossError | None
+) -> BoxReport:
     """The report of a probe, completed with Docker's own word."""
     info: DockerInfo | None = None
     if docker is not None:
@@ -91,5 +157,33 @@ async def report(found: Probe, docker: Docker | None, problem: GptossError | Non
             info = await docker_info(docker)
         except (DockerError, NotFoundError) as error:
             problem = error
+    disks = await _disks(transport, found.report.disks, info)
+    found = msgspec.structs.replace(
+        found, report=msgspec.structs.replace(found.report, docker=info, disks=disks)
+    )
     said = None if problem is None else (problem.message, problem.next_step)
-    return msgspec.structs.replace(found.report, docker=info, findings=findings(found, info, said))
+    return msgspec.structs.replace(found.report, findings=findings(found, info, said))
+
+
+async def _disks(
+    transport: Transport, disks: tuple[Disk, ...], info: DockerInfo | None
+) -> tuple[Disk, ...]:
+    """One disk for images and one for weights: images lie where the Engine says they do."""
+    by_role = {disk.role: disk for disk in disks}
+    images, containerd = by_role.get("docker"), by_role.pop("containerd", None)
+    if info is not None and info.image_store == "containerd" and containerd is not None:
+        by_role["docker"] = msgspec.structs.replace(containerd, role="docker")
+    elif info is not None and info.root_dir and (images is None or images.path != info.root_dir):
+        by_role["docker"] = await _disk_of(transport, info.root_dir) or Disk(
+            role="docker", path=info.root_dir
+        )
+    return tuple(by_role.values())
+
+
+async def _disk_of(transport: Transport, root: str) -> Disk | None:
+    """A second question, where the script had looked at another folder than the Engine uses."""
+    done = await transport.run(("df", "-Pk", root), timeout_s=10)
+    words = decode(done.stdout).strip().splitlines()[-1:]
+    cells = words[0].split() if done.status == 0 and words else []
+    total, free = (kib(cells[1]), kib(cells[3])) if len(cells) > 4 else (None, None)
+    return Disk(role="docker", path=root, total_bytes=total, free_bytes=free) if free else None

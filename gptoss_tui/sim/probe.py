@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+from gptoss_tui.domain.parse.nvidia_smi import HEALTH_FIELDS
 from gptoss_tui.sim import nvidia
-from gptoss_tui.sim.world import World
+from gptoss_tui.sim.world import DRIVER, World
+
+_OLD_DRIVER = "535.230.02"
+_MISMATCH = (
+    "Failed to initialize NVML: Driver/library version mismatch\nNVML library version: 590.48\n"
+)
+_DAY_S = 86_400
+_NO_DNS = "curl: (6) Could not resolve host: {host}\n@http 000 0.004\n@status 6"
 
 
 def probe(world: World, fields: str) -> str:
     """The sections of the probe script, from the world's state."""
-    profile = world.profile
-    gpus, status = nvidia.answer(world, [f"--query-gpu={fields}", "--format=csv,noheader,nounits"])
-    apps, _ = nvidia.answer(world, ["--query-compute-apps=x", "--format=csv,noheader,nounits"])
-    banner, _ = nvidia.answer(world, [])
     sections = {
         "system": _system(world),
         "os": 'PRETTY_NAME="Ubuntu 24.04.2 LTS"\nID=ubuntu\nVERSION_ID="24.04"',
-        "container": "containerenv\nrunpod" if profile.is_container else "",
-        "gpus": gpus,
-        "gpus_status": str(status),
-        "apps": "" if profile.has("no_gpu") else apps,
-        "banner": banner,
+        "container": "containerenv\nrunpod" if world.profile.is_container else "",
+        "shm": "65536" if world.profile.has("shm_small") else "528480800",
+        "hardware": _hardware(world),
+        "kernel_log": _kernel_log(world),
+        **_gpus(world, fields),
         "docker": _docker(world),
-        "disks": "docker 1843200000 1498000000 /var/lib/docker\n"
-        "weights 1843200000 1498000000 /root/.cache/huggingface",
+        "runtime": _runtime(world),
+        "disks": _disks(world),
         "cached": _cached(world),
-        "shm": "528480800",
-        "ports": "\n".join(["0.0.0.0:22", *_ports(world)]),
+        "ports": "\n".join(['0.0.0.0:22 users:(("sshd",pid=812,fd=3))', *_ports(world)]),
+        "reach_registry": _reach(world, "registry-1.docker.io", 401),
+        "reach_hub": _reach(world, "huggingface.co", 200),
         "servers": _servers(world),
         "end": "",
     }
@@ -33,8 +38,13 @@ def probe(world: World, fields: str) -> str:
 
 
 def _system(world: World) -> str:
+    tools = "sudo docker" if world.profile.has("no_tools") else (
+        "curl python3 setsid timeout tar sudo docker"
+    )  # fmt: skip
     pairs = {
-        "time": str(int(world.clock.now().timestamp())),
+        "time": str(
+            int(world.clock.now().timestamp()) - (_DAY_S if world.profile.has("clock_off") else 0)
+        ),
         "hostname": world.profile.hostname,
         "user": "root",
         "uid": "0",
@@ -43,35 +53,144 @@ def _system(world: World) -> str:
         "system": "Linux",
         "architecture": "x86_64",
         "cpus": str(26 * len(world.profile.cards)),
+        "cpu_model": "Intel(R) Xeon(R) Platinum 8480+",
         "memory_kib": str(230 * 1024**2 * len(world.profile.cards)),
+        "memory_available_kib": str(222 * 1024**2 * len(world.profile.cards)),
+        "uptime": "777600.25",
         "hf_home": "",
-        "tools": "curl python3 setsid timeout tar sudo docker",
+        "hub": "/root/.cache/huggingface/hub",
+        "tools": tools,
     }
     return "\n".join(f"{key}={value}" for key, value in pairs.items())
 
 
-def _docker(world: World) -> str:
-    if world.profile.has("no_docker") or world.profile.is_container:
+def _hardware(world: World) -> str:
+    """The cards, and whose driver has them."""
+    profile = world.profile
+    if profile.has("no_gpu"):
         return ""
-    if world.profile.has("docker_denied"):
-        return "denied=/var/run/docker.sock\ncli=yes"
-    return "socket=/var/run/docker.sock\ncli=yes\nsudo=yes\nnvidia_runtime=yes\nnvidia_ctk=yes"
+    driver = "nouveau" if profile.has("nouveau") else "nvidia"
+    lines = [f"card=0000:{number + 1:02x}:00.0 {driver}" for number in range(len(profile.cards))]
+    lines.append(f"module={driver} ")
+    if driver == "nvidia":
+        version = _driver(world)
+        lines.append(f"kernel_module=NVIDIA UNIX x86_64 Kernel Module  {version}  Wed Jan  8 2026")
+    return "\n".join(["pci=yes", *lines])
+
+
+def _driver(world: World) -> str:
+    return _OLD_DRIVER if world.profile.has("driver_old") else DRIVER
+
+
+def _kernel_log(world: World) -> str:
+    lines = ["@first [    0.000000] Linux version 6.8.0-51-generic"]
+    if world.profile.has("gpu_xid"):
+        lines.append(
+            "[776400.104217] NVRM: Xid (PCI:0000:01:00): 48, pid=91357, name=VLLM::EngineCor, "
+            "DBE (double bit error) ECC Error"
+        )
+    return "\n".join(lines)
+
+
+def _gpus(world: World, fields: str) -> dict[str, str]:
+    """What nvidia-smi says to each question; nothing where it is not installed."""
+    profile = world.profile
+    if profile.has("nouveau"):
+        return {}
+    if profile.has("gpu_hung"):
+        return {"gpus": f"@fields {fields}", "health": "", "apps": "", "owners": "", "banner": ""}
+    gpus, status = nvidia.answer(world, [f"--query-gpu={fields}", "--format=csv,noheader,nounits"])
+    apps, _ = nvidia.answer(world, ["--query-compute-apps=x", "--format=csv,noheader,nounits"])
+    banner, _ = nvidia.answer(world, [])
+    if profile.has("driver_mismatch"):
+        gpus, status, apps, banner = _MISMATCH, 18, "", _MISMATCH
+    broken = profile.has("no_gpu") or profile.has("driver_mismatch")
+    return {
+        "gpus": f"{gpus}@status {status}",
+        "health": gpus if broken else _health(world),
+        "apps": "" if broken else apps,
+        "owners": "" if broken else _owners(apps),
+        "banner": banner.replace(DRIVER, _driver(world)),
+    }
+
+
+def _health(world: World) -> str:
+    """The answer to HEALTH_FIELDS: this driver knows all of them."""
+    slowed = "0x0000000000000044" if world.profile.has("gpu_hot") else "0x0000000000000000"
+    errors = "2" if world.profile.has("gpu_xid") else "0"
+    lines = [f"@fields {','.join(HEALTH_FIELDS)}"]
+    for gpu in world.gpus():
+        heat = 93 if world.profile.has("gpu_hot") else gpu.gpu_temp_c
+        lines.append(
+            f"{gpu.index}, {_driver(world)}, Enabled, Default, {heat}, Enabled, {errors}, "
+            f"[N/A], No, No, {slowed}, {slowed}"
+        )
+    return "\n".join([*lines, "@status 0"])
+
+
+def _owners(apps: str) -> str:
+    pids = dict.fromkeys(line.split(", ")[1] for line in apps.splitlines())
+    return "\n".join(f"{pid} {'mallory' if pid == '48211' else 'root'}" for pid in pids)
+
+
+def _docker(world: World) -> str:
+    profile = world.profile
+    if profile.has("no_docker") or profile.is_container:
+        return "sudo=yes"
+    if profile.has("podman_only"):
+        return "sudo=yes\npodman=podman version 5.4.2"
+    if profile.has("docker_down"):
+        return "cli=yes\ndaemon=yes\nservice=inactive\nsudo=yes"
+    if profile.has("docker_denied"):
+        return "denied=/var/run/docker.sock\ncli=yes\ndaemon=yes\nservice=active\nsudo=password"
+    return "socket=/var/run/docker.sock\ncli=yes\ndaemon=yes\nservice=active\nsudo=yes"
+
+
+def _runtime(world: World) -> str:
+    profile = world.profile
+    if profile.has("no_toolkit") or profile.has("no_docker") or profile.is_container:
+        return ""
+    tools = ("nvidia-ctk", "nvidia-container-runtime", "nvidia-container-runtime-hook")
+    lines = [
+        *(f"{tool}=yes" for tool in tools),
+        "version=NVIDIA Container Toolkit CLI version 1.20.0",
+    ]
+    return "\n".join(lines if profile.lacks_runtime else [*lines, "configured=yes"])
+
+
+def _disks(world: World) -> str:
+    if world.profile.has("disk_full"):
+        return (
+            "docker 1843200000 1498000000 /var/lib/docker\n"
+            "weights 209715200 9437184 /root/.cache/huggingface/hub"
+        )
+    return (
+        "docker 1843200000 1498000000 /var/lib/docker\n"
+        "weights 1843200000 1498000000 /root/.cache/huggingface/hub"
+    )
 
 
 def _cached(world: World) -> str:
     found = {size: gib for size, gib in world.disk_used_gib.items() if gib}
     if world.profile.weights_cached:
         found |= {"20b": 12.82, "120b": 60.77}
-    return "\n".join(
-        f"models--openai--gpt-oss-{size} {int(gib * 1024**2)}" for size, gib in found.items()
-    )
+    lines = [f"models--openai--gpt-oss-{size} {int(gib * 1024**2)}" for size, gib in found.items()]
+    loose = sum(world.litter.values())
+    return "\n".join([*lines, f"incomplete {loose}"] if loose else lines)
 
 
 def _ports(world: World) -> list[str]:
     ports = {c.binding[1] for c in world.containers.values() if c.binding and c.state == "running"}
+    lines = [f'127.0.0.1:{port} users:(("docker-proxy",pid=9,fd=4))' for port in sorted(ports)]
     if world.profile.has("port_taken"):
-        ports.add(8000)
-    return [f"127.0.0.1:{port}" for port in sorted(ports)]
+        lines.append('127.0.0.1:8000 users:(("jupyter-lab",pid=2210,fd=6))')
+    return lines
+
+
+def _reach(world: World, host: str, status: int) -> str:
+    if world.profile.has("no_network"):
+        return _NO_DNS.format(host=host)
+    return f"@http {status} 0.183\n@status 0"
 
 
 def _servers(world: World) -> str:

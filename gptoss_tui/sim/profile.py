@@ -13,7 +13,23 @@ Fault = Literal[
     "port_taken",
     "dies_loading",
     "server_500",
+    "no_answer",
     "hostile_text",
+    "no_toolkit",
+    "no_runtime",
+    "docker_down",
+    "disk_full",
+    "driver_old",
+    "driver_mismatch",
+    "gpu_hung",
+    "nouveau",
+    "gpu_xid",
+    "gpu_hot",
+    "no_network",
+    "clock_off",
+    "shm_small",
+    "podman_only",
+    "no_tools",
 ]
 FAULTS: tuple[str, ...] = get_args(Fault)
 
@@ -54,11 +70,22 @@ class Profile:
     def has(self, fault: Fault) -> bool:
         return fault in self.faults
 
+    @property
+    def lacks_docker(self) -> bool:
+        """Whether nothing answers where Docker should."""
+        return self.is_container or bool(self.faults & {"no_docker", "docker_down", "podman_only"})
+
+    @property
+    def lacks_runtime(self) -> bool:
+        """Whether Docker knows no way to give GPUs to containers."""
+        return bool(self.faults & {"no_toolkit", "no_runtime"})
+
 
 _KINDS: tuple[Profile, ...] = (
     Profile("h100-2x", (H100, H100)),
     Profile("rtx4090", (RTX4090,)),
     Profile("h100-8x", (H100,) * 8),
+    Profile("bare", (L40S,), faults=frozenset({"no_toolkit", "disk_full", "gpu_hot"})),
     Profile("l40s-4x", (L40S,) * 4, foreign_mib=31_240),
     Profile("a100", (A100,), image_cached=True, weights_cached=True),
     Profile("b200-8x", (B200,) * 8),
@@ -68,12 +95,12 @@ _KINDS: tuple[Profile, ...] = (
 
 
 def profiles(count: int, faults: frozenset[str] = frozenset()) -> tuple[Profile, ...]:
-    """`count` boxes of different kinds, all with `faults`."""
+    """`count` boxes of different kinds, all with `faults` besides their own."""
     return tuple(
         replace(
             _KINDS[number % len(_KINDS)],
             hostname=f"{_KINDS[number % len(_KINDS)].hostname}-{number + 1}",
-            faults=faults,
+            faults=_KINDS[number % len(_KINDS)].faults | faults,
         )
         for number in range(count)
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from tests.real.box import SYSTEM_PATH, RealBox
 from tests.real.cli import Cli
 from tests.real.relay import Relay
+from tests.real.waiting import until
 
 SMALL = ("--image", "lab/small:1", "--yes")
 NEEDED = ("nvidia-smi", "docker", "python3", "getent", "ldconfig")
@@ -90,3 +93,92 @@ def test_an_engine_at_another_socket_is_found_without_a_look(box: RealBox, ssh: 
     finally:
         box.run("mv", "/run/user/0/docker.sock", "/var/run/docker.sock")
     assert [row["name"] for row in status["instances"]["body"]["instances"]] == ["gpt-oss-20b"]
+
+
+# --- what the preflight finds on boxes that are broken -------------------------------------------
+
+
+def _with_programs(box: RealBox, **scripts: str) -> tuple[str, ...]:
+    """The box with other programs in front of its own (`_` for `-`): the words that name it."""
+    folder = box.folder / f"instead-{'-'.join(scripts)}"
+    folder.mkdir(exist_ok=True)
+    for name, script in scripts.items():
+        program = folder / name.replace("_", "-")
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+    return box.sshd(2207, SetEnv=f"PATH={folder}:{box.path}")
+
+
+def _found(ssh: Cli, where: tuple[str, ...], code: int = 0) -> dict[str, dict[str, str]]:
+    (fact,) = ssh.json("check", *where, code=code)
+    return {each["code"]: each for each in fact["body"]["findings"]}
+
+
+HANGS = "trap '' TERM INT HUP; while :; do sleep 61; done"
+
+
+def test_what_hangs_is_a_finding_and_does_not_hang_the_look(box: RealBox, ssh: Cli) -> None:
+    """A driver that hangs in the kernel, and a network that swallows everything."""
+    where = _with_programs(box, nvidia_smi=HANGS, curl=HANGS)
+    began = time.monotonic()
+    found = _found(ssh, where, code=1)
+    assert time.monotonic() - began < 40  # on a machine with nothing else to do: 10
+    assert found["gpu_hung"]["level"] == "blocker"
+    assert "no answer in time" in found["hub_unreachable"]["what"]
+    assert found["docker"]["level"] == "ok"  # the rest of the look is there
+    until("none is left", lambda: not [line for line in box.processes() if "sleep 61" in line])
+
+
+def test_several_things_wrong_at_once_are_each_found(box: RealBox, ssh: Cli) -> None:
+    where = _with_programs(
+        box,
+        date="exec /usr/bin/date -d '-1 day' \"$@\"",
+        dmesg="echo '[ 1.0] NVRM: Xid (PCI:0000:01:00): 48, pid=1, DBE (double bit error)'",
+        # An old driver, which knows few fields.
+        nvidia_smi="case $1 in *uuid* | *driver_version*) "
+        "echo 'Field \"uuid\" is not a valid field to query.'; exit 2 ;; "
+        "--query-gpu=*) echo '0, 15360, 0, 0, 7.5, 70, [N/A], Tesla T4' ;; esac",
+    )
+    found = _found(ssh, where, code=1)
+    assert "1 day behind" in found["clock_off"]["what"]
+    assert "XID 48" in found["gpu_xid"]["what"]
+    assert "GPU 0 (Tesla T4)" in found["gpu_too_old"]["what"]
+    assert "its name is not found (DNS)" in found["hub_unreachable"]["what"]
+    assert "registry_mirror" in found  # its Docker pulls through one
+
+
+def test_an_updated_driver_before_the_reboot(box: RealBox, ssh: Cli) -> None:
+    said = "echo 'Failed to initialize NVML: Driver/library version mismatch'; exit 18"
+    found = _found(ssh, _with_programs(box, nvidia_smi=said), code=1)
+    assert [each["code"] for each in found.values() if each["level"] == "blocker"] == [
+        "driver_mismatch"
+    ]
+
+
+def test_without_curl_python_asks_the_network(box: RealBox, ssh: Cli) -> None:
+    found = _found(ssh, box.sshd(2208, SetEnv=f"PATH={_path_without(box, 'curl')}"))
+    assert "its name is not found (DNS)" in found["hub_unreachable"]["what"]
+    assert not [each for each in found.values() if each["level"] == "blocker"]
+
+
+def test_a_box_with_neither_curl_nor_python_says_what_it_lacks(box: RealBox, ssh: Cli) -> None:
+    path = _path_without(box, "curl", "python3")
+    found = _found(ssh, box.sshd(2209, SetEnv=f"PATH={path}"), code=1)
+    assert "curl (or python3)" in found["tools"]["what"]
+
+
+def test_a_taken_port_names_the_program(box: RealBox, ssh: Cli) -> None:
+    box.folder.joinpath("listen.py").write_text(
+        "import socket\ns = socket.create_server(('127.0.0.1', 8000))\ns.accept()\n"
+    )
+    listener = subprocess.Popen(
+        box.enter("python3", str(box.folder / "listen.py")), stdin=subprocess.DEVNULL
+    )
+    where = ("box", "-F", str(box.ssh_config))
+    try:
+        until("it listens", lambda: ":8000" in box.run("ss", "-Hltn"))
+        found = _found(ssh, where)
+    finally:
+        box.run("pkill", "-f", "listen.py", check=False)
+        listener.wait(timeout=30)
+    assert "Port 8000 is taken by python3" in found["port_taken"]["what"]

@@ -31,8 +31,8 @@ def laptop(tmp_path: Path) -> Cli:
 def test_without_docker(make: Make, laptop: Cli) -> None:
     where = ("box", "-F", str(make(Kind(docker=False)).ssh_config))
     (fact,) = laptop.json("check", *where, code=1)
-    blockers = [f["what"] for f in fact["body"]["findings"] if f["level"] == "blocker"]
-    assert any("Docker" in what for what in blockers)
+    (blocker,) = (each for each in fact["body"]["findings"] if each["level"] == "blocker")
+    assert (blocker["code"], blocker["repair"]) == ("docker_down", "docker-start")
     (refused,) = laptop.json("launch", *where, *SMALL, code=4)
     assert "Docker" in refused["error"]["message"]
     (status,) = laptop.json("status", *where)
@@ -42,14 +42,20 @@ def test_without_docker(make: Make, laptop: Cli) -> None:
 def test_without_the_gpu_runtime(make: Make, laptop: Cli) -> None:
     box = make(Kind(gpu_runtime=False))
     where = ("box", "-F", str(box.ssh_config))
-    *_, last = laptop.json("launch", *where, *SMALL, code=6)
-    assert "the NVIDIA Container Toolkit is missing" in last["error"]["message"]
+    (fact,) = laptop.json("check", *where, code=1)
+    (blocker,) = (each for each in fact["body"]["findings"] if each["level"] == "blocker")
+    assert (blocker["code"], blocker["repair"]) == ("no_gpu_runtime", "toolkit")
+    *_, last = laptop.json("launch", *where, *SMALL, code=4)
+    assert "The NVIDIA Container Toolkit was not found" in last["error"]["message"]
     assert box.containers() == []
 
 
 def test_with_a_disk_that_fills_up(make: Make, relay: Relay, laptop: Cli) -> None:
     box = make(Kind(disk_mib=100))
     where = ("box", "-F", str(box.ssh_config))
+    (fact,) = laptop.json("check", *where)
+    (short,) = (each for each in fact["body"]["findings"] if each["code"] == "disk_docker")
+    assert "Only 0.1 GiB are free for images (/var/lib/docker)" in short["what"]
     # Without a mirror in between, after whose failure Docker would tell of the next registry.
     image = f"{box.gateway}:{relay.port}/lab/small:1"
     *_, last = laptop.json("launch", *where, "--image", image, "--yes", "--wait", code=6)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,10 +13,10 @@ from hypothesis import strategies as st
 
 from gptoss_tui.domain.docker_failures import failure_of
 from gptoss_tui.domain.doctor.rows_docker import DOCKER_ROWS
-from gptoss_tui.domain.findings import findings, gpu_is_free
 from gptoss_tui.domain.gpu import GIB, MIB, GpuProcess
 from gptoss_tui.domain.host import Disk, DockerInfo, Finding
-from gptoss_tui.domain.parse.probe import Probe
+from gptoss_tui.domain.parse.probe import DockerSigns, Probe, Toolkit
+from gptoss_tui.domain.preflight import findings, gpu_is_free
 from tests.unit.make import gpu, report
 
 DOCKER = DockerInfo(version="28.1.0", api_version="1.49", via="socket", runtimes=("nvidia", "runc"))
@@ -72,37 +74,65 @@ def test_blockers_come_first() -> None:
     assert levels[0] == "blocker"
 
 
-@pytest.mark.parametrize(
-    ("code", "level", "arguments"),
-    [
-        ("no_gpu", "blocker", {"gpus": ()}),
-        ("gpu_too_old", "blocker", {"gpus": (gpu(compute_capability="7.5"),)}),
-        ("gpu_busy", "warning", {"gpus": (gpu(memory_used_bytes=9 * GIB),)}),
-        ("driver_old", "warning", {"driver_version": "570.86.10"}),
-        ("no_gpu_runtime", "warning", {"docker": _changed(runtimes=("runc",))}),
-        ("docker_fallback", "warning", {"docker": _changed(via="sudo dial-stdio")}),
-        ("no_docker", "blocker", {"docker": None}),
-        ("no_docker", "blocker", {"docker": None, "probe": {"podman": True}}),
-        ("docker_permission", "blocker", {"docker": None, "probe": {"denied": "/run/docker.sock"}}),
-        (
-            "docker_down",
-            "blocker",
-            {"docker": None, "problem": ("It is down.", "Start it."), "probe": {"socket": "/s"}},
-        ),
-        ("disk_docker", "warning", {"disks": (Disk(role="docker", path="/", free_bytes=5 * GIB),)}),
-        ("disk_weights", "warning", {"disks": (Disk(role="weights", path="/", free_bytes=0),)}),
-        (
-            "is_container",
-            "blocker",
-            {"is_container": True, "docker": None, "probe": {"container_signs": ("dockerenv",)}},
-        ),
-        (
-            "is_container",
-            "warning",
-            {"is_container": True, "probe": {"container_signs": ("x",), "socket": "/s"}},
-        ),
-    ],
-)
+FOUND: list[tuple[str, str, dict[str, Any]]] = [
+    ("no_gpu", "blocker", {"gpus": ()}),
+    ("gpu_too_old", "blocker", {"gpus": (gpu(compute_capability="7.5"),)}),
+    ("gpu_busy", "warning", {"gpus": (gpu(memory_used_bytes=9 * GIB),)}),
+    ("driver_old", "warning", {"driver_version": "570.86.10"}),
+    ("no_gpu_runtime", "blocker", {"docker": _changed(runtimes=("runc",))}),
+    (
+        "gpu_runtime_unconfigured",
+        "warning",
+        {"docker": _changed(runtimes=("runc",)), "probe": {"toolkit": Toolkit(ctk=True)}},
+    ),
+    ("driver_too_old", "blocker", {"driver_version": "470.256.02"}),
+    ("gpu_mig", "blocker", {"gpus": (gpu(mig=True),)}),
+    ("gpu_mig", "warning", {"gpus": (gpu(mig=True), gpu(1))}),
+    ("gpu_too_old", "warning", {"gpus": (gpu(compute_capability="7.5"), gpu(1))}),
+    ("docker_fallback", "warning", {"docker": _changed(via="sudo dial-stdio")}),
+    ("no_docker", "blocker", {"docker": None}),
+    (
+        "podman_only",
+        "blocker",
+        {"docker": None, "probe": {"tools": frozenset({"podman", "setsid", "tar", "curl"})}},
+    ),
+    (
+        "docker_no_daemon",
+        "blocker",
+        {"docker": None, "probe": {"docker": DockerSigns(cli=True, service="inactive")}},
+    ),
+    (
+        "docker_down",
+        "blocker",
+        {"docker": None, "probe": {"docker": DockerSigns(cli=True, daemon=True)}},
+    ),
+    ("docker_permission", "blocker", {"docker": None, "probe": {"denied": "/run/docker.sock"}}),
+    (
+        "docker_down",
+        "blocker",
+        {"docker": None, "problem": ("It is down.", "Start it."), "probe": {"socket": "/s"}},
+    ),
+    ("disk_docker", "warning", {"disks": (Disk(role="docker", path="/", free_bytes=5 * GIB),)}),
+    (
+        "disk_weights",
+        "warning",
+        {"disks": (Disk(role="weights", path="/", free_bytes=9 * GIB),)},
+    ),
+    ("disk_weights", "blocker", {"disks": (Disk(role="weights", path="/", free_bytes=0),)}),
+    (
+        "is_container",
+        "blocker",
+        {"is_container": True, "docker": None, "probe": {"container_signs": ("dockerenv",)}},
+    ),
+    (
+        "is_container",
+        "warning",
+        {"is_container": True, "probe": {"container_signs": ("x",), "socket": "/s"}},
+    ),
+]
+
+
+@pytest.mark.parametrize(("code", "level", "arguments"), FOUND)
 def test_a_finding(code: str, level: str, arguments: dict[str, Any]) -> None:
     found = _found(**arguments)
     assert found[code].level == level
@@ -145,6 +175,19 @@ def test_a_busy_gpu_names_who_is_on_it() -> None:
 def test_a_free_gpu(used: int | None, process: int | None, free: bool) -> None:
     processes = (GpuProcess(pid=1, name="x", memory_bytes=process),) if process else ()
     assert gpu_is_free(gpu(memory_used_bytes=used, processes=processes)) is free
+
+
+def test_every_code_is_documented() -> None:
+    """`docs/preflight.md` has a row for each code that the checks can give, and for no other."""
+    root = Path(__file__).parents[2]
+    sources = (root / "gptoss_tui/domain/preflight").glob("*.py")
+    text = "\n".join(file.read_text("utf-8") for file in sources)
+    codes = set(re.findall(r'code=f?"([a-z_{}.]+)"', text))
+    codes |= set(re.findall(r'return \(?\s*"([a-z_]+)",', text))
+    codes |= set(re.findall(r'"((?:registry|hub)_unreachable)"', text))
+    codes = codes - {"disk_{disk.role}"} | {"disk_docker", "disk_weights"}
+    page = (root / "docs/preflight.md").read_text("utf-8")
+    assert set(re.findall(r"^\| `([a-z_]+)` \|", page, re.MULTILINE)) == codes
 
 
 # --- Docker's errors ----------------------------------------------------------------------------

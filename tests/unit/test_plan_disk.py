@@ -126,8 +126,11 @@ def test_a_box_tells_what_it_has() -> None:
 
 
 def test_the_cache_as_the_probe_prints_it() -> None:
-    text = "@@cached\nmodels--openai--gpt-oss-20b 2048\nmodels--x 7\nodd\nmodels--a--b x\n@@end\n"
-    assert parse_probe(text, GPU_FIELDS).report.cached == (
+    lines = (
+        "@@cached", "models--openai--gpt-oss-20b 2048", "models--gpt-oss-x 7", "odd",
+        "models--a--gpt-oss x", "models--gpt2 9", "@@end",
+    )  # fmt: skip
+    assert parse_probe("\n".join(lines), GPU_FIELDS).report.cached == (
         CachedModel(model="openai/gpt-oss-20b", bytes=2048 * 1024),
-        CachedModel(model="x", bytes=7 * 1024),
+        CachedModel(model="gpt-oss-x", bytes=7 * 1024),
     )

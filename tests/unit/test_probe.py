@@ -53,7 +53,12 @@ socket=/var/run/docker.sock
 socket=/run/user/1000/docker.sock
 cli=yes
 sudo=yes
-nvidia_ctk=yes
+
+@@runtime
+nvidia-ctk=yes
+version=NVIDIA Container Toolkit CLI version 1.20.0
+cdi=/etc/cdi/nvidia.yaml
+cdi=/var/run/cdi/nvidia.yaml
 
 @@disks
 docker 1000 200 /var/lib/docker
@@ -96,7 +101,7 @@ def test_a_whole_look() -> None:
     assert not box.is_container
     assert probe.complete
     assert probe.box_time == datetime(2026, 1, 1, tzinfo=UTC)
-    assert (probe.uid, probe.shm_bytes) == (1000, 64 * 1024**3)
+    assert (probe.uid, box.shm_bytes) == (1000, 64 * 1024**3)
     assert "setsid" in probe.tools
 
 
@@ -109,8 +114,10 @@ def test_processes_stand_on_their_gpu() -> None:
 def test_docker_and_servers() -> None:
     probe = _probe(WHOLE)
     assert probe.socket == "/var/run/docker.sock"
-    assert (probe.denied, probe.docker_cli, probe.sudo, probe.podman) == (None, True, True, False)
-    assert probe.nvidia_runtime
+    assert (probe.denied, probe.docker.cli, probe.sudo) == (None, True, "yes")
+    assert probe.toolkit.ctk
+    assert probe.toolkit.version == "NVIDIA Container Toolkit CLI version 1.20.0"
+    assert probe.toolkit.cdi_files == ("/etc/cdi/nvidia.yaml", "/var/run/cdi/nvidia.yaml")
     assert probe.servers == (
         Server(
             pid=99,
@@ -149,9 +156,79 @@ def test_a_warning_among_gpus_is_no_problem() -> None:
     assert _probe(text).gpu_problem is None
 
 
-def test_a_field_that_the_driver_does_not_know() -> None:
-    text = '@@gpus\nField "compute_cap" is not a valid field to query.\n@@end\n'
-    assert _probe(text).bad_gpu_field == "compute_cap"
+def test_the_script_says_which_fields_the_driver_knew() -> None:
+    text = "@@gpus\n@fields index,uuid,name\n0, GPU-a, Tesla K80\n@status 0\n@@end\n"
+    (gpu,) = _probe(text).report.gpus
+    assert (gpu.name, gpu.compute_capability) == ("Tesla K80", None)
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["@fields index,name", "@fields index,name\n@status 137", ""],
+)
+def test_a_driver_that_hangs(said: str) -> None:
+    probe = _probe(f"@@gpus\n{said}\n@@end\n")
+    assert probe.gpus_hung
+    assert not _probe(WHOLE).gpus_hung
+
+
+def test_health_and_the_driver() -> None:
+    text = (
+        "@@health\n@fields index,driver_version,persistence_mode,clocks_throttle_reasons.active,"
+        "remapped_rows.pending,ecc.errors.uncorrected.volatile.total\n"
+        "0, 535.161.08, Disabled, 0x0000000000000048, Yes, 3\n"
+        "1, 535.161.08, Enabled, 0x0000000000000004, [N/A], [N/A]\n@status 0\n"
+    )
+    report = _probe(text).report
+    hot, fine = report.health
+    assert report.driver_version == "535.161.08"
+    assert (hot.persistence, hot.ecc, hot.ecc_errors, hot.repair_pending) == (False, None, 3, True)
+    assert hot.throttled == ("it is too hot (hardware thermal slowdown)",)
+    assert (fine.persistence, fine.ecc_errors, fine.throttled) == (True, None, ())
+
+
+def test_cards_and_kernel() -> None:
+    probe = _probe(
+        "@@hardware\ncard=0000:01:00.0 nouveau\ncard=0000:02:00.0\nmodule=nouveau \n"
+        "secure_boot=1\nmodule_file=/lib/modules/x/nvidia.ko\n"
+        "@@kernel_log\n@first [    0.0] Linux\n"
+        "[  100.5] NVRM: Xid (PCI:0000:01:00): 79, pid=1, GPU has fallen off the bus.\n"
+        "[  101.5] NVRM: Xid (0000:02:00): 13, Graphics Exception\n@@end\n"
+    )
+    assert [card.driver for card in probe.hardware.cards] == ["nouveau", None]
+    assert probe.hardware.modules == {"nouveau"}
+    assert (probe.hardware.secure_boot, probe.hardware.module_file) == (True, True)
+    assert [(xid.code, xid.address, xid.uptime_s) for xid in probe.kernel_log.xids] == [
+        (79, "PCI:0000:01:00".removeprefix("PCI:"), 100.5), (13, "0000:02:00", 101.5),
+    ]  # fmt: skip
+    assert not _probe("@@end").kernel_log.readable
+
+
+def test_what_was_reached() -> None:
+    probe = _probe(
+        "@@reach_registry\nproxy=proxy.lan:3128\nDate: Thu, 01 Jan 2026 00:00:05 GMT\n"
+        "@http 401 0.25\n@status 0\n"
+        "@@reach_hub\ncurl: (6) Could not resolve host: x\n@http 000 0.0\n@status 6\n@@end\n"
+    )
+    registry, hub = probe.reached
+    assert (registry.proxy, registry.http, registry.seconds) == ("proxy.lan:3128", 401, 0.25)
+    assert registry.date == datetime(2026, 1, 1, 0, 0, 5, tzinfo=UTC)
+    assert registry.answered
+    assert (hub.status, hub.answered) == (6, False)
+    assert "resolve" in hub.said
+
+
+def test_owners_caches_and_ports() -> None:
+    probe = _probe(
+        "@@owners\n4711 ann\nodd\n@@cached\nmodels--openai--gpt-oss-20b 10\n"
+        "models--meta--llama 20\nincomplete 5\n"
+        '@@ports\n0.0.0.0:8000 users:(("jupyter-lab",pid=2210,fd=6))\n[::]:22 \n@@end\n'
+    )
+    assert probe.owners == ((4711, "ann"),)
+    assert [cached.model for cached in probe.report.cached] == ["openai/gpt-oss-20b"]
+    assert (probe.others_bytes, probe.incomplete_bytes) == (20 * 1024, 5 * 1024)
+    assert probe.report.listening_ports == (22, 8000)
+    assert probe.ports.owners == ((8000, "jupyter-lab"),)
 
 
 def test_nothing_is_unknown_and_not_zero() -> None:
@@ -159,7 +236,7 @@ def test_nothing_is_unknown_and_not_zero() -> None:
     box = probe.report
     assert (box.cpus, box.memory_total_bytes, box.driver_version, box.home) == (None,) * 4
     assert (box.gpus, box.disks, box.listening_ports, box.os) == ((), (), (), None)
-    assert (probe.box_time, probe.uid, probe.socket, probe.shm_bytes) == (None,) * 4
+    assert (probe.box_time, probe.uid, probe.socket, box.shm_bytes) == (None,) * 4
     assert not probe.complete
 
 

@@ -14,18 +14,26 @@ from textual.screen import Screen
 from textual.widgets import Input, RadioSet, SelectionList, Static
 
 from gptoss_tui.app import wizard_state
-from gptoss_tui.app.messages import CopyRequested, LaunchRequested, PageRequested
+from gptoss_tui.app.messages import (
+    CopyRequested,
+    LaunchRequested,
+    PageRequested,
+    RepairsRequested,
+)
 from gptoss_tui.app.model import BoxModel
+from gptoss_tui.app.preflight_text import step_one
 from gptoss_tui.app.widgets.field import Field
 from gptoss_tui.app.widgets.figures import plural
 from gptoss_tui.app.widgets.keys_footer import KeysFooter
 from gptoss_tui.app.widgets.marks import MarkedList, MarkedRadio
 from gptoss_tui.app.widgets.memory_bar import MemoryBar
 from gptoss_tui.app.wizard_state import Choices, Outcome
-from gptoss_tui.domain.host import BoxReport
+from gptoss_tui.domain.facts import AnyFact
+from gptoss_tui.domain.host import BoxReport, Finding
 from gptoss_tui.domain.instance import Instance
 from gptoss_tui.domain.launch import LaunchSpec, Secrets
 from gptoss_tui.domain.plan import Alternative, Plan
+from gptoss_tui.domain.preflight import image_finding, launches_blocked_by
 from gptoss_tui.domain.render import command_page, docker_run
 from gptoss_tui.domain.secret import Secret
 from gptoss_tui.errors import GptossError
@@ -45,6 +53,7 @@ class WizardScreen(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+l", "launch", "Launch", id="wizard.launch"),
+        Binding("ctrl+r", "repair", "Repair", id="wizard.repair"),
         Binding("ctrl+y", "copy", "Copy", id="wizard.copy"),
         Binding("ctrl+o", "page", "Page", id="wizard.page"),
         Binding("pageup", "scroll_plan(-1)", "Plan up", show=False, id="wizard.plan-up"),
@@ -127,6 +136,12 @@ class WizardScreen(Screen[None]):
     def on_resize(self, event: Resize) -> None:
         self.set_class(event.size.width < 78, "-narrow")
 
+    def show_fact(self, model: BoxModel, fact: AnyFact) -> None:
+        """A box that was repaired, or looked at again, is planned for as it is now."""
+        if model is self._model and isinstance(fact.body, BoxReport):
+            self._report = fact.body
+            self._replan()
+
     @on(RadioSet.Changed, "#model")
     def _model_chosen(self, event: RadioSet.Changed) -> None:
         self._replan()
@@ -166,11 +181,22 @@ class WizardScreen(Screen[None]):
         self.query_one("#gpus-label", Static).update(f"GPUs: {chosen} (space chooses)")
         self.query_one(MemoryBar).memory = plan.memory_gib if plan else None
         self.query_one("#verdict", Static).update(
-            Content("\n").join([*_blockers(self._report), _verdict(self._outcome)])
+            Content("\n").join([*step_one(self._findings()), _verdict(self._outcome)])
         )
         self.query_one("#brief", Static).update(_brief(self._outcome))
         self.query_one("#notes", Static).update(_notes(plan))
         self.query_one("#command", Static).update(self._command())
+
+    def _findings(self) -> tuple[Finding, ...]:
+        """What was found of the box, and of its driver against the image of this choice."""
+        try:
+            spec = self._spec()
+        except GptossError:
+            spec = None  # the command's place says why
+        found = image_finding(self._report.driver_version, spec.image) if spec else None
+        codes = {finding.code for finding in self._report.findings}
+        new = () if found is None or found.code in codes else (found,)
+        return (*new, *self._report.findings)
 
     def _command(self) -> Content:
         try:
@@ -201,7 +227,7 @@ class WizardScreen(Screen[None]):
             reason = plan.reason if plan else self._outcome.problem
             self._app.tell(f"Nothing is launched: {reason}", "warning")
             return
-        blocker = next((f for f in self._report.findings if f.level == "blocker"), None)
+        blocker = launches_blocked_by(self._findings())
         if blocker is not None:
             self._app.tell(f"Nothing is launched: {blocker.what} {blocker.do}", "warning")
             return
@@ -226,6 +252,9 @@ class WizardScreen(Screen[None]):
         else:
             scrolled.scroll_page_up()
 
+    def action_repair(self) -> None:
+        self.post_message(RepairsRequested(self._model.name))
+
     def action_copy(self) -> None:
         self._with_command(lambda text: CopyRequested(text, "the docker run line"))
 
@@ -242,15 +271,6 @@ class WizardScreen(Screen[None]):
             self._app.tell(f"There is no plan yet: {self._outcome.problem}", "warning")
             return
         self.post_message(make(command_page(docker_run(spec))))
-
-
-def _blockers(report: BoxReport) -> list[Content]:
-    """What has to go before anything can be launched here."""
-    return [
-        Content.assemble(("✗ ", "$error bold"), f"{finding.what} {finding.do}")
-        for finding in report.findings
-        if finding.level == "blocker"
-    ]
 
 
 def _verdict(outcome: Outcome) -> Content:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from gptoss_tui.domain.gpu import MIB, Gpu, GpuProcess, GpuSample
+from gptoss_tui.domain.host import GpuHealth
 from gptoss_tui.domain.parse.numbers import finite, whole
 
 GPU_FIELDS: tuple[str, ...] = (
@@ -17,6 +18,21 @@ GPU_FIELDS: tuple[str, ...] = (
     "power.limit",
     "mig.mode.current",
     "name",
+)
+# Drivers before R535 know the last but one by the name of the last; what is not known is left out.
+HEALTH_FIELDS: tuple[str, ...] = (
+    "index",
+    "driver_version",
+    "persistence_mode",
+    "compute_mode",
+    "temperature.gpu",
+    "ecc.mode.current",
+    "ecc.errors.uncorrected.volatile.total",
+    "retired_pages.pending",
+    "remapped_rows.pending",
+    "remapped_rows.failure",
+    "clocks_event_reasons.active",
+    "clocks_throttle_reasons.active",
 )
 SAMPLE_FIELDS: tuple[str, ...] = (
     "index",
@@ -36,6 +52,15 @@ _UNKNOWN = re.compile(
 )
 _NUMBER = re.compile(r"^\s*(-?\d+(?:\.\d+)?)")
 _BAD_FIELD = re.compile(r'Field "([^"]+)" is not a valid field to query')
+
+# Why a GPU is slowed down, where that is no part of ordinary work: nvmlClocksEventReasons,
+# https://docs.nvidia.com/deploy/nvml-api/group__nvmlClocksEventReasons.html
+_THROTTLED: tuple[tuple[int, str], ...] = (
+    (0x20, "it is too hot (software thermal slowdown)"),
+    (0x40, "it is too hot (hardware thermal slowdown)"),
+    (0x80, "its power supply holds it back (power brake)"),
+)
+_HW_SLOWDOWN = 0x08  # stands beside the last two, or alone
 
 Row = dict[str, str | None]
 
@@ -88,6 +113,51 @@ def parse_samples(text: str, fields: tuple[str, ...] = SAMPLE_FIELDS) -> tuple[G
         )
         for row in rows(text, fields)
     )
+
+
+def parse_health(text: str, fields: tuple[str, ...] = HEALTH_FIELDS) -> tuple[GpuHealth, ...]:
+    """The answer to `--query-gpu=HEALTH_FIELDS --format=csv,noheader,nounits`."""
+    return tuple(
+        GpuHealth(
+            index=whole(row["index"]) or 0,
+            persistence=_switched(row.get("persistence_mode")),
+            ecc=_switched(row.get("ecc.mode.current")),
+            ecc_errors=whole(row.get("ecc.errors.uncorrected.volatile.total")),
+            repair_pending=_yes(row.get("retired_pages.pending"))
+            or _yes(row.get("remapped_rows.pending")),
+            repair_failed=_yes(row.get("remapped_rows.failure")),
+            throttled=_throttled(
+                row.get("clocks_event_reasons.active") or row.get("clocks_throttle_reasons.active")
+            ),
+            compute_mode=row.get("compute_mode"),
+            temperature_c=number(row.get("temperature.gpu")),
+        )
+        for row in rows(text, fields)
+    )
+
+
+def driver_of(text: str, fields: tuple[str, ...] = HEALTH_FIELDS) -> str | None:
+    """The driver's version in the same answer."""
+    return next((row.get("driver_version") for row in rows(text, fields)), None)
+
+
+def _switched(word: str | None) -> bool | None:
+    return {"enabled": True, "disabled": False}.get((word or "").lower())
+
+
+def _yes(word: str | None) -> bool:
+    """`Yes`, or a count above 0 (both forms occur)."""
+    return (word or "").lower() == "yes" or (whole(word) or 0) > 0
+
+
+def _throttled(mask: str | None) -> tuple[str, ...]:
+    """A bit mask as 0x0000000000000044, in words."""
+    try:
+        bits = int(mask or "0", 16)
+    except ValueError:
+        return ()
+    found = tuple(words for bit, words in _THROTTLED if bits & bit)
+    return found or (("the hardware slows it down",) if bits & _HW_SLOWDOWN else ())
 
 
 def parse_compute_apps(text: str) -> tuple[GpuProcess, ...]:

@@ -1,16 +1,17 @@
-"""What `gptoss-probe` printed, as a `BoxReport`, and the findings that follow from it."""
+"""What `gptoss-probe` printed, as a `Probe`: the `BoxReport`, and what findings are made from."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from datetime import datetime
 
 import msgspec
 
 from gptoss_tui.domain.gpu import Gpu, GpuProcess
 from gptoss_tui.domain.host import BoxReport, CachedModel, Disk
-from gptoss_tui.domain.parse import nvidia_smi
+from gptoss_tui.domain.parse import nvidia_smi, probe_host
 from gptoss_tui.domain.parse.numbers import moment, whole
+from gptoss_tui.domain.parse.probe_host import Hardware, KernelLog, Ports, Reach
+from gptoss_tui.domain.parse.sections import Sections, answer, kib, pairs, sections
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,87 +22,127 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     command: tuple[str, ...]
 
 
+class DockerSigns(msgspec.Struct, frozen=True, kw_only=True):
+    """What there is of Docker, seen from outside of it.
+
+    `service` is systemd's word ("active", "failed"), None where there is no systemd. `in_group`:
+    the user is in the group docker, which counts from his next login on.
+    """
+
+    cli: bool = False
+    cli_is_podman: bool = False
+    daemon: bool = False
+    service: str | None = None
+    in_group: bool = False
+    podman: str | None = None
+
+
+class Toolkit(msgspec.Struct, frozen=True, kw_only=True):
+    """What there is of the NVIDIA Container Toolkit: its programs, Docker's settings, CDI's files."""
+
+    ctk: bool = False
+    hook: bool = False
+    runtime: bool = False
+    version: str | None = None
+    configured: bool = False
+    cdi_files: tuple[str, ...] = ()
+
+    @property
+    def installed(self) -> bool:
+        return self.ctk or self.hook or self.runtime
+
+
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
-    """The sections of one look, read but not judged. `denied` is a socket without permission."""
+    """The sections of one look, read but not judged. `denied` is a socket without permission.
+
+    `sudo` is "yes" without a password, "password" with one, None where there is none. `owners` are
+    the users of the processes on GPUs, by pid. `gpus_hung`: nvidia-smi did not answer in time.
+    `incomplete_bytes` are downloads in the model cache that broke off; `others_bytes` what it holds
+    of models that are not launched here.
+    """
 
     report: BoxReport
     box_time: datetime | None = None
     uid: int | None = None
+    system: str | None = None
+    distribution: str | None = None
+    uptime_s: float | None = None
     tools: frozenset[str] = frozenset()
     socket: str | None = None
     denied: str | None = None
-    docker_cli: bool = False
-    sudo: bool = False
-    podman: bool = False
-    nvidia_runtime: bool = False
-    shm_bytes: int | None = None
+    docker: DockerSigns = DockerSigns()
+    toolkit: Toolkit = Toolkit()
+    sudo: str | None = None
+    hardware: Hardware = Hardware()
+    kernel_log: KernelLog = KernelLog()
     gpu_problem: tuple[str, str] | None = None
-    bad_gpu_field: str | None = None
+    gpu_said: str = ""
+    gpus_hung: bool = False
+    owners: tuple[tuple[int, str], ...] = ()
+    ports: Ports = Ports()
+    reached: tuple[Reach, ...] = ()
+    incomplete_bytes: int = 0
+    others_bytes: int = 0
     container_signs: tuple[str, ...] = ()
     servers: tuple[Server, ...] = ()
     complete: bool = False
 
 
-def parse_probe(text: str, gpu_fields: tuple[str, ...]) -> Probe:
-    """Read the output of the probe script; any section may be missing. Never raises."""
-    sections = _sections(text)
-    system = _pairs(sections["system"])
-    docker = _pairs(sections["docker"])
-    gpu_text = "\n".join(sections["gpus"])
-    status = whole("".join(sections["gpus_status"]).strip())
-    gpus = _with_processes(
-        nvidia_smi.parse_gpus(gpu_text, gpu_fields),
-        nvidia_smi.parse_compute_apps("\n".join(sections["apps"])),
-    )
-    problem = None if gpus or not gpu_text else nvidia_smi.explain_failure(gpu_text, status or 0)
+def parse_probe(text: str, gpu_fields: tuple[str, ...] = nvidia_smi.GPU_FIELDS) -> Probe:
+    """Read the output of the probe script; any section may be missing. Never raises.
+
+    `gpu_fields` are those asked for, where the script does not say which the driver knew.
+    """
+    found = sections(text)
+    system = pairs(found["system"])
+    docker = pairs(found["docker"])
+    asked = "gpus" in found
+    gpus, said, status = _gpus(found, gpu_fields)
+    # Started and never ended, or ended by the clock (137: by KILL).
+    hung = asked and not gpus and (status == 137 or (status is None and not said))
+    problem = None if gpus or not said else nvidia_smi.explain_failure(said, status or 0)
     return Probe(
-        report=_report(system, sections, gpus),
+        report=_report(system, found, gpus),
         box_time=moment(whole(system.get("time"))),
         uid=whole(system.get("uid")),
+        system=system.get("system") or None,
+        distribution=pairs(found["os"]).get("ID", "").strip('"') or None,
+        uptime_s=nvidia_smi.number(system.get("uptime")),
         tools=frozenset(system.get("tools", "").split()),
         socket=docker.get("socket"),
         denied=docker.get("denied"),
-        docker_cli="cli" in docker,
-        sudo="sudo" in docker,
-        podman="podman" in docker,
-        nvidia_runtime="nvidia_runtime" in docker or "nvidia_ctk" in docker,
-        shm_bytes=_kib("".join(sections["shm"]).strip()),
+        docker=_docker(docker),
+        toolkit=_toolkit(found),
+        sudo=docker.get("sudo") or None,
+        hardware=probe_host.hardware(found["hardware"]),
+        kernel_log=probe_host.kernel_log(found["kernel_log"]),
         gpu_problem=problem,
-        bad_gpu_field=nvidia_smi.bad_field(gpu_text),
-        container_signs=tuple(line for line in sections["container"] if line),
-        servers=tuple(filter(None, map(_server, sections["servers"]))),
-        complete="end" in sections,
+        gpu_said=said,
+        gpus_hung=hung,
+        owners=tuple(filter(None, map(_owner, found["owners"]))),
+        ports=probe_host.ports(found["ports"]),
+        reached=probe_host.reached(found),
+        incomplete_bytes=_incomplete(found),
+        others_bytes=sum(model.bytes for model in _models(found) if not _ours(model)),
+        container_signs=tuple(found["container"]),
+        servers=tuple(filter(None, map(_server, found["servers"]))),
+        complete="end" in found,
     )
 
 
-def _sections(text: str) -> defaultdict[str, list[str]]:
-    sections: defaultdict[str, list[str]] = defaultdict(list)
-    current = ""
-    for line in text.splitlines():
-        if line.startswith("@@"):
-            current = line[2:].strip()
-            sections[current] = []
-        elif line.strip():
-            sections[current].append(line)
-    return sections
+def _gpus(found: Sections, asked: tuple[str, ...]) -> tuple[tuple[Gpu, ...], str, int | None]:
+    """The GPUs with the processes on them, what nvidia-smi said, and its exit status."""
+    text, fields, status = answer(found["gpus"], asked)
+    apps = nvidia_smi.parse_compute_apps("\n".join(found["apps"]))
+    return _with_processes(nvidia_smi.parse_gpus(text, fields), apps), text, status
 
 
-def _pairs(lines: list[str]) -> dict[str, str]:
-    """`key=value` lines; the first of a key wins (the first Docker socket is the one to use)."""
-    pairs: dict[str, str] = {}
-    for line in lines:
-        key, _, value = line.partition("=")
-        pairs.setdefault(key.strip(), value.strip())
-    return pairs
-
-
-def _report(
-    system: dict[str, str], sections: defaultdict[str, list[str]], gpus: tuple[Gpu, ...]
-) -> BoxReport:
-    release = _pairs(sections["os"])
+def _report(system: dict[str, str], found: Sections, gpus: tuple[Gpu, ...]) -> BoxReport:
+    release = pairs(found["os"])
     home = system.get("home") or None
     hf_home = system.get("hf_home") or (f"{home}/.cache/huggingface" if home else None)
-    banner = "\n".join(sections["banner"])
+    banner = "\n".join(found["banner"])
+    health, fields, _ = answer(found["health"], nvidia_smi.HEALTH_FIELDS)
     return BoxReport(
         hostname=system.get("hostname") or "?",
         user=system.get("user") or None,
@@ -109,16 +150,45 @@ def _report(
         kernel=system.get("kernel") or None,
         architecture=system.get("architecture") or None,
         cpus=whole(system.get("cpus")),
-        memory_total_bytes=_kib(system.get("memory_kib")),
-        is_container=bool([line for line in sections["container"] if line]),
-        driver_version=nvidia_smi.parse_driver_version(banner),
+        cpu_model=system.get("cpu_model") or None,
+        memory_total_bytes=kib(system.get("memory_kib")),
+        memory_available_bytes=kib(system.get("memory_available_kib")),
+        is_container=bool(found["container"]),
+        driver_version=nvidia_smi.driver_of(health, fields)
+        or nvidia_smi.parse_driver_version(banner),
         cuda_version=nvidia_smi.parse_cuda_version(banner),
         gpus=gpus,
-        disks=tuple(filter(None, map(_disk, sections["disks"]))),
-        cached=tuple(filter(None, map(_cached, sections["cached"]))),
+        health=nvidia_smi.parse_health(health, fields),
+        disks=tuple(filter(None, map(_disk, found["disks"]))),
+        cached=tuple(model for model in _models(found) if _ours(model)),
         home=home,
-        cache_dir=f"{hf_home}/hub" if hf_home else None,
-        listening_ports=_ports(sections["ports"]),
+        cache_dir=system.get("hub") or (f"{hf_home}/hub" if hf_home else None),
+        listening_ports=probe_host.ports(found["ports"]).listening,
+        shm_bytes=kib("".join(found["shm"]).strip()),
+    )
+
+
+def _docker(docker: dict[str, str]) -> DockerSigns:
+    return DockerSigns(
+        cli="cli" in docker,
+        cli_is_podman="cli_is_podman" in docker,
+        daemon="daemon" in docker,
+        service=docker.get("service") or None,
+        in_group="in_group" in docker,
+        podman=docker.get("podman"),
+    )
+
+
+def _toolkit(found: Sections) -> Toolkit:
+    runtime = pairs(found["runtime"])
+    files = (line.partition("=") for line in found["runtime"])
+    return Toolkit(
+        ctk="nvidia-ctk" in runtime,
+        hook="nvidia-container-runtime-hook" in runtime,
+        runtime="nvidia-container-runtime" in runtime,
+        version=runtime.get("version") or None,
+        configured="configured" in runtime,
+        cdi_files=tuple(value for key, _, value in files if key == "cdi"),
     )
 
 
@@ -131,13 +201,26 @@ def _with_processes(gpus: tuple[Gpu, ...], apps: tuple[GpuProcess, ...]) -> tupl
     )
 
 
+def _models(found: Sections) -> tuple[CachedModel, ...]:
+    return tuple(filter(None, map(_cached, found["cached"])))
+
+
+def _ours(model: CachedModel) -> bool:
+    return "gpt-oss" in model.model
+
+
 def _cached(line: str) -> CachedModel | None:
     """`models--openai--gpt-oss-20b 13439712`, as the hub's cache names its folders."""
     name, _, size = line.strip().partition(" ")
-    kept = _kib(size)
+    kept = kib(size)
     if kept is None or not name.startswith("models--"):
         return None
     return CachedModel(model=name.removeprefix("models--").replace("--", "/", 1), bytes=kept)
+
+
+def _incomplete(found: Sections) -> int:
+    words = (line.partition(" ") for line in found["cached"])
+    return sum(kib(size) or 0 for word, _, size in words if word == "incomplete")
 
 
 def _disk(line: str) -> Disk | None:
@@ -145,19 +228,13 @@ def _disk(line: str) -> Disk | None:
     if len(parts) < 4:
         return None
     role, total, free, path = parts
-    return Disk(role=role, path=path, total_bytes=_kib(total), free_bytes=_kib(free))
+    return Disk(role=role, path=path, total_bytes=kib(total), free_bytes=kib(free))
 
 
-def _ports(lines: list[str]) -> tuple[int, ...]:
-    """Listening TCP ports from `ss` ("127.0.0.1:22") or /proc/net/tcp ("hex:0100007F:0016")."""
-    ports: set[int] = set()
-    for line in lines:
-        last = line.strip().rpartition(":")[2]
-        try:
-            ports.add(int(last, 16 if line.startswith("hex:") else 10))
-        except ValueError:
-            continue
-    return tuple(sorted(ports))
+def _owner(line: str) -> tuple[int, str] | None:
+    word, _, user = line.strip().partition(" ")
+    pid = whole(word)
+    return None if pid is None or not user else (pid, user)
 
 
 def _server(line: str) -> Server | None:
@@ -166,8 +243,3 @@ def _server(line: str) -> Server | None:
     if len(parts) < 3 or pid is None:
         return None
     return Server(pid=pid, user=parts[1], command=tuple(parts[2].split()))
-
-
-def _kib(text: str | None) -> int | None:
-    value = whole(text)
-    return None if value is None else value * 1024

@@ -1,0 +1,180 @@
+"""The parts of the probe's output that tell of the machine: cards, kernel log, ports, network."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+
+import msgspec
+
+from gptoss_tui.domain.parse.numbers import finite, whole
+from gptoss_tui.domain.parse.sections import Sections, answer, pairs
+
+_XID = re.compile(r"NVRM: Xid \((?:PCI:)?([^)]*)\): (\d+)")
+_UPTIME = re.compile(r"^\[\s*(\d+(?:\.\d+)?)\]")
+_OWNER = re.compile(r'\(\("([^"]+)"')
+TARGETS = ("reach_registry", "reach_hub", "reach_hub_by_proxy")
+
+
+class Card(msgspec.Struct, frozen=True, kw_only=True):
+    """An NVIDIA card on the PCI bus, and the kernel driver that has it."""
+
+    address: str
+    driver: str | None = None
+
+
+class Hardware(msgspec.Struct, frozen=True, kw_only=True):
+    """What the kernel knows of NVIDIA cards, with or without a driver.
+
+    `pci`: the bus could be read. `module_file`: a kernel module for this kernel lies on the disk.
+    `denied`: a device node that this user may not open. `fabric_manager`: systemd's word for its
+    service on a box with NVSwitch, None elsewhere.
+    """
+
+    pci: bool = False
+    cards: tuple[Card, ...] = ()
+    modules: frozenset[str] = frozenset()
+    kernel_module: str | None = None
+    module_file: bool = False
+    secure_boot: bool | None = None
+    denied: str | None = None
+    fabric_manager: str | None = None
+
+
+class Xid(msgspec.Struct, frozen=True, kw_only=True):
+    """An error that the driver wrote into the kernel's log; `uptime_s` says when."""
+
+    code: int
+    address: str
+    uptime_s: float | None = None
+
+
+class KernelLog(msgspec.Struct, frozen=True, kw_only=True):
+    """What the kernel's log says of NVIDIA; `readable` False where this user may not read it."""
+
+    readable: bool = False
+    xids: tuple[Xid, ...] = ()
+    key_rejected: bool = False
+    mismatch: bool = False
+
+
+class Ports(msgspec.Struct, frozen=True, kw_only=True):
+    """TCP ports on which something listens, and the program where that could be told."""
+
+    listening: tuple[int, ...] = ()
+    owners: tuple[tuple[int, str], ...] = ()
+
+
+class Reach(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a place in the Internet answered the box.
+
+    `status` is curl's exit status (0: it answered; 6: no such name; 28: no answer in time; 60: its
+    certificate was refused), None where nothing could ask; `proxy` is host and port.
+    https://curl.se/docs/manpage.html#EXIT
+    """
+
+    target: str
+    status: int | None = None
+    http: int | None = None
+    seconds: float | None = None
+    proxy: str | None = None
+    date: datetime | None = None
+    said: str = ""
+
+    @property
+    def answered(self) -> bool:
+        return self.status == 0 and bool(self.http)
+
+
+def hardware(lines: list[str]) -> Hardware:
+    known = pairs(lines)
+    cards = (line.removeprefix("card=").split() for line in lines if line.startswith("card="))
+    modules = (line.removeprefix("module=") for line in lines if line.startswith("module="))
+    version = re.search(r"\b(\d{3,}\.\d+(?:\.\d+)?)\b", known.get("kernel_module", ""))
+    return Hardware(
+        pci="pci" in known or "card" in known,
+        cards=tuple(
+            Card(address=words[0], driver=words[1] if len(words) > 1 else None)
+            for words in cards
+            if words
+        ),
+        modules=frozenset(name.strip() for name in modules),
+        kernel_module=version[1] if version else None,
+        module_file=bool(known.get("module_file")),
+        secure_boot={"1": True, "0": False}.get(known.get("secure_boot", "")),
+        denied=known.get("denied") or None,
+        fabric_manager=known.get("fabric_manager") or None,
+    )
+
+
+def kernel_log(lines: list[str]) -> KernelLog:
+    text = "\n".join(lines)
+    return KernelLog(
+        readable=bool(lines),
+        xids=tuple(filter(None, map(_xid, lines))),
+        key_rejected="ey was rejected" in text,
+        mismatch="API mismatch" in text,
+    )
+
+
+def _xid(line: str) -> Xid | None:
+    found = None if line.startswith("@first ") else _XID.search(line)
+    code = whole(found[2]) if found else None
+    if found is None or code is None:
+        return None
+    since = _UPTIME.match(line)
+    return Xid(code=code, address=found[1], uptime_s=finite(since[1]) if since else None)
+
+
+def ports(lines: list[str]) -> Ports:
+    """Listening TCP ports from `ss` ("127.0.0.1:22 users:…") or /proc/net/tcp ("hex:0100007F:0016")."""
+    found: set[int] = set()
+    owners: dict[int, str] = {}
+    for line in lines:
+        address, _, users = line.strip().partition(" ")
+        last = address.rpartition(":")[2]
+        try:
+            port = int(last, 16 if line.startswith("hex:") else 10)
+        except ValueError:
+            continue
+        found.add(port)
+        if owner := _OWNER.search(users):
+            owners.setdefault(port, owner[1])
+    return Ports(listening=tuple(sorted(found)), owners=tuple(sorted(owners.items())))
+
+
+def reached(found: Sections) -> tuple[Reach, ...]:
+    return tuple(_reach(name, found[name]) for name in TARGETS if name in found)
+
+
+def _reach(name: str, lines: list[str]) -> Reach:
+    text, _, status = answer(lines, ())
+    http, seconds = None, None
+    date: datetime | None = None
+    said = ""
+    for line in text.splitlines():
+        word, _, rest = line.partition(" ")
+        if word == "@http":
+            code, _, took = rest.partition(" ")
+            http, seconds = whole(code), finite(took)
+        elif word.lower() == "date:":
+            date = _date(rest)
+        elif word.lower() == "curl:":
+            said = rest.strip()
+    return Reach(
+        target=name.removeprefix("reach_"),
+        status=status,
+        http=http or None,
+        seconds=seconds,
+        proxy=pairs(lines).get("proxy") or None,
+        date=date,
+        said=said,
+    )
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        return parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None

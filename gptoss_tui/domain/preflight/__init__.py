@@ -1,0 +1,17 @@
+"""The preflight: what a look at a box means for a launch. One file for each thing that is looked at.
+
+`docs/preflight.md` lists the codes.
+"""
+
+from gptoss_tui.domain.preflight.assess import findings, launches_blocked_by
+from gptoss_tui.domain.preflight.gpus import MIG_SENTENCE, MIG_STEP, gpu_is_free
+from gptoss_tui.domain.preflight.images import image_finding
+
+__all__ = [
+    "MIG_SENTENCE",
+    "MIG_STEP",
+    "findings",
+    "gpu_is_free",
+    "image_finding",
+    "launches_blocked_by",
+]

@@ -1,0 +1,66 @@
+"""The driver against the images that would be launched, and the service that NVSwitch needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gptoss_tui.domain.host import Finding
+from gptoss_tui.domain.preflight.images import (
+    CUDA12_DRIVER,
+    CUDA13_DRIVER,
+    OLLAMA_DRIVER,
+    branch,
+)
+from gptoss_tui.domain.preflight.seen import Seen
+
+
+def check(seen: Seen) -> Iterator[Finding]:
+    if not seen.report.gpus:
+        return
+    yield from _fabric(seen)
+    version = seen.report.driver_version
+    has = branch(version)
+    if has is None:
+        return
+    if has >= CUDA13_DRIVER:
+        yield Finding(
+            code="driver",
+            level="ok",
+            what=f"The driver {version} runs images of CUDA 13.",
+            topic="driver",
+        )
+    elif has >= CUDA12_DRIVER:
+        ollama = "" if has >= OLLAMA_DRIVER else f", and no Ollama (from {OLLAMA_DRIVER})"
+        yield Finding(
+            code="driver_old",
+            level="warning",
+            what=f"The driver is {version}; images of vLLM 0.20 and SGLang 0.5.20 and later are "
+            f"built for CUDA 13, which needs {CUDA13_DRIVER} or newer. SGLang up to 0.5.19 runs "
+            f"here{ollama}.",
+            do="Launches take vLLM's image that ends in -cu129 by themselves. To have all: update "
+            "the driver.",
+            topic="driver",
+        )
+    else:
+        yield Finding(
+            code="driver_too_old",
+            level="blocker",
+            what=f"The driver {version} is too old for any image: CUDA 12 needs {CUDA12_DRIVER} "
+            f"or newer, CUDA 13 {CUDA13_DRIVER}.",
+            do=f"Update the driver to {CUDA13_DRIVER} or newer, and reboot.",
+            topic="driver",
+        )
+
+
+def _fabric(seen: Seen) -> Iterator[Finding]:
+    """Without it CUDA starts on none of the GPUs (error 802)."""
+    state = seen.probe.hardware.fabric_manager
+    if state in ("inactive", "failed"):
+        yield Finding(
+            code="fabric_manager",
+            level="blocker",
+            what=f"The GPUs are joined by NVSwitch, whose service nvidia-fabricmanager is {state}: "
+            "CUDA does not start without it.",
+            do="Start it in the driver's release: sudo systemctl start nvidia-fabricmanager.",
+            topic="driver",
+        )

@@ -1,0 +1,153 @@
+"""The container engine: Docker, its version, who may use it; rootless, podman, not running."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gptoss_tui.domain.host import DockerInfo, Finding
+from gptoss_tui.domain.preflight.seen import Seen
+from gptoss_tui.domain.preflight.system import has_engine
+
+_INSTALL = "Install Docker Engine: https://docs.docker.com/engine/install/."
+_WITH_GPUS = (1, 40)  # Docker 19.03 brought --gpus
+
+
+def check(seen: Seen) -> Iterator[Finding]:
+    if seen.docker is None:
+        if seen.report.is_container and not has_engine(seen):
+            return  # said already, in the finding about the container
+        yield _none(seen)
+        return
+    yield from _there(seen.docker)
+
+
+def _there(docker: DockerInfo) -> Iterator[Finding]:
+    yield Finding(
+        code="docker",
+        level="ok",
+        what=f"Docker Engine {docker.version} (API {docker.api_version}), via {docker.via}.",
+        topic="Docker",
+    )
+    if docker.via != "socket":
+        yield Finding(
+            code="docker_fallback",
+            level="warning",
+            what=f"Docker is reached by `{docker.via}` in a session channel, because its socket "
+            "cannot be forwarded or this user may not use it.",
+            do="Allow it: AllowStreamLocalForwarding yes in sshd, the user in the docker group.",
+            topic="Docker",
+            repair="docker-group" if docker.via == "sudo dial-stdio" else None,
+        )
+    if docker.podman:
+        yield Finding(
+            code="podman_socket",
+            level="warning",
+            what="What answers at Docker's socket is podman: GPUs come by CDI alone, and some "
+            "calls differ.",
+            do=f"If a launch fails: {_INSTALL}",
+            topic="Docker",
+        )
+    if docker.rootless:
+        yield Finding(
+            code="docker_rootless",
+            level="warning",
+            what="Docker runs without root: GPUs come by CDI, or by the runtime with no-cgroups "
+            "set; what it holds lies in this user's home.",
+            do="If a launch tells of cgroups: sudo nvidia-ctk config --set "
+            "nvidia-container-cli.no-cgroups --in-place.",
+            topic="Docker",
+        )
+    if _number(docker.api_version) < _WITH_GPUS:
+        yield Finding(
+            code="docker_old",
+            level="warning",
+            what=f"Docker {docker.version} is from before 19.03, which brought GPUs without a "
+            "runtime of their own.",
+            do="Update Docker Engine.",
+            topic="Docker",
+        )
+    if docker.stale:
+        names = ", ".join(docker.stale)
+        yield Finding(
+            code="stale_containers",
+            level="warning",
+            what=f"Stopped containers of gptoss-tui keep their names: {names}.",
+            do="Read their logs if you want to know why they ended, then remove them.",
+            topic="Docker",
+            repair="stale-containers",
+        )
+
+
+def _number(text: str) -> tuple[int, int]:
+    major, _, minor = text.partition(".")
+    return (int(major), int(minor)) if major.isdigit() and minor.isdigit() else _WITH_GPUS
+
+
+def _none(seen: Seen) -> Finding:
+    probe = seen.probe
+    signs = probe.docker
+    if probe.denied and not probe.socket:
+        return _denied(seen)
+    if probe.socket or signs.daemon or (signs.cli and not signs.cli_is_podman):
+        return _down(seen)
+    if probe.tools & {"podman"} or signs.podman:
+        return Finding(
+            code="podman_only",
+            level="blocker",
+            what="There is podman here but no Docker Engine; this version launches with Docker.",
+            do=_INSTALL,
+            topic="Docker",
+        )
+    return Finding(
+        code="no_docker", level="blocker", what="There is no Docker here.", do=_INSTALL,
+        topic="Docker",
+    )  # fmt: skip
+
+
+def _denied(seen: Seen) -> Finding:
+    probe = seen.probe
+    who = probe.report.user or "This user"
+    if probe.docker.in_group:
+        return Finding(
+            code="docker_permission",
+            level="blocker",
+            what=f"{who} is in the docker group, but this login is older than that.",
+            do="Connect anew: a group counts from the next login on.",
+            topic="Docker",
+        )
+    sudo = {
+        "password": "and sudo asks for a password",
+        "yes": "and sudo did not help",
+    }.get(probe.sudo or "", "and has no sudo here, or not without a password")
+    return Finding(
+        code="docker_permission",
+        level="blocker",
+        what=f"{who} may not use Docker ({probe.denied}), {sudo}.",
+        do="Add the user to the docker group (which is root by another name), log in again.",
+        topic="Docker",
+        repair="docker-group",
+    )
+
+
+def _down(seen: Seen) -> Finding:
+    """Installed, and nothing answers."""
+    probe, signs = seen.probe, seen.probe.docker
+    if not signs.daemon and not probe.socket and signs.service not in ("failed", "activating"):
+        return Finding(
+            code="docker_no_daemon",
+            level="blocker",
+            what="There is the command docker here, but no Docker Engine for it to speak to.",
+            do=_INSTALL,
+            topic="Docker",
+        )
+    state = f" (its service is {signs.service})" if signs.service else ""
+    why = f" {seen.docker_problem[0]}" if seen.docker_problem and probe.socket else ""
+    return Finding(
+        code="docker_down",
+        level="blocker",
+        what=f"Docker is installed, but does not run{state}.{why}",
+        do="Start it: sudo systemctl start docker. If it does not come up, see "
+        "sudo journalctl -u docker.",
+        topic="Docker",
+        repair="docker-start",
+    )

@@ -1,0 +1,146 @@
+"""The GPUs: are there any, can they do MXFP4, are they whole, who is on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gptoss_tui.domain.gpu import GIB, MIB, Gpu
+from gptoss_tui.domain.host import Finding, Level
+from gptoss_tui.domain.preflight.no_gpu import why_none
+from gptoss_tui.domain.preflight.seen import Seen
+
+# A desktop, a monitor or the driver itself hold some memory on an idle card.
+IDLE_BYTES = 600 * MIB
+# vLLM's MXFP4 kernels start at compute capability 8.0 (vLLM source, gpt_oss_mxfp4).
+MIN_CAPABILITY = (8, 0)
+
+MIG_SENTENCE = (
+    "GPU {index} ({name}) is in MIG mode: it is had in slices, and no launch can take it."
+)
+MIG_STEP = (
+    "Turn MIG off (sudo nvidia-smi -mig 0), or plan for a slice by its memory: "
+    "gptoss-tui plan --gpu NAME --gpu-memory-mib MIB."
+)
+
+
+def gpu_is_free(gpu: Gpu) -> bool:
+    """Whether nobody else has memory on this GPU (an unknown use counts as free)."""
+    return (gpu.memory_used_bytes or 0) <= IDLE_BYTES and not any(
+        (process.memory_bytes or 0) > IDLE_BYTES for process in gpu.processes
+    )
+
+
+def check(seen: Seen) -> Iterator[Finding]:
+    gpus = seen.report.gpus
+    if not gpus:
+        yield why_none(seen)
+        return
+    modes = {health.index: health.compute_mode for health in seen.report.health}
+    owners = dict(seen.probe.owners)
+    old = [gpu for gpu in gpus if not _capable(gpu)]
+    sliced = [gpu for gpu in gpus if gpu.mig]
+    busy = [gpu for gpu in gpus if not gpu_is_free(gpu)]
+    shut = [gpu for gpu in gpus if modes.get(gpu.index) == "Prohibited"]
+    # One that cannot be used is no obstacle while there are others.
+    if old:
+        yield _too_old(old, _level(old, gpus))
+    if sliced:
+        yield _sliced(sliced, _level(sliced, gpus))
+    if shut:
+        yield _shut(shut, _level(shut, gpus))
+    if busy:
+        yield _busy(busy, owners)
+    missing = list(_missing(seen))
+    yield from missing
+    if not (old or sliced or shut or busy or missing):
+        yield Finding(code="gpus", level="ok", what=_free(gpus), topic="GPUs")
+
+
+def _missing(seen: Seen) -> Iterator[Finding]:
+    """Cards on the bus that the driver does not tell of; a container may be given some of them."""
+    cards = [card for card in seen.probe.hardware.cards if card.driver != "vfio-pci"]
+    lost = len(cards) - len(seen.report.gpus)
+    if lost > 0 and not seen.report.is_container:
+        yield Finding(
+            code="gpu_missing",
+            level="warning",
+            what=f"The box has {len(cards)} NVIDIA cards, and the driver tells of "
+            f"{len(seen.report.gpus)}: one may have failed.",
+            do="See the kernel log (sudo dmesg | grep NVRM), and reboot the box.",
+            topic="GPUs",
+        )
+
+
+def _level(these: list[Gpu], gpus: tuple[Gpu, ...]) -> Level:
+    return "blocker" if len(these) == len(gpus) else "warning"
+
+
+def _names(gpus: list[Gpu]) -> str:
+    return ", ".join(f"{gpu.index} ({gpu.name})" for gpu in gpus)
+
+
+def _capable(gpu: Gpu) -> bool:
+    try:
+        major, minor = (gpu.compute_capability or "8.0").split(".")
+        return (int(major), int(minor)) >= MIN_CAPABILITY
+    except ValueError:
+        return True
+
+
+def _too_old(gpus: list[Gpu], level: Level) -> Finding:
+    return Finding(
+        code="gpu_too_old",
+        level=level,
+        what=f"GPU {_names(gpus)} has compute capability {gpus[0].compute_capability}; "
+        "vLLM's and SGLang's MXFP4 need 8.0 or newer.",
+        do="Use another GPU (Ampere or newer), or Ollama on this one: --engine ollama.",
+        topic="GPUs",
+    )
+
+
+def _sliced(gpus: list[Gpu], level: Level) -> Finding:
+    first = gpus[0]
+    more = f" So are {len(gpus) - 1} more." if len(gpus) > 1 else ""
+    return Finding(
+        code="gpu_mig",
+        level=level,
+        what=MIG_SENTENCE.format(index=first.index, name=first.name) + more,
+        do=MIG_STEP,
+        topic="GPUs",
+    )
+
+
+def _shut(gpus: list[Gpu], level: Level) -> Finding:
+    return Finding(
+        code="gpu_prohibited",
+        level=level,
+        what=f"GPU {_names(gpus)} takes no process: its compute mode is Prohibited.",
+        do="Set it back: sudo nvidia-smi -c 0.",
+        topic="GPUs",
+    )
+
+
+def _busy(gpus: list[Gpu], owners: dict[int, str]) -> Finding:
+    return Finding(
+        code="gpu_busy",
+        level="warning",
+        what=" ".join(_held(gpu, owners) for gpu in gpus),
+        do="It is not chosen by itself. Where no server of yours has it, end that process.",
+        topic="GPUs",
+    )
+
+
+def _held(gpu: Gpu, owners: dict[int, str]) -> str:
+    used = (gpu.memory_used_bytes or 0) / GIB
+    who: list[str] = []
+    for process in gpu.processes:
+        owner = f" of {owners[process.pid]}" if process.pid in owners else ""
+        memory = f", {process.memory_bytes / GIB:.1f} GiB" if process.memory_bytes else ""
+        who.append(f"{process.name} (pid {process.pid}){owner}{memory}")
+    begin = f"GPU {gpu.index} ({gpu.name}) already holds {used:.1f} GiB"
+    return begin + (f": {'; '.join(who)}." if who else ".")
+
+
+def _free(gpus: tuple[Gpu, ...]) -> str:
+    names = " and ".join(sorted({gpu.name for gpu in gpus}))
+    return f"{len(gpus)} x {names}: whole, and nobody is on {'it' if len(gpus) == 1 else 'them'}."

@@ -1,0 +1,105 @@
+"""Why no GPU is told of: no card, no driver, another driver, a driver that does not work."""
+
+from __future__ import annotations
+
+from gptoss_tui.domain.host import Finding
+from gptoss_tui.domain.preflight.seen import Seen
+
+_INSTALL = "Install NVIDIA's driver (580 or newer), reboot, and look again."
+
+
+def why_none(seen: Seen) -> Finding:
+    """The one cause that explains the others, as a blocker."""
+    code, what, do = _cause(seen)
+    return Finding(code=code, level="blocker", what=what, do=do, topic="GPUs")
+
+
+def _cause(seen: Seen) -> tuple[str, str, str]:
+    probe, hardware = seen.probe, seen.probe.hardware
+    said = probe.gpu_said.lower()
+    if probe.gpus_hung:
+        return (
+            "gpu_hung",
+            "nvidia-smi did not answer in time: the driver hangs, or a card has failed.",
+            "See the kernel log (sudo dmesg | grep NVRM), then reboot the box.",
+        )
+    if "version mismatch" in said:
+        return _mismatch(seen)
+    if hardware.denied:
+        return (
+            "gpu_denied",
+            f"This user may not open {hardware.denied}.",
+            "Add the user to the group that owns it (often video or render), and log in again.",
+        )
+    if "gpu is lost" in said or any(xid.code == 79 for xid in probe.kernel_log.xids):
+        return (
+            "gpu_lost",
+            "The driver lost a GPU: it fell off the bus (XID 79).",
+            "Reboot the box. If it comes again, the card or its power is faulty.",
+        )
+    if not hardware.kernel_module and (cause := _unloaded(seen)):
+        return cause
+    if hardware.pci and not hardware.cards and not seen.report.is_container:
+        return (
+            "no_gpu",
+            "There is no NVIDIA card in this box.",
+            "Choose a box with a GPU. Where one should be: it is not attached to this machine.",
+        )
+    what, do = probe.gpu_problem or (
+        "No NVIDIA GPU was found: nvidia-smi is missing or tells of none.",
+        "Install NVIDIA's driver, or choose a box with a GPU.",
+    )
+    return "no_gpu", what, do
+
+
+def _mismatch(seen: Seen) -> tuple[str, str, str]:
+    loaded = seen.probe.hardware.kernel_module
+    version = f" ({loaded})" if loaded else ""
+    return (
+        "driver_mismatch",
+        f"The NVIDIA driver was updated, but the old kernel module{version} is still loaded: "
+        "driver/library version mismatch.",
+        "Reboot the box (or unload and reload the nvidia kernel modules).",
+    )
+
+
+def _unloaded(seen: Seen) -> tuple[str, str, str] | None:
+    """A card is there, and NVIDIA's kernel module is not."""
+    hardware = seen.probe.hardware
+    if not hardware.cards:
+        return None
+    drivers = {card.driver for card in hardware.cards}
+    if seen.probe.kernel_log.key_rejected or (hardware.module_file and hardware.secure_boot):
+        return (
+            "secure_boot",
+            "Secure Boot keeps NVIDIA's kernel module out: it is not signed with a key that this "
+            "machine knows.",
+            "Turn Secure Boot off, or enrol the key (sudo mokutil --import), and reboot.",
+        )
+    if "nouveau" in drivers or "nouveau" in hardware.modules:
+        return (
+            "nouveau",
+            "The card runs on nouveau, which cannot compute, and not on NVIDIA's driver.",
+            "Install NVIDIA's driver (580 or newer), which keeps nouveau out, and reboot.",
+        )
+    if "vfio-pci" in drivers:
+        return (
+            "gpu_passed_on",
+            "The card is kept for a virtual machine (vfio-pci), not for this system.",
+            "Log in to that virtual machine, or give the card back to the host.",
+        )
+    if hardware.module_file:
+        return (
+            "driver_unloaded",
+            "NVIDIA's driver is installed, but its kernel module is not loaded.",
+            "Load it: sudo modprobe nvidia. If it refuses, see sudo dmesg | grep -i nvidia.",
+        )
+    if seen.probe.gpu_said:
+        return (
+            "driver_unloaded",
+            f"NVIDIA's driver has no module for the running kernel ({seen.report.kernel}): the "
+            "kernel was updated, or the driver's build failed.",
+            "Install the kernel's headers and the driver again (sudo dkms autoinstall), or boot "
+            "the old kernel.",
+        )
+    return "no_driver", "There is an NVIDIA card here, but no NVIDIA driver.", _INSTALL
