@@ -1,0 +1,87 @@
+"""`export`, and what `launch --from` and `launch --export-as` do with such a file."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gptoss_tui.cli.output import Output
+from gptoss_tui.cli.plan_command import gpu_ids_of
+from gptoss_tui.cli.session import connected, pick
+from gptoss_tui.domain import export as exports
+from gptoss_tui.domain.export import again
+from gptoss_tui.domain.launch import LaunchSpec, Secrets
+from gptoss_tui.domain.render import command_page, docker_run
+from gptoss_tui.errors import NotFoundError, StateError, UsageError
+from gptoss_tui.remote.box import Box
+from gptoss_tui.state.identity import new_launch_id, who
+
+
+async def export(arguments: Namespace, output: Output) -> int:
+    """The spec that a server of ours carries, in one of three forms."""
+    async with connected(arguments, arguments.box) as box:
+        instance = await pick(box, arguments.name, managed=True)
+    if instance.spec is None:
+        raise NotFoundError(
+            f"How {instance.name} was launched is not known: gptoss-tui did not launch it.",
+            "`docker inspect` on the box tells what it was started with.",
+        )
+    return hand_out(instance.spec, arguments.format, arguments.output, output)
+
+
+def hand_out(spec: LaunchSpec, form: exports.Format, file: str | None, output: Output) -> int:
+    """Print the export, or write it to `file`. Raises `StateError` when it cannot be written."""
+    text = exports.export(spec, form)
+    output.document({"format": form, "file": file, "spec": spec, "text": text})
+    if file is None:
+        output.line(text.rstrip("\n"))
+        return 0
+    try:
+        Path(file).expanduser().write_text(text, "utf-8")
+    except OSError as error:
+        raise StateError(
+            f"{file} cannot be written: {error.strerror}.", "Check the path."
+        ) from error
+    output.line(f"{spec.name} is in {file}, as {form}.")
+    return 0
+
+
+async def spec_of_file(arguments: Namespace, box: Box, secrets: Secrets) -> LaunchSpec:
+    """The spec of an exported file, placed on `box`. Raises `UsageError` for an edited file."""
+    text = _text(arguments.from_file)
+    changed = exports.changed_lines(text)
+    if changed and not arguments.force:
+        raise UsageError(
+            f"The file was changed after the export, which a launch would not follow: {changed[0]}.",
+            "Change it by flags (--port, --name, --gpu-ids), or --force to launch as exported.",
+        )
+    report = (await box.look()).body
+    others = (await box.instances()).body.instances
+    now = datetime.now(UTC)
+    spec = again.placed(
+        exports.read_back(text),
+        report=report,
+        others=others,
+        gpu_ids=gpu_ids_of(arguments),
+        name=arguments.name,
+        port=arguments.port,
+    )
+    return again.stamped(
+        spec, secrets, launch_id=new_launch_id(now), created_by=who(), created_at=now
+    )
+
+
+def _text(file: str) -> str:
+    try:
+        return sys.stdin.read() if file == "-" else Path(file).expanduser().read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StateError(f"The file {file} cannot be read.", "Check the path.") from error
+
+
+def tell(spec: LaunchSpec, box: str, output: Output) -> None:
+    """What will run, as `docker run` would start it."""
+    output.line(f"on {box}, as exported:")
+    output.line(command_page(docker_run(spec)))
+    output.line()
