@@ -23,8 +23,6 @@ from gptoss_tui.remote.docker import Docker
 from gptoss_tui.remote.engine_client import EngineClient
 from gptoss_tui.remote.transport import Transport
 
-STOP_GRACE_S = 60
-
 
 class Servers:
     """Finds, names and stops servers. `probe` gives the last look (for plain processes)."""
@@ -80,8 +78,8 @@ class Servers:
             )
         return instance.container_id
 
-    async def stop(self, name: str, grace_s: int | None) -> str:
-        """Stop and remove one of ours; returns a sentence. Never touches anybody else's."""
+    async def ours(self, name: str) -> Instance:
+        """One of ours that has a container, as it is now. Raises `NotFoundError` for any other."""
         instance = next((i for i in (await self.all()).instances if i.name == name), None)
         if instance is None:
             await self.named(name)
@@ -96,14 +94,24 @@ class Servers:
                 f"{name} is still being launched: there is no container to stop.",
                 "Cancel the launch instead.",
             )
+        return instance
+
+    async def signal(self, instance: Instance, grace_s: int) -> None:
+        """SIGTERM, and SIGKILL after `grace_s` seconds; returns when the container has ended."""
         docker = await self._docker()
-        grace = instance.spec.stop_timeout_s if instance.spec else STOP_GRACE_S
-        if grace_s is not None:
-            grace = grace_s
-        await docker.post(f"/containers/{instance.container_id}/stop", {"t": str(grace)})
+        await docker.post(f"/containers/{instance.container_id}/stop", {"t": str(grace_s)})
+
+    async def restart(self, instance: Instance, grace_s: int) -> None:
+        """The same, and the same container started again: what was put into it is still there."""
+        docker = await self._docker()
+        await docker.post(f"/containers/{instance.container_id}/restart", {"t": str(grace_s)})
+        self._last = None
+
+    async def remove(self, instance: Instance) -> None:
+        """Remove a container that has ended."""
+        docker = await self._docker()
         await docker.delete(f"/containers/{instance.container_id}", {"force": "1", "v": "1"})
         self._last = None
-        return f"{name} was stopped and its container removed."
 
     async def _containers(self) -> tuple[Instance, ...]:
         try:
@@ -146,7 +154,7 @@ class Servers:
         finally:
             await client.aclose()
         state: InstanceState = "ready" if healthy else "loading"
-        if not healthy and instance.launch_id in launching:
+        if instance.launch_id in launching:  # it may answer, and still fetch its model
             state = "launching"
         elif healthy is None:
             state = self._state_before(instance) or state

@@ -1,0 +1,122 @@
+"""`stop`, `restart` and `upgrade` as a person or a script runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from gptoss_tui.sim.container import Container
+from gptoss_tui.sim.run import SimBox
+from tests.cli.conftest import Background, Cli
+
+OLD, NEW = "0.31.0", "0.32.0"
+
+
+def containers(box: SimBox) -> list[Container]:
+    return list(box.world.containers.values())
+
+
+@pytest.fixture
+def old(cli: Cli, warm: Background) -> Background:
+    """gpt-oss-20b served by an older version."""
+    warm.do(lambda box: box.world.images.add(f"vllm/vllm-openai:v{OLD}"))
+    words = ("launch", "sim-1", "-F", warm.config, "--yes", "--wait", "--engine-version", OLD)
+    result = cli(*words)
+    assert result.code == 0, result.err
+    return warm
+
+
+def test_a_stop_tells_of_balancers_and_of_what_it_did(cli: Cli, serving: Background) -> None:
+    result = cli("stop", "sim-1", "-F", serving.config, "--yes")
+    assert result.code == 0, result.err
+    warning, done = result.out.splitlines()
+    assert "load balancer" in warning
+    assert "HTTP 500" in warning
+    assert done == "gpt-oss-20b was stopped and its container removed."
+
+
+def test_now_warns_how_many_requests_are_cut(cli: Cli, boxes: Callable[..., Background]) -> None:
+    busy = boxes(traffic=12.0)
+    assert cli("launch", "sim-1", "-F", busy.config, "--yes", "--wait").code == 0
+    result = cli("stop", "sim-1", "-F", busy.config, "--now", "--grace", "0", "--json")
+    assert result.code == 0, result.err
+    warning, done = result.documents
+    assert warning["requests"] > 0
+    assert warning["warning"] == f"{warning['requests']:.0f} requests run and would be cut."
+    assert "cut." in done["body"]["text"]
+
+
+def test_drain_and_now_exclude_each_other(cli: Cli, serving: Background) -> None:
+    result = cli("stop", "sim-1", "-F", serving.config, "--now", "--drain", "5")
+    assert result.code == 2
+
+
+def test_a_restart_waits_until_it_serves_again(cli: Cli, serving: Background) -> None:
+    (before,) = serving.do(containers)
+    result = cli("restart", "sim-1", "-F", serving.config, "--yes", "--wait")
+    assert result.code == 0, result.err
+    assert result.out.splitlines()[-1] == "ready: gpt-oss-20b serves again"
+    assert serving.do(containers) == [before]
+
+
+def test_an_upgrade_shows_its_plan_and_takes_the_place(cli: Cli, old: Background) -> None:
+    where = ("upgrade", "sim-1", "-F", old.config, "--engine-version", NEW)
+    shown = cli(*where, "--dry-run")
+    assert shown.code == 0, shown.err
+    assert f"vllm/vllm-openai:v{NEW}" in shown.out
+    assert "fits" in shown.out
+    (before,) = old.do(containers)
+    result = cli(*where, "--yes", "--wait")
+    assert result.code == 0, result.err
+    (after,) = old.do(containers)
+    assert after.id != before.id
+    assert (after.name, after.body["Image"]) == ("gpt-oss-20b", f"vllm/vllm-openai:v{NEW}")
+    status = cli("status", "sim-1", "-F", old.config, "--json").document
+    (instance,) = status["instances"]["body"]["instances"]
+    assert (instance["state"], instance["spec"]["engine_version"]) == ("ready", NEW)
+
+
+def test_an_upgrade_that_does_not_come_about_is_rolled_back(cli: Cli, old: Background) -> None:
+    (before,) = old.do(containers)
+    where = ("upgrade", "sim-1", "-F", old.config, "--yes", "--wait", "--engine-version", NEW)
+    missing = cli(*where, "--image", "vllm/vllm-openai:no-such-tag")
+    assert missing.code == 6, missing.out
+    assert old.do(containers) == [before]
+    assert before.engine is not None, "it was never touched: the image was not there"
+
+
+def test_a_new_version_that_dies_is_set_aside_and_the_old_one_started(
+    cli: Cli, old: Background
+) -> None:
+    (before,) = old.do(containers)
+    began = before.started
+
+    def break_it(box: SimBox) -> None:
+        broken = frozenset({"dies_loading"})
+        box.world.profile = replace(box.world.profile, faults=broken)
+
+    old.do(break_it)
+    where = ("sim-1", "-F", old.config)
+    result = cli("upgrade", *where, "--engine-version", NEW, "--yes", "--wait")
+    assert result.code == 6
+    assert "the server gpt-oss-20b as it was before, started again" in result.err
+    assert before.name == "gpt-oss-20b"
+    assert before.started is not None
+    assert began is not None
+    assert before.started > began
+    (failed,) = (one for one in old.do(containers) if one is not before)
+    assert failed.name.startswith("gpt-oss-20b-")
+    assert (failed.state, failed.name in result.err) == ("exited", True)
+
+
+def test_a_server_of_somebody_else_is_not_replaced(cli: Cli, warm: Background) -> None:
+    def theirs(box: SimBox) -> None:
+        body = {"Image": "vllm/vllm-openai:v0.31.0", "Cmd": ["openai/gpt-oss-20b"]}
+        box.world.start(box.world.create("theirs", body))
+
+    warm.do(theirs)
+    result = cli("upgrade", "sim-1", "theirs", "-F", warm.config, "--engine-version", NEW, "--yes")
+    assert result.code == 7
+    assert "never replaced" in result.err

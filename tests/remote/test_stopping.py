@@ -1,0 +1,145 @@
+"""Stopping and restarting servers with requests on them, on simulated boxes over real SSH."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from gptoss_tui.domain.chat import ChatDone, ChatMessage, ChatRequest
+from gptoss_tui.domain.draining import Draining
+from gptoss_tui.domain.facts import AnyFact
+from gptoss_tui.domain.launch import Secrets
+from gptoss_tui.errors import GptossError, NotFoundError
+from gptoss_tui.remote.box import Box
+from tests.remote.support import Rig, bodies, replaced, serving, simulated, spec_on, until, watched
+
+NAME = "gpt-oss-20b"
+
+
+@pytest_asyncio.fixture
+async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
+    async with simulated(tmp_path, speed=20.0) as made:
+        yield made
+
+
+@pytest_asyncio.fixture
+async def box(rig: Rig) -> Box:
+    return await rig.box()
+
+
+def drains(rig: Rig) -> list[Draining]:
+    found: list[Draining] = []
+
+    def tap(fact: AnyFact) -> None:
+        if isinstance(fact.body, Draining):
+            found.append(fact.body)
+
+    rig.fleet.hub.tap(tap)
+    return found
+
+
+async def streaming(rig: Rig, box: Box, count: int = 3) -> list[asyncio.Task[list[Any]]]:
+    """Answers that stream now."""
+    request = ChatRequest(messages=(ChatMessage(role="user", content="tell me a story"),))
+    tasks = [asyncio.create_task(bodies(box.chat(NAME, request))) for _ in range(count)]
+    container = next(iter(rig.sim.boxes[0].world.containers.values()))
+    engine = container.engine
+    assert engine is not None
+    await until(lambda: engine.chats == count, "the answers stream")
+    return tasks
+
+
+async def aborting(box: Box) -> None:
+    """A server whose version aborts running requests on SIGTERM."""
+    spec = await spec_on(box)
+    words = spec.arguments
+    at = words.index("--shutdown-timeout")
+    spec = replaced(spec, arguments=(*words[:at], *words[at + 2 :]))
+    await box.launch(spec, Secrets())
+    assert (await watched(box, spec.launch_id))[-1].state == "ready"
+
+
+def ended_well(answers: list[Any]) -> bool:
+    return all(
+        isinstance(pieces, list)
+        and isinstance(pieces[-1], ChatDone)
+        and pieces[-1].finish_reason == "stop"
+        for pieces in answers
+    )
+
+
+async def test_an_engine_that_drains_ends_its_answers_and_takes_no_new_ones(
+    rig: Rig, box: Box
+) -> None:
+    await serving(box)
+    told = drains(rig)
+    answers = await streaming(rig, box)
+    stopping = asyncio.create_task(box.stop(NAME))
+    await until(lambda: bool(told), "the drain is told of")
+    assert (told[0].running, told[0].refuses_new) == (3, True)
+    with pytest.raises(GptossError, match="shutting down"):
+        await bodies(
+            box.chat(NAME, ChatRequest(messages=(ChatMessage(role="user", content="hi"),)))
+        )
+    assert ended_well(await asyncio.gather(*answers, return_exceptions=True))
+    assert (await stopping).body.text == f"{NAME} was stopped and its container removed."
+    assert not rig.sim.boxes[0].world.containers
+
+
+async def test_an_engine_that_aborts_is_watched_until_nothing_runs(rig: Rig, box: Box) -> None:
+    await aborting(box)
+    told = drains(rig)
+    answers = await streaming(rig, box)
+    notice = (await box.stop(NAME)).body
+    assert ended_well(await asyncio.gather(*answers, return_exceptions=True))
+    assert notice.text == f"{NAME} was stopped and its container removed."
+    assert told
+    assert not told[0].refuses_new
+    assert 50 < told[0].left_s <= 60
+
+
+async def test_without_a_drain_answers_are_cut_and_counted(rig: Rig, box: Box) -> None:
+    await serving(box)
+    told = drains(rig)
+    answers = await streaming(rig, box)
+    # The simulated box ends its requests at a signal as vLLM does: only the kill comes sooner.
+    notice = (await box.stop(NAME, drain_s=0, grace_s=0)).body
+    assert notice.text == f"{NAME} was stopped and its container removed. 3 requests were cut."
+    assert not ended_well(await asyncio.gather(*answers, return_exceptions=True))
+    assert told == []
+
+
+async def test_a_cancelled_drain_leaves_the_server(rig: Rig, box: Box) -> None:
+    await aborting(box)
+    told = drains(rig)
+    answers = await streaming(rig, box)
+    stopping = asyncio.create_task(box.stop(NAME))
+    await until(lambda: bool(told), "the drain is told of")
+    stopping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stopping
+    assert ended_well(await asyncio.gather(*answers, return_exceptions=True))
+    assert (await box.instances()).body.instances[0].state == "ready"
+
+
+async def test_a_restart_keeps_the_container_and_serves_again(rig: Rig, box: Box) -> None:
+    await serving(box)
+    (before,) = (await box.instances()).body.instances
+    notice = (await box.restart(NAME)).body
+    assert notice.text == f"{NAME} was restarted and loads again."
+    world = rig.sim.boxes[0].world
+    await until(lambda: next(iter(world.containers.values())).engine is not None, "it serves again")
+    (after,) = (await box.instances()).body.instances
+    assert (after.container_id, after.state) == (before.container_id, "ready")
+
+
+async def test_servers_of_others_are_not_restarted(rig: Rig, box: Box) -> None:
+    world = rig.sim.boxes[0].world
+    world.start(world.create("theirs", {"Image": "vllm/vllm-openai:v0.32.0", "Cmd": ["x"]}))
+    with pytest.raises(NotFoundError, match="not launched by gptoss-tui"):
+        await box.restart("theirs")
