@@ -6,14 +6,15 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from gptoss_tui.domain.engines import ENGINES
-from gptoss_tui.domain.findings import MIG_SENTENCE, MIG_STEP, gpu_is_free
+from gptoss_tui.domain.engines import ENGINES, Engine
+from gptoss_tui.domain.engines.parts import cuda_of
 from gptoss_tui.domain.gpu import Gpu
 from gptoss_tui.domain.host import BoxReport, Disk
 from gptoss_tui.domain.instance import Instance
 from gptoss_tui.domain.plan import (
     Plan,
     PlanGpu,
+    PlanInputError,
     PlanRequest,
     model_named,
     recommend,
@@ -21,6 +22,7 @@ from gptoss_tui.domain.plan import (
 )
 from gptoss_tui.domain.plan.catalogue import card_named
 from gptoss_tui.domain.plan.device import is_guessed, is_unified
+from gptoss_tui.domain.preflight import MIG_SENTENCE, MIG_STEP, gpu_is_free
 from gptoss_tui.errors import DoesNotFitError, UsageError
 
 _A_LITTLE = 10**9
@@ -152,17 +154,27 @@ def on_disk(request: PlanRequest, report: BoxReport) -> PlanRequest:
     model = model_named(request.model)
     name = model.bf16_name if request.checkpoint == "bf16" else model.name
     engine = ENGINES.get(request.engine)
-    image = engine.image(request.engine_version) if engine else None
+    image = _image(engine, request, report) if engine else None
+    # What the Hugging Face cache holds is of no use to an engine with a store of its own.
+    ours = engine is not None and engine.fetches == "at_start"
     weights, images = _disk(report, "weights"), _disk(report, "docker")
     apart = weights is not None and images is not None and not _same(weights, images)
     room = weights or images
     return msgspec.structs.replace(
         request,
-        cached_bytes=sum(cached.bytes for cached in report.cached if cached.model == name),
+        cached_bytes=sum(cached.bytes for cached in report.cached if ours and cached.model == name),
         image_there=report.docker is not None and image in report.docker.images,
         disk_free_bytes=room.free_bytes if room else None,
         image_disk_free_bytes=images.free_bytes if apart and images else None,
     )
+
+
+def _image(engine: Engine, request: PlanRequest, report: BoxReport) -> str | None:
+    """The image that a launch would take; None where this driver has none."""
+    try:
+        return engine.image(request.engine_version, cuda_of(report.driver_version))
+    except (UsageError, PlanInputError):
+        return None
 
 
 def _disk(report: BoxReport, role: str) -> Disk | None:

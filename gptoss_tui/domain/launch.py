@@ -18,16 +18,20 @@ LABEL_SPEC = "io.gptoss-tui.spec"
 LABEL_LAUNCH = "io.gptoss-tui.launch"
 
 EngineName = Literal["vllm", "sglang", "ollama"]
+GpuAccess = Literal["gpus", "cdi", "runtime"]
 
 
 class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What shall run, where. Holds no secret: `needs_api_key` and `has_token` only say that one is.
 
-    `gpu_ids` are what Docker's DeviceIDs take (an index or a UUID); `port` is published on `bind`
-    of the box; `arguments` are the engine's own, after the image; `weights_bytes` is the size
-    of the checkpoint as this version stores it; `cache_dir` is the box's HF
-    `hub` folder, mounted at the engine's; `shm_bytes` is `--shm-size`; `planned` is what the plan
-    said of the engine's memory.
+    `gpu_ids` are what Docker's DeviceIDs take (an index or a UUID). `gpu_access` is how the box
+    gives GPUs to containers: "gpus" (`--gpus`), "cdi" (`--device`, by the names in `cdi_devices`) or
+    "runtime" (the runtime `nvidia` and a variable). `port` is published on `bind` of the box;
+    `arguments` are the engine's own, after the image; `weights_bytes` is the size of the checkpoint
+    as this version stores it. `cache_dir` is the box's HF `hub` folder (or the engine's own store),
+    mounted at the engine's; `weights_dir` is a folder of the box with the checkpoint, `vocab_dir`
+    one with the Harmony vocabulary: with them nothing is fetched. `shm_bytes` is `--shm-size`;
+    `planned` is what the plan said of the engine's memory.
     """
 
     version: int = SPEC_VERSION
@@ -39,11 +43,15 @@ class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     served_name: str
     gpu_ids: tuple[str, ...]
+    gpu_access: GpuAccess = "gpus"
+    cdi_devices: tuple[str, ...] = ()
     port: int
     bind: str = "127.0.0.1"
     arguments: tuple[str, ...]
     environment: tuple[tuple[str, str], ...] = ()
     cache_dir: str | None = None
+    weights_dir: str | None = None
+    vocab_dir: str | None = None
     weights_bytes: int | None = None
     shm_bytes: int = 16 * 1024**3
     stop_timeout_s: int = 90

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from gptoss_tui.domain.engines import engine_named
+from gptoss_tui.domain.engines.parts import VOCABULARY_MOUNT, WEIGHTS_MOUNT
 from gptoss_tui.domain.launch import LABEL_LAUNCH, LABEL_SPEC, SPEC_VERSION, LaunchSpec
 from gptoss_tui.errors import StateError
 
@@ -44,26 +45,63 @@ def engine_api_body(spec: LaunchSpec) -> dict[str, Any]:
     engine = engine_named(spec.engine)
     port = f"{engine.container_port}/tcp"
     entrypoint = engine.container_entrypoint(spec)
+    host: dict[str, Any] = {
+        "Binds": list(mounts(spec)),
+        "PortBindings": {port: [{"HostIp": spec.bind, "HostPort": str(spec.port)}]},
+        "ShmSize": spec.shm_bytes,
+        "RestartPolicy": {"Name": "no"},
+    }
+    if spec.gpu_access == "runtime":
+        host["Runtime"] = "nvidia"
+    elif spec.gpu_access == "cdi":
+        host["DeviceRequests"] = [{"Driver": "cdi", "DeviceIDs": list(spec.cdi_devices)}]
+    else:
+        host["DeviceRequests"] = [
+            {"Driver": "", "DeviceIDs": list(spec.gpu_ids), "Capabilities": [["gpu"]]}
+        ]
     body: dict[str, Any] = {
         "Image": spec.image,
         "Cmd": list(engine.container_command(spec)),
-        "Env": [f"{key}={value}" for key, value in engine.environment(spec)],
+        "Env": [f"{key}={value}" for key, value in environment(spec)],
         "Labels": labels(spec),
         "ExposedPorts": {port: {}},
         "StopTimeout": spec.stop_timeout_s,
-        "HostConfig": {
-            "Binds": [f"{spec.cache_dir}:{engine.cache_mount}"] if spec.cache_dir else [],
-            "PortBindings": {port: [{"HostIp": spec.bind, "HostPort": str(spec.port)}]},
-            "ShmSize": spec.shm_bytes,
-            "RestartPolicy": {"Name": "no"},
-            "DeviceRequests": [
-                {"Driver": "", "DeviceIDs": list(spec.gpu_ids), "Capabilities": [["gpu"]]}
-            ],
-        },
+        "HostConfig": host,
     }
     if entrypoint:
         body["Entrypoint"] = list(entrypoint)
     return body
+
+
+def mounts(spec: LaunchSpec) -> tuple[str, ...]:
+    """Folders of the box in the container, as `-v` and `Binds` write them."""
+    found: list[str] = []
+    if spec.cache_dir:
+        found.append(f"{spec.cache_dir}:{engine_named(spec.engine).cache_mount}")
+    if spec.weights_dir:
+        found.append(f"{spec.weights_dir}:{WEIGHTS_MOUNT}:ro")
+    if spec.vocab_dir:
+        found.append(f"{spec.vocab_dir}:{VOCABULARY_MOUNT}:ro")
+    return tuple(found)
+
+
+def environment(spec: LaunchSpec) -> tuple[tuple[str, str], ...]:
+    """The container's variables: the engine's, and the GPUs where a runtime reads them there."""
+    gpus: tuple[tuple[str, str], ...] = ()
+    if spec.gpu_access == "runtime":
+        gpus = (
+            ("NVIDIA_VISIBLE_DEVICES", ",".join(spec.gpu_ids)),
+            ("NVIDIA_DRIVER_CAPABILITIES", "compute,utility"),
+        )
+    return (*engine_named(spec.engine).environment(spec), *gpus)
+
+
+def _gpu_words(spec: LaunchSpec) -> list[str]:
+    if spec.gpu_access == "runtime":
+        return ["--runtime", "nvidia"]
+    if spec.gpu_access == "cdi":
+        return [word for device in spec.cdi_devices for word in ("--device", device)]
+    return ["--gpus", '"device=' + ",".join(spec.gpu_ids) + '"']
 
 
 def docker_run(spec: LaunchSpec, *, with_labels: bool = False) -> tuple[str, ...]:
@@ -75,13 +113,13 @@ def docker_run(spec: LaunchSpec, *, with_labels: bool = False) -> tuple[str, ...
     """
     engine = engine_named(spec.engine)
     words = ["docker", "run", "-d", "--name", spec.name]
-    words += ["--gpus", '"device=' + ",".join(spec.gpu_ids) + '"']
+    words += _gpu_words(spec)
     words += ["--shm-size", str(spec.shm_bytes)]
     words += ["--stop-timeout", str(spec.stop_timeout_s)]
     words += ["-p", f"{bracketed(spec.bind)}:{spec.port}:{engine.container_port}"]
-    if spec.cache_dir:
-        words += ["-v", f"{spec.cache_dir}:{engine.cache_mount}"]
-    for key, value in engine.environment(spec):
+    for mount in mounts(spec):
+        words += ["-v", mount]
+    for key, value in environment(spec):
         words += ["-e", f"{key}={value}"]
     if with_labels:
         for key, value in labels(spec).items():

@@ -6,11 +6,13 @@ import re
 from collections.abc import Iterable
 from datetime import datetime
 
-from gptoss_tui.domain.engines import engine_named
+from gptoss_tui.domain.engines import Engine, engine_named
+from gptoss_tui.domain.engines.parts import cuda_of
 from gptoss_tui.domain.gpu import Gpu
+from gptoss_tui.domain.gpu_access import gpu_access
 from gptoss_tui.domain.host import BoxReport
 from gptoss_tui.domain.instance import Instance
-from gptoss_tui.domain.launch import LaunchSpec
+from gptoss_tui.domain.launch import GpuAccess, LaunchSpec
 from gptoss_tui.domain.plan import Plan, prediction
 from gptoss_tui.domain.plan.disk import checkpoint_bytes
 from gptoss_tui.errors import ConflictError, UsageError
@@ -35,36 +37,44 @@ def build_spec(
     bind: str = "127.0.0.1",
     has_token: bool = False,
     needs_api_key: bool = False,
+    access: GpuAccess | None = None,
+    weights_dir: str | None = None,
+    vocab_dir: str | None = None,
     others: Iterable[Instance] = (),
 ) -> LaunchSpec:
     """The spec that launches `plan` on `gpus` of the box.
 
-    Name and port are chosen when not given. Raises `UsageError` for values that Docker would
-    refuse or that would serve the public without a key, `ConflictError` for what is taken.
+    Name, port and the way to the GPUs (`access`) are chosen when not given. `weights_dir` and
+    `vocab_dir` are folders of the box. Raises `UsageError` for values that Docker would refuse or
+    that would serve the public without a key, `ConflictError` for what is taken.
     """
-    engine = engine_named(plan.request.engine)
+    request = plan.request
+    engine = engine_named(request.engine)
     running = tuple(others)
-    if bind not in ("127.0.0.1", "localhost", "::1") and not needs_api_key:
-        routes = ", ".join(engine.open_routes(plan.request.engine_version))
-        raise UsageError(
-            f"Publishing on {bind} needs an API key; without one anybody could use the GPU.",
-            f"Give --api-key-file, or stay on 127.0.0.1. Even with a key these stay open: {routes}.",
-        )
+    _check_public(engine, request.engine_version, bind, needs_api_key)
     model = plan.command[0]
+    way, devices = gpu_access(report.docker, gpus, access)
     spec = LaunchSpec(
         launch_id=launch_id,
         name=_checked_name(name or _free_name(model, running), running),
         engine=engine.name,
-        engine_version=plan.request.engine_version,
-        image=_checked_image(image or engine.image(plan.request.engine_version)),
+        engine_version=request.engine_version,
+        image=_checked_image(
+            image or engine.image(request.engine_version, cuda_of(report.driver_version))
+        ),
         model=model,
         served_name=model,
         gpu_ids=tuple(gpu.uuid or str(gpu.index) for gpu in gpus),
+        gpu_access=way,
+        cdi_devices=devices,
         port=_checked_port(port, report, running),
         bind=bind,
         arguments=plan.command[1:],
-        cache_dir=report.cache_dir,
-        weights_bytes=checkpoint_bytes(plan.request),
+        environment=engine.settings(request),
+        cache_dir=None if weights_dir else engine.cache_dir(report),
+        weights_dir=_checked_folder(weights_dir),
+        vocab_dir=_checked_folder(vocab_dir),
+        weights_bytes=checkpoint_bytes(request),
         has_token=has_token,
         needs_api_key=needs_api_key,
         created_by=created_by,
@@ -75,8 +85,38 @@ def build_spec(
     return spec
 
 
+def _check_public(engine: Engine, version: str, bind: str, needs_api_key: bool) -> None:
+    """Who may use it: this box alone, or whoever has the key."""
+    if needs_api_key and not engine.takes_key:
+        raise UsageError(
+            f"{engine.title} takes no API key.",
+            "Leave the key out (it is published on 127.0.0.1 alone), or take vLLM or SGLang.",
+        )
+    if bind in ("127.0.0.1", "localhost", "::1") or needs_api_key:
+        return
+    if not engine.takes_key:
+        raise UsageError(
+            f"{engine.title} takes no API key: published on {bind}, anybody could use the GPU.",
+            "Stay on 127.0.0.1 and use `gptoss-tui forward`, or take vLLM or SGLang with a key.",
+        )
+    routes = ", ".join(engine.open_routes(version))
+    raise UsageError(
+        f"Publishing on {bind} needs an API key; without one anybody could use the GPU.",
+        f"Give --api-key-file, or stay on 127.0.0.1. Even with a key these stay open: {routes}.",
+    )
+
+
+def _checked_folder(path: str | None) -> str | None:
+    """A folder of the box as Docker mounts it: absolute, and without a colon."""
+    if path is None or (path.startswith("/") and ":" not in path):
+        return path.rstrip("/") or "/" if path else None
+    raise UsageError(
+        f"{path!r} cannot be mounted.", "Write the whole path on the box, from /, without a colon."
+    )
+
+
 def _free_name(model: str, running: tuple[Instance, ...]) -> str:
-    base = model.rpartition("/")[2] or "gpt-oss"
+    base = model.rpartition("/")[2].replace(":", "-") or "gpt-oss"
     taken = {instance.name for instance in running}
     if base not in taken:
         return base

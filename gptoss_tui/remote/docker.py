@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
@@ -12,6 +12,7 @@ import httpcore
 import httpx
 
 from gptoss_tui.domain.docker_failures import failure_of
+from gptoss_tui.domain.parse.docker_load import loaded_images
 from gptoss_tui.errors import (
     DockerError,
     DockerPermissionError,
@@ -24,9 +25,11 @@ from gptoss_tui.text import decode
 
 Via = Literal["socket", "dial-stdio", "sudo dial-stdio"]
 
-# The newest API whose answers we were tested against; older engines say what they speak.
-NEWEST_API = (1, 47)
+# The newest API that we read; older engines say what they speak. From 1.50 it tells of CDI devices.
+NEWEST_API = (1, 50)
 DEFAULT_SOCKET = "/var/run/docker.sock"
+# A daemon that hangs accepts and never answers; there are three ways to find that out.
+VERSION_S = 8.0
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class Docker:
         for door in ways:
             client = http.client(door.opener, base_url="http://docker", timeout_s=15)
             try:
-                reply = await http.read(client, "GET", "/version")
+                reply = await http.read(client, "GET", "/version", timeout=VERSION_S)
                 if reply.status_code != 200:
                     raise ValueError(f"it answered {reply.status_code}")
                 about = dict(reply.json())
@@ -114,6 +117,27 @@ class Docker:
         if reply.status_code >= 400:
             raise _refusal(reply.status_code, reply.content)
         return reply
+
+    async def load(self, parts: AsyncIterator[bytes]) -> tuple[str, ...]:
+        """`POST /images/load`: the images that an archive held. Raises `DockerError`."""
+        timeout = httpx.Timeout(20, read=None, write=None)
+        try:
+            async with self._client.stream(
+                "POST", f"/v{self.api}/images/load", params={"quiet": "1"}, content=parts,
+                headers={"Content-Type": "application/x-tar"}, timeout=timeout,
+            ) as reply:  # fmt: skip
+                said = await http.body_of(reply)
+        except httpx.HTTPError as error:
+            raise _broken(error) from error
+        if reply.status_code >= 400:
+            raise _refusal(reply.status_code, said)
+        loaded, failure = loaded_images(decode(said))
+        if failure or not loaded:
+            raise DockerError(
+                f"Docker could not load the image: {failure or 'it names none'}.",
+                "Is the file what `docker save` wrote, and is there room on the box's disk?",
+            )
+        return loaded
 
     async def stream(
         self, path: str, params: Mapping[str, str] | None = None

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from gptoss_tui.domain.engines import engine_named
+from gptoss_tui.domain.engines import Call, engine_named
 from gptoss_tui.domain.launch import LaunchSpec, Secrets
 from gptoss_tui.domain.progress import LaunchProgress
 from gptoss_tui.domain.render import bracketed, engine_api_body
@@ -26,19 +26,38 @@ from gptoss_tui.text import decode
 SECRETS_DIR = "run/gptoss-tui"
 
 
-def bundle(spec: LaunchSpec, secrets: Secrets, socket: str | None) -> bytes:
+class Replaced(msgspec.Struct, frozen=True):
+    """The container whose place a launch takes, and the seconds from its signal to its kill."""
+
+    container_id: str
+    grace_s: int
+
+
+def bundle(
+    spec: LaunchSpec, secrets: Secrets, socket: str | None, replaced: Replaced | None = None
+) -> bytes:
     """The tar that becomes the launch's folder on the box. Secrets are in it, in files of 0400."""
     files = {
         "helper.sh": scripts.text("helper.sh").encode(),
+        "ready.sh": scripts.text("ready.sh").encode(),
+        "replace.sh": scripts.text("replace.sh").encode(),
         "http_client.py": scripts.text("http_client.py").encode(),
         "spec.json": msgspec.json.encode(spec),
         "create.json": json.dumps(engine_api_body(spec)).encode(),
-        "vars": _variables(spec, socket or DEFAULT_SOCKET).encode(),
+        "vars": _variables(spec, socket or DEFAULT_SOCKET, replaced).encode(),
+        **{f"{name}.json": call.body.encode() for name, call in _calls(spec).items()},
     }
     handed = _secret_files(secrets)
     if handed:
         files["secrets.tar"] = _tar(handed, mode=0o400)
     return _tar(files, mode=0o600)
+
+
+def _calls(spec: LaunchSpec) -> dict[str, Call]:
+    """What the helper asks of the server once it is up, in this order."""
+    engine = engine_named(spec.engine)
+    calls = {"fetch": engine.fetch(spec), "load": engine.load(spec), "ask": engine.question(spec)}
+    return {name: call for name, call in calls.items() if call is not None}
 
 
 def _secret_files(secrets: Secrets) -> dict[str, bytes]:
@@ -59,7 +78,7 @@ def _tar(files: dict[str, bytes], mode: int) -> bytes:
     return buffer.getvalue()
 
 
-def _variables(spec: LaunchSpec, socket: str) -> str:
+def _variables(spec: LaunchSpec, socket: str, replaced: Replaced | None) -> str:
     """Shell assignments for the helper, every value quoted."""
     repository, tag = split_image(spec.image)
     engine = engine_named(spec.engine)
@@ -71,12 +90,18 @@ def _variables(spec: LaunchSpec, socket: str) -> str:
         "image": spec.image,
         "image_path": quote(spec.image, safe="/:@"),
         "pull_query": f"fromImage={quote(repository, safe='/:')}&tag={quote(tag, safe=':')}",
-        "health_url": f"http://{bracketed(host)}:{spec.port}{engine.health_path}",
+        "base_url": f"http://{bracketed(host)}:{spec.port}",
+        "health_path": engine.health_path,
+        **{f"{name}_path": "" for name in ("fetch", "load", "ask")},
+        **{f"{name}_path": call.path for name, call in _calls(spec).items()},
+        "has_key": "1" if spec.needs_api_key else "0",
         "cache_dir": spec.cache_dir or "",
         "weights_dir": _weights_dir(spec),
         "claim_keys": " ".join(claims),
         "restart": "1" if spec.restart_once_ready else "0",
         "docker_socket": socket,
+        "replaces": replaced.container_id if replaced else "",
+        "replaces_grace": str(replaced.grace_s) if replaced else "",
         "begin": msgspec.json.encode(
             {
                 "launch_id": spec.launch_id,
@@ -85,6 +110,7 @@ def _variables(spec: LaunchSpec, socket: str) -> str:
                 "engine": spec.engine,
                 "planned": spec.planned,
                 "weights_bytes": spec.weights_bytes,
+                "spec": spec,
             }
         ).decode(),
     }
@@ -93,7 +119,7 @@ def _variables(spec: LaunchSpec, socket: str) -> str:
 
 def _weights_dir(spec: LaunchSpec) -> str:
     """Where the Hugging Face cache has the files of this model while they come, and after."""
-    if spec.cache_dir is None:
+    if spec.cache_dir is None or engine_named(spec.engine).fetches != "at_start":
         return ""
     return f"{spec.cache_dir}/models--{spec.model.replace('/', '--')}/blobs"
 
@@ -110,14 +136,20 @@ def split_image(image: str) -> tuple[str, str]:
 
 
 async def start(
-    transport: Transport, spec: LaunchSpec, secrets: Secrets, socket: str | None
+    transport: Transport,
+    spec: LaunchSpec,
+    secrets: Secrets,
+    socket: str | None,
+    replaced: Replaced | None = None,
 ) -> str:
     """Detach the helper; it has reserved GPUs, port and name when this returns the launch id.
 
     Raises `ConflictError` when one of them is taken, `LaunchError` when the helper cannot run.
     """
     done = await transport.run(
-        scripts.command("start", spec.launch_id), stdin=bundle(spec, secrets, socket), timeout_s=60
+        scripts.command("start", spec.launch_id),
+        stdin=bundle(spec, secrets, socket, replaced),
+        timeout_s=60,
     )
     answer = decode(done.stdout).strip().splitlines()
     word, _, rest = (answer[-1] if answer else "").partition(" ")

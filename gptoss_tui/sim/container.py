@@ -1,4 +1,7 @@
-"""A simulated container and how vLLM comes up in it: phases, log lines, memory on the GPUs."""
+"""A simulated container and how vLLM comes up in it: phases, log lines, memory on the GPUs.
+
+The other engines come up in `sglang_start.py` and `ollama_start.py`.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from gptoss_tui.domain.engines import engine_of
+from gptoss_tui.domain.launch import EngineName
 from gptoss_tui.sim.engine import EngineModel
 from gptoss_tui.sim.memory import shares
 from gptoss_tui.sim.profile import H100
@@ -18,7 +23,7 @@ if TYPE_CHECKING:
 
 VERSION = "0.32.0"
 # GiB of checkpoint, safetensors shards, tokens/s of one request alone.
-_MODELS = {"120b": (60.77, 14, 160.0), "20b": (12.82, 3, 240.0)}
+MODELS = {"120b": (60.77, 14, 160.0), "20b": (12.82, 3, 240.0)}
 
 
 @dataclass
@@ -40,6 +45,18 @@ class Container:
     engine: EngineModel | None = None
     restart_policy: str = "no"
     task: asyncio.Task[None] | None = None
+    loaded: str = ""
+
+    @property
+    def kind(self) -> EngineName:
+        """Which engine's image it is of: a stranger's is taken for vLLM's."""
+        engine = engine_of(str(self.body.get("Image")), ())
+        return engine.name if engine else "vllm"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        pairs = (str(entry).partition("=") for entry in self.body.get("Env") or [])
+        return {name: value for name, _, value in pairs}
 
     @property
     def arguments(self) -> list[str]:
@@ -51,8 +68,11 @@ class Container:
 
     @property
     def gpu_ids(self) -> list[str]:
-        requests = (self.body.get("HostConfig") or {}).get("DeviceRequests") or []
-        return [str(gpu) for request in requests for gpu in request.get("DeviceIDs") or []]
+        host = self.body.get("HostConfig") or {}
+        if host.get("Runtime") == "nvidia":
+            return self.environment.get("NVIDIA_VISIBLE_DEVICES", "").split(",")
+        named = (one for asked in host.get("DeviceRequests") or [] for one in asked["DeviceIDs"])
+        return [str(gpu).removeprefix("nvidia.com/gpu=") for gpu in named]
 
     @property
     def binding(self) -> tuple[str, int] | None:
@@ -67,9 +87,10 @@ class Container:
     @property
     def model(self) -> str:
         """The name it serves under."""
-        return self.option("--served-model-name") or next(
-            iter(self.arguments), "openai/gpt-oss-20b"
-        )
+        words = self.arguments
+        behind = words[words.index("serve") + 1 :] if "serve" in words else words
+        named = self.loaded or self.option("--served-model-name") or next(iter(behind), "")
+        return named or "openai/gpt-oss-20b"
 
     @property
     def api_key(self) -> str | None:
@@ -110,9 +131,17 @@ def new_id(name: str, number: int) -> str:
 
 
 async def come_up(container: Container, world: World) -> None:
-    """Start vLLM: fetch, load, compile, capture, serve. Cancelling it is the container's end."""
+    """Start what is in it, until it serves. Cancelling it is the container's end."""
+    from gptoss_tui.sim.ollama_start import start_ollama
+    from gptoss_tui.sim.sglang_start import start_sglang
+
     with contextlib.suppress(asyncio.CancelledError):
-        await _Start(container, world).run()
+        if container.kind == "sglang":
+            await start_sglang(container, world)
+        elif container.kind == "ollama":
+            await start_ollama(container, world)
+        else:
+            await _Start(container, world).run()
 
 
 class _Start:
@@ -120,7 +149,7 @@ class _Start:
         self.container = container
         self.world = world
         size = "120b" if "120b" in " ".join(container.arguments) else "20b"
-        self.checkpoint, self.shards, self.rate = _MODELS[size]
+        self.checkpoint, self.shards, self.rate = MODELS[size]
         self.size = size
         card = world.profile.cards[0] if world.profile.cards else H100
         self.shares = shares(

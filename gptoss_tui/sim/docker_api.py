@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
 import re
+import tarfile
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +18,8 @@ from gptoss_tui.sim.container import Container
 from gptoss_tui.sim.http import Request, Response, json_response
 from gptoss_tui.sim.world import World
 
+# What the images start by themselves.
+_PROGRAMS = {"vllm": ("vllm", "serve"), "ollama": ("/bin/ollama",)}
 API = (1, 47)
 VERSION = "27.3.1"
 
@@ -57,7 +62,8 @@ class DockerApi:
 
     def _info(self) -> dict[str, Any]:
         return {
-            "Runtimes": {"io.containerd.runc.v2": {}, "nvidia": {}, "runc": {}},
+            "Runtimes": {"io.containerd.runc.v2": {}, "runc": {}}
+            | ({} if self._world.profile.lacks_runtime else {"nvidia": {}}),
             "DockerRootDir": "/var/lib/docker",
             "CDISpecDirs": ["/etc/cdi", "/var/run/cdi"],
             "SecurityOptions": ["name=seccomp,profile=builtin", "name=cgroupns"],
@@ -71,6 +77,8 @@ class DockerApi:
     def _images(self, request: Request, path: str) -> Response:
         if path == "/images/create" and request.method == "POST":
             return self._pull(request)
+        if path == "/images/load":
+            return self._load(request)
         if path == "/images/json":
             return json_response([{"RepoTags": [image]} for image in sorted(self._world.images)])
         name = path.removeprefix("/images/").removesuffix("/json")
@@ -87,6 +95,17 @@ class DockerApi:
                 f"manifest for {repository}:{tag} not found: manifest unknown: manifest unknown",
             )
         return Response(body=pull.pull(self._world, repository, tag))
+
+    def _load(self, request: Request) -> Response:
+        """The images that an archive of `docker save` names."""
+        try:
+            manifest = msgspec.json.decode(_unpacked(request.body)["manifest.json"])
+            tags = [str(tag) for image in manifest for tag in image["RepoTags"] or ()]
+        except (tarfile.TarError, KeyError, TypeError, msgspec.DecodeError) as error:
+            return _error(500, f"invalid archive: {error}")
+        self._world.images.update(tags)
+        lines = (json.dumps({"stream": f"Loaded image: {tag}\n"}) for tag in tags)
+        return Response(body="\n".join(lines).encode())
 
     # --- containers -----------------------------------------------------------------------------
 
@@ -114,6 +133,8 @@ class DockerApi:
             )
         if action == "start":
             return self._start(container)
+        if action == "archive" and request.method == "GET":
+            return _packed(container, request.query.get("path", "").lstrip("/"))
         if action == "archive":
             container.files.update(_unpacked(request.body))
             return json_response({})
@@ -121,10 +142,16 @@ class DockerApi:
             policy = (request.json() or {}).get("RestartPolicy") or {}
             container.restart_policy = str(policy.get("Name", "no"))
             return json_response({"Warnings": None})
-        if action in ("stop", "kill"):
-            if container.state != "running":
-                return Response(304)
+        if action == "kill":
             self._world.stop(container)
+            return Response(204)
+        if action in ("stop", "restart"):
+            if container.state == "running":
+                await self._world.stop_by_signal(container, float(request.query.get("t", "10")))
+            elif action == "stop":
+                return Response(304)
+            if action == "restart":
+                self._world.start(container)
             return Response(204)
         return _error(404, "page not found")
 
@@ -191,9 +218,10 @@ def inspect(container: Container) -> dict[str, Any]:
 
 def _summary(container: Container, now: datetime) -> dict[str, Any]:
     binding = container.binding
-    ports = [{"PrivatePort": 8000, "Type": "tcp"}]
+    inner = int(next(iter(container.body.get("ExposedPorts") or {}), "8000/tcp").partition("/")[0])
+    ports = [{"PrivatePort": inner, "Type": "tcp"}]
     if binding and container.state == "running":
-        ports = [{"IP": binding[0], "PrivatePort": 8000, "PublicPort": binding[1], "Type": "tcp"}]
+        ports = [{"IP": binding[0], "PrivatePort": inner, "PublicPort": binding[1], "Type": "tcp"}]
     up = int((now - (container.started or now)).total_seconds())
     status = {"running": f"Up {up} seconds", "created": "Created"}.get(
         container.state, f"Exited ({container.exit_code}) {up} seconds ago"
@@ -202,7 +230,7 @@ def _summary(container: Container, now: datetime) -> dict[str, Any]:
         "Id": container.id,
         "Names": [f"/{container.name}"],
         "Image": container.body.get("Image"),
-        "Command": "vllm serve " + " ".join(container.arguments),
+        "Command": " ".join([*_PROGRAMS.get(container.kind, ()), *container.arguments]),
         "Created": int(container.created.timestamp()),
         "State": container.state,
         "Status": status,
@@ -250,15 +278,24 @@ def _label_filter(filters: str | None) -> set[str]:
 
 
 def _unpacked(archive: bytes) -> dict[str, bytes]:
-    import io
-    import tarfile
-
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         return {
             member.name: file.read()
             for member in tar.getmembers()
             if (file := tar.extractfile(member)) is not None
         }
+
+
+def _packed(container: Container, path: str) -> Response:
+    """A file out of a container, as a tar with its last name."""
+    if path not in container.files:
+        return _error(404, f"Could not find the file /{path} in container {container.name}")
+    buffer, content = io.BytesIO(), container.files[path]
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        entry = tarfile.TarInfo(path.rpartition("/")[2])
+        entry.size = len(content)
+        tar.addfile(entry, io.BytesIO(content))
+    return Response(body=buffer.getvalue(), content_type="application/x-tar")
 
 
 def _stamp(when: datetime | None) -> str:

@@ -1,4 +1,4 @@
-"""A simulated vLLM: how it loads, how loaded it is, and what its counters say. No timer runs.
+"""A simulated server: how it loads, how loaded it is, and what its counters say. No timer runs.
 
 Every figure is computed when it is asked for, from the time that has passed since the last
 question; so an idle simulated box costs nothing.
@@ -17,6 +17,8 @@ TTFT_BOUNDS = (
 )  # fmt: skip
 ITL_BOUNDS = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5)
 E2E_BOUNDS = (0.3, 0.5, 0.8, 1.0, 1.5, 2.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 60.0)
+
+DRAINED_S = 4.0  # how long the background's requests go on, in the mean
 
 
 @dataclass
@@ -42,7 +44,7 @@ class EngineModel:
     `slots` is how many requests run at once, `kv_tokens` and `kv_blocks` the KV pool,
     `max_concurrency` how many requests of the whole context that pool holds, `rate` the tokens per
     second of one request alone. `traffic` is the mean number of background requests that want
-    to be served (0: none but the user's).
+    to be served (0: none but the user's). `asked`: somebody has had an answer.
     """
 
     kv_tokens: int
@@ -53,6 +55,7 @@ class EngineModel:
     traffic: float
     seed: int
     since: float
+    asked: bool = False
     chats: int = 0
     chat_tokens: int = 0
     prompt_tokens: float = 0.0
@@ -64,6 +67,7 @@ class EngineModel:
     ttft: Buckets = field(default_factory=lambda: Buckets(TTFT_BOUNDS))
     itl: Buckets = field(default_factory=lambda: Buckets(ITL_BOUNDS))
     e2e: Buckets = field(default_factory=lambda: Buckets(E2E_BOUNDS))
+    draining_since: float | None = None
     _counted: float = 0.0
 
     def __post_init__(self) -> None:
@@ -78,7 +82,13 @@ class EngineModel:
         ramp = min(1.0, age / 20)
         wave = 1 + 0.35 * math.sin(age / 17) + 0.18 * math.sin(age / 5.3 + 1)
         rush = 1.9 if 45 < age % 120 < 70 else 1.0
-        return max(0.0, self.traffic * ramp * wave * rush) + self.chats
+        return max(0.0, self.traffic * ramp * wave * rush) * self._left(now) + self.chats
+
+    def _left(self, now: float) -> float:
+        """The part of the background that has not ended yet, once no new requests are taken."""
+        if self.draining_since is None:
+            return 1.0
+        return math.exp((self.draining_since - now) / DRAINED_S)
 
     def running(self, now: float) -> int:
         return min(self.slots, round(self.wanted(now)))

@@ -47,7 +47,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 def json_response(document: Any, status: int = 200) -> Response:
-    return Response(status, json.dumps(document).encode() + b"\n")
+    return Response(status, json.dumps(document, separators=(",", ":")).encode() + b"\n")
 
 
 async def serve(reader: Reader, writer: Writer, handler: Handler) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from gptoss_tui.sim import pull
 from gptoss_tui.sim.container import Container
 from gptoss_tui.sim.docker_api import DockerApi
+from gptoss_tui.sim.first_answer import CALLS, called
 from gptoss_tui.sim.http import Request
 from gptoss_tui.sim.world import World
 
@@ -33,7 +34,9 @@ class Launch:
     alive: bool = True
     step: str = "reserve"
     weighed: float | None = None
+    calls: dict[str, bytes] = field(default_factory=dict)
     container: Container | None = None
+    old: Container | None = None
     task: asyncio.Task[None] | None = None
 
 
@@ -52,6 +55,7 @@ def start(world: World, launch_id: str, archive: bytes) -> str:
     if launch_id in world.launches:
         return f"error launch {launch_id} is already there"
     launch = Launch(launch_id, variables, body, files.get("secrets.tar"))
+    launch.calls = {name: files[f"{name}.json"] for name in CALLS if f"{name}.json" in files}
     taken = _conflict(world, variables)
     world.launches[launch_id] = launch
     _say(world, launch, f"begin {variables.get('begin', '{}')}")
@@ -90,6 +94,8 @@ def _conflict(world: World, variables: dict[str, str]) -> str:
             return f"root is launching {other.id} with {min(shared)}"
     for container in world.containers.values():
         held = {f"gpu-{gpu}" for gpu in container.gpu_ids}
+        if container.id == variables.get("replaces"):
+            continue
         if container.state == "running" and claims & held:
             return f"a running server has {min(claims & held)}"
     return ""
@@ -97,7 +103,7 @@ def _conflict(world: World, variables: dict[str, str]) -> str:
 
 def _no_docker(world: World) -> str:
     profile = world.profile
-    if profile.has("no_docker") or profile.is_container:
+    if profile.lacks_docker:
         said = "Couldn't connect to server"
     elif profile.has("docker_denied"):
         said = "sudo: a password is required"
@@ -115,12 +121,14 @@ async def _carry(world: World, launch: Launch) -> None:
     try:
         await _steps(world, launch)
     except _Failed as failure:
-        _say(world, launch, f"failed {failure}")
         if launch.step != "wait" and launch.container is not None:
             world.remove(launch.container)
+        _restore(world, launch)
+        _say(world, launch, f"failed {failure}")
     except asyncio.CancelledError:
         if launch.container is not None:
             world.remove(launch.container)
+        _restore(world, launch)
         if launch.step == "pull":
             _say(world, launch, "left the layers that were already pulled, in the Docker cache")
         if launch.step in ("start", "wait"):
@@ -135,6 +143,7 @@ async def _carry(world: World, launch: Launch) -> None:
 async def _steps(world: World, launch: Launch) -> None:
     docker = DockerApi(world)
     await _image(world, launch)
+    await _take_over(world, launch)
     launch.step = "create"
     _say(world, launch, "create")
     name = launch.variables["name"]
@@ -145,6 +154,8 @@ async def _steps(world: World, launch: Launch) -> None:
     if launch.secrets:
         container.files.update(_unpack(launch.secrets))
         launch.secrets = None
+    elif launch.old is not None:
+        container.files.update(launch.old.files)
     _say(world, launch, f"created {container.id}")
     launch.step = "start"
     _say(world, launch, "start")
@@ -154,13 +165,67 @@ async def _steps(world: World, launch: Launch) -> None:
     _say(world, launch, "wait")
     while container.engine is None:
         if container.state != "running":
+            if launch.old is not None:
+                container.name = name = f"{name}-{launch.id}"
+                _restore(world, launch)
             _say(world, launch, f"left the stopped container {name}: its log says why")
             raise _Failed(f"wait exited {container.exit_code}")
         _weigh(world, launch, container)
         await world.change()
+    await _first_answer(world, launch, container)
     if launch.variables.get("restart") == "1":
         container.restart_policy = "unless-stopped"
+    if launch.old is not None:
+        world.remove(launch.old)
+        launch.old = None
     _say(world, launch, "ready")
+
+
+async def _take_over(world: World, launch: Launch) -> None:
+    """What `replace.sh` does: the old container makes room, and waits for the outcome."""
+    old = world.find(launch.variables["replaces"]) if launch.variables.get("replaces") else None
+    if old is None:
+        return
+    launch.step, launch.old = "replace", old
+    _say(world, launch, f"replace {old.id}")
+    await world.stop_by_signal(old, float(launch.variables["replaces_grace"]))
+    old.name = f"{launch.variables['name']}-before-{launch.id}"
+
+
+def _restore(world: World, launch: Launch) -> None:
+    """The old container serves again."""
+    old, launch.old = launch.old, None
+    if old is not None:
+        world.stop(old)
+        old.name = launch.variables["name"]
+        world.start(old)
+        _say(world, launch, f"left the server {old.name} as it was before, started again")
+
+
+async def _first_answer(world: World, launch: Launch, container: Container) -> None:
+    """What `ready.sh` does once the server listens: fetch, load, and one token of an answer."""
+
+    def note(line: bytes) -> None:
+        launch.log += line
+        world.changed()
+
+    for step in CALLS:
+        if step not in launch.calls:
+            continue
+        _say(world, launch, step)
+        path = launch.variables[f"{step}_path"]
+        failure = await called(world, container, step, path, launch.calls[step], note)
+        if failure is None:
+            continue
+        if step == "fetch":
+            world.remove(container)
+        else:
+            _say(
+                world,
+                launch,
+                f"left the container {container.name}, which still runs: its log says why",
+            )
+        raise _Failed(f"{step} {failure}")
 
 
 def _weigh(world: World, launch: Launch, container: Container) -> None:
@@ -181,8 +246,13 @@ async def _image(world: World, launch: Launch) -> None:
     repository, _, tag = image.rpartition(":")
     if not pull.exists(world, repository, tag):
         raise _Failed(f"pull manifest for {image} not found: manifest unknown: manifest unknown")
+    sizes = " ".join(f"{name}:{size}" for name, size in pull.manifest(repository, tag))
+    _say(world, launch, f"layers {sizes}")
+    told = 0
     async for line in pull.pull(world, repository, tag):
         launch.log += line
+        if told != (told := int(world.clock.now().timestamp())):
+            _say(world, launch, "tick")
         world.changed()
     _say(world, launch, "pulled")
 

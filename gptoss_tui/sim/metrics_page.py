@@ -15,10 +15,10 @@ def page(engine: EngineModel, model: str, now: float, block_size: int = 16) -> s
         'python_info{implementation="CPython",major="3",minor="12"} 1.0',
     ]
     for name, help_text, value in _gauges(engine, now):
-        lines += _family(name, help_text, "gauge", [f"{name}{{{labels}}} {value}"])
+        lines += family(name, help_text, "gauge", [f"{name}{{{labels}}} {value}"])
     name = "vllm:num_requests_waiting_by_reason"
     waiting = {"capacity": float(engine.waiting(now)), "deferred": 0.0}
-    lines += _family(
+    lines += family(
         name,
         "Number of waiting requests by reason.",
         "gauge",
@@ -26,13 +26,13 @@ def page(engine: EngineModel, model: str, now: float, block_size: int = 16) -> s
     )
     for name, help_text, value in _counters(engine):
         total, created = f"{name}_total", f"{name}_created"
-        lines += _family(total, help_text, "counter", [f"{total}{{{labels}}} {value}"])
+        lines += family(total, help_text, "counter", [f"{total}{{{labels}}} {value}"])
         began = f"{created}{{{labels}}} {1.7e9 + engine.since}"
-        lines += _family(created, help_text, "gauge", [began])
+        lines += family(created, help_text, "gauge", [began])
     lines += _finished(engine, labels)
     for name, help_text, buckets in _histograms(engine):
-        lines += _family(name, help_text, "histogram", _bucket_lines(name, labels, buckets))
-    lines += _family(
+        lines += family(name, help_text, "histogram", bucket_lines(name, labels, buckets))
+    lines += family(
         "vllm:cache_config_info",
         "Information of the LLMEngine CacheConfig",
         "gauge",
@@ -86,7 +86,7 @@ def _finished(engine: EngineModel, labels: str) -> list[str]:
         f'{name}{{{labels},finished_reason="{reason}"}} {engine.finished * share}'
         for reason, share in shares.items()
     ]
-    return _family(name, "Count of successfully processed requests.", "counter", samples)
+    return family(name, "Count of successfully processed requests.", "counter", samples)
 
 
 def _histograms(engine: EngineModel) -> tuple[tuple[str, str, Buckets], ...]:
@@ -109,7 +109,7 @@ def _histograms(engine: EngineModel) -> tuple[tuple[str, str, Buckets], ...]:
     )
 
 
-def _bucket_lines(name: str, labels: str, buckets: Buckets) -> list[str]:
+def bucket_lines(name: str, labels: str, buckets: Buckets) -> list[str]:
     lines: list[str] = []
     running = 0.0
     for bound, count in zip((*buckets.bounds, "+Inf"), buckets.counts, strict=True):
@@ -120,5 +120,5 @@ def _bucket_lines(name: str, labels: str, buckets: Buckets) -> list[str]:
     return lines
 
 
-def _family(name: str, help_text: str, kind: str, samples: list[str]) -> list[str]:
+def family(name: str, help_text: str, kind: str, samples: list[str]) -> list[str]:
     return [f"# HELP {name} {help_text}", f"# TYPE {name} {kind}", *samples]

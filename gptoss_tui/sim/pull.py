@@ -14,6 +14,7 @@ MIB = 1024**2
 _LAYERS_MIB = (29, 4, 1370, 96, 2210, 310, 4460, 1250, 18, 760)
 _AT_ONCE = 3
 _RATE_MIB_S = 1500.0
+_UNPACK_MIB_S = 700.0
 _TICK_S = 0.25
 
 
@@ -25,13 +26,17 @@ def exists(world: World, repository: str, tag: str) -> bool:
     return repository.removeprefix("docker.io/") in known and tag not in ("", "no-such-tag")
 
 
+def manifest(repository: str, tag: str) -> list[tuple[str, int]]:
+    """The layers as the registry lists them, the base first: identifier and compressed bytes."""
+    return [
+        (new_id(f"{repository}:{tag}", n)[:12], size * MIB) for n, size in enumerate(_LAYERS_MIB)
+    ]
+
+
 async def pull(world: World, repository: str, tag: str) -> AsyncIterator[bytes]:
     """Docker's stream of JSON objects. Closing it (the client went away) drops the pull."""
     yield _line(status=f"Pulling from {repository}", id=tag)
-    layers = [
-        _Layer(new_id(f"{repository}:{tag}", n)[:12], size * MIB)
-        for n, size in enumerate(_LAYERS_MIB)
-    ]
+    layers = [_Layer(name, size) for name, size in manifest(repository, tag)]
     for layer in layers:
         yield _line(status="Pulling fs layer", progressDetail={}, id=layer.id)
     for layer in layers[_AT_ONCE:]:
@@ -64,12 +69,11 @@ def _tick(layers: list[_Layer]) -> list[bytes]:
         if layer.done == layer.size:
             lines.append(_line(status="Verifying Checksum", progressDetail={}, id=layer.id))
             lines.append(_line(status="Download complete", progressDetail={}, id=layer.id))
-    # Layers are extracted one after the other, in their order, and quicker than they load.
+    # Layers are extracted one after the other, in their order.
     waiting = next((layer for layer in layers if not layer.complete), None)
     if waiting is not None and waiting.done == waiting.size:
-        waiting.extracted = min(
-            waiting.size, waiting.extracted + int(4 * _RATE_MIB_S * MIB * _TICK_S)
-        )
+        step = int(_UNPACK_MIB_S * MIB * _TICK_S)
+        waiting.extracted = min(waiting.size, waiting.extracted + step)
         lines.append(_progress("Extracting", waiting.id, waiting.extracted, waiting.size))
         if waiting.extracted == waiting.size:
             waiting.complete = True

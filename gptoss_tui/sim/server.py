@@ -12,8 +12,8 @@ import asyncssh
 
 from gptoss_tui.sim.docker_api import DockerApi
 from gptoss_tui.sim.http import serve
+from gptoss_tui.sim.servers import server
 from gptoss_tui.sim.shell import Shell
-from gptoss_tui.sim.vllm_api import VllmApi
 from gptoss_tui.sim.world import World
 
 MAX_SESSIONS = 10
@@ -83,6 +83,7 @@ class BoxServer(asyncssh.SSHServer):
 
     def auth_completed(self) -> None:
         self._counters.logins += 1
+        self._world.logged_in()
 
     def public_key_auth_supported(self) -> bool:
         return True
@@ -126,15 +127,16 @@ class BoxServer(asyncssh.SSHServer):
         self, dest_host: str, dest_port: int, orig_host: str, orig_port: int
     ) -> Any:
         container = self._world.serving(dest_port)
-        if container is None or container.engine is None:
+        handler = server(self._world, container) if container else None
+        if handler is None:
             raise asyncssh.ChannelOpenError(
                 asyncssh.OPEN_CONNECT_FAILED, "Connect failed: Connection refused"
             )
-        return self._served(VllmApi(self._world, container, container.engine).handle)
+        return self._served(handler)
 
     def unix_connection_requested(self, dest_path: str) -> Any:
         profile = self._world.profile
-        absent = profile.has("no_docker") or profile.is_container
+        absent = profile.lacks_docker
         if dest_path != DOCKER_SOCKET or absent or profile.has("docker_denied"):
             raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, "open failed")
         return self._served(DockerApi(self._world).handle)

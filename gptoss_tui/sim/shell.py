@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from gptoss_tui.sim import launches, nvidia
+from gptoss_tui.sim import launches, nvidia, repairs
 from gptoss_tui.sim.docker_api import DockerApi
 from gptoss_tui.sim.http import Reader, Writer, serve
 from gptoss_tui.sim.probe import probe
@@ -61,8 +61,8 @@ class Shell:
             "uname": lambda words: f"Linux {profile.hostname} 6.8.0-51-generic x86_64 GNU/Linux\n",
         }
         programs = {name: self._saying(text) for name, text in says.items()}
-        programs |= {"nvidia-smi": self._nvidia_smi, "sudo": self._sudo}
-        if not profile.has("no_docker") and not profile.is_container:
+        programs |= {"nvidia-smi": self._nvidia_smi, "sudo": self._sudo, "env": self._env}
+        if not profile.lacks_docker:
             programs["docker"] = self._docker
         return programs
 
@@ -94,10 +94,24 @@ class Shell:
             text, status = await launches.cancel(world, words[0])
             self._print(text)
             return status
+        if name.startswith("gptoss-repair"):
+            return await self._repair(name, words)
         if name == "gptoss-tail" and len(words) == 2:
             return await self._tail(words[0], int(words[1]) - 1)
         self._stderr.write(f"sh: 1: {name}: not found\n".encode())
         return 127
+
+    async def _repair(self, name: str, words: list[str]) -> int:
+        if name == "gptoss-repair-survey":
+            return self._print(repairs.survey(self._world))
+        if name == "gptoss-repair-log":
+            async for piece in repairs.log(self._world, words[0]):
+                self._stdout.write(piece)
+                await self._stdout.drain()
+            return 0
+        # Only a password is sent, and nothing where there is none.
+        password = await self._stdin.read(4096) if words[1] == "password" else b""
+        return self._print(repairs.start(self._world, words, password.decode(errors="replace")))
 
     def _print(self, text: str) -> int:
         self._stdout.write(text.encode("utf-8", "surrogateescape"))
@@ -138,6 +152,12 @@ class Shell:
         text, status = nvidia.answer(self._world, words)
         self._print(text)
         return status
+
+    async def _env(self, words: list[str]) -> int:
+        """The box's own zone is UTC: no variable that is set here changes an answer."""
+        while words and "=" in words[0]:
+            words = words[1:]
+        return await self._words(words)
 
     async def _sudo(self, words: list[str]) -> int:
         if self._world.profile.has("docker_denied"):

@@ -15,7 +15,14 @@ from gptoss_tui.sim.world import World
 
 
 class VllmApi:
-    """`handle` answers one request to the server in `container`."""
+    """`handle` answers one request to the server in `container`.
+
+    The other engines' servers are this one with routes and names of their own.
+    """
+
+    owner = "vllm"
+    reasoning = "reasoning"
+    guarded: tuple[str, ...] = ("/v1",)
 
     def __init__(self, world: World, container: Container, engine: EngineModel) -> None:
         self._world = world
@@ -24,21 +31,39 @@ class VllmApi:
 
     async def handle(self, request: Request) -> Response:
         self._check_alive()
-        if request.path in ("/health", "/ping"):
-            return Response(200)
-        if request.path == "/metrics":
-            text = page(self._engine, self._container.model, self._world.clock.seconds())
-            return Response(body=text.encode(), content_type="text/plain; version=0.0.4")
-        if request.path == "/version":
-            return json_response({"version": "0.32.0"})
-        if request.path.startswith("/v1") and not self._allowed(request):
+        if (answered := await self._own(request)) is not None:
+            return answered
+        if request.path.startswith(self.guarded) and not self._allowed(request):
             return json_response({"error": "Unauthorized"}, 401)
         if request.path == "/v1/models":
-            model = {"id": self._container.model, "object": "model", "owned_by": "vllm"}
-            return json_response({"object": "list", "data": [model]})
+            listed = [
+                {"id": name, "object": "model", "owned_by": self.owner} for name in self._served()
+            ]
+            return json_response({"object": "list", "data": listed})
         if request.path == "/v1/chat/completions" and request.method == "POST":
             return self._chat(request)
         return json_response({"detail": "Not Found"}, 404)
+
+    async def _own(self, request: Request) -> Response | None:
+        """The routes that each engine has in its own way."""
+        if request.path in ("/health", "/ping"):
+            return Response(200)
+        if request.path == "/metrics":
+            return self._metrics()
+        if request.path == "/version":
+            return json_response({"version": "0.32.0"})
+        return None
+
+    def _metrics(self) -> Response:
+        text = page(self._engine, self._container.model, self._world.clock.seconds())
+        return Response(body=text.encode(), content_type="text/plain; version=0.0.4")
+
+    def _served(self) -> tuple[str, ...]:
+        return (self._container.model,)
+
+    def _limit(self) -> int:
+        """The longest prompt, in tokens."""
+        return int(self._container.option("--max-model-len") or 131072)
 
     def _check_alive(self) -> None:
         """A connection that outlived its server ends, as the kernel ends a dead process's."""
@@ -50,18 +75,22 @@ class VllmApi:
         return key is None or request.headers.get("authorization") == f"Bearer {key}"
 
     def _chat(self, request: Request) -> Response:
-        if self._world.profile.has("server_500"):
+        if self._engine.draining_since is not None:
+            return _error(500, "The server is shutting down.")
+        broken = self._world.profile.has("server_500") and self._engine.asked
+        if broken or self._world.profile.has("no_answer"):
             return _error(
                 500, "EngineCore encountered an issue. See stack trace for the root cause."
             )
+        self._engine.asked = True
         try:
             body: dict[str, Any] = request.json()
             prompt = str(body["messages"][-1]["content"])
         except (ValueError, KeyError, TypeError, IndexError):
             return _error(400, "Field required: messages")
-        if body.get("model") != self._container.model:
+        if body.get("model") not in self._served():
             return _error(404, f"The model `{body.get('model')}` does not exist.")
-        limit = int(self._container.option("--max-model-len") or 131072)
+        limit = self._limit()
         if len(prompt) // 4 > limit:
             return _error(
                 400,
@@ -75,9 +104,14 @@ class VllmApi:
             return Response(
                 body=self._stream(body, reasoning, text), content_type="text/event-stream"
             )
-        message = {"role": "assistant", "content": text, "reasoning": reasoning}
-        choice = {"index": 0, "message": message, "finish_reason": "stop"}
-        usage = _usage(prompt, len(tokens(reasoning)) + len(tokens(text)))
+        pieces, most = [*tokens(reasoning), *tokens(text)], body.get("max_tokens")
+        message: dict[str, str | None] = {"role": "assistant", "content": text}
+        message[self.reasoning], finish = reasoning, "stop"
+        if isinstance(most, int) and most < len(pieces):
+            pieces, finish = pieces[:most], "length"
+            message |= {"content": None, self.reasoning: "".join(pieces)}
+        choice = {"index": 0, "message": message, "finish_reason": finish}
+        usage = _usage(prompt, len(pieces))
         return json_response({"model": body["model"], "choices": [choice], "usage": usage})
 
     async def _stream(
@@ -86,7 +120,7 @@ class VllmApi:
         clock, engine = self._world.clock, self._engine
         began = clock.seconds()
         limit = body.get("max_tokens")
-        pieces = [("reasoning", piece) for piece in tokens(reasoning)]
+        pieces = [(self.reasoning, piece) for piece in tokens(reasoning)]
         pieces += [("content", piece) for piece in tokens(text)]
         cut = isinstance(limit, int) and limit < len(pieces)
         pieces = pieces[:limit] if cut else pieces

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,14 @@ from gptoss_tui.sim.profile import Card, Profile
 
 DRIVER = "580.159.04"
 CUDA = "13.0"
+_HUB = "/root/.cache/huggingface/hub"
+# What keeps the disk of a full box full: KiB by path.
+_BROKEN_OFF = {
+    f"{_HUB}/models--openai--gpt-oss-120b/blobs/{'4e7a' * 16}.9f1c.incomplete": 41_000_000,
+    f"{_HUB}/models--meta-llama--Llama-3.3-70B-Instruct/blobs/{'b20d' * 16}.77aa.incomplete": (
+        102_000_000
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,11 @@ class World:
         self.containers: dict[str, Container] = {}
         self.launches: dict[str, Any] = {}
         self.disk_used_gib: dict[str, float] = {}
+        self.models: set[str] = set()  # in Ollama's own store
+        # Repairs by name, downloads that broke off (KiB by path), what the next login brings.
+        self.repairs: dict[str, Any] = {}
+        self.litter: dict[str, int] = dict(_BROKEN_OFF) if profile.has("disk_full") else {}
+        self.on_login: list[Callable[[], None]] = []
         self._event = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._made = 0
@@ -72,6 +86,11 @@ class World:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def logged_in(self) -> None:
+        """Somebody logs in: what waited for that holds now."""
+        while self.on_login:
+            self.on_login.pop()()
 
     # --- containers -----------------------------------------------------------------------------
 
@@ -100,6 +119,20 @@ class World:
             container.say(self.clock.now(), "(APIServer pid=1) INFO:     Shutting down")
             container.end(code)
         self.changed()
+
+    async def stop_by_signal(self, container: Container, grace_s: float) -> None:
+        """SIGTERM: vLLM ends its requests for `--shutdown-timeout` seconds, SGLang without a limit."""
+        engine = container.engine
+        own = container.option("--shutdown-timeout") or "0"
+        kinds = {"sglang": grace_s, "vllm": float(own) if own.isdigit() else 0.0}
+        limit = min(grace_s, kinds.get(container.kind, 0.0))
+        if engine is not None and limit > 0:
+            engine.draining_since = began = self.clock.seconds()
+            while engine.wanted(self.clock.seconds()) >= 0.5:
+                if self.clock.seconds() - began >= limit or container.state != "running":
+                    break
+                await self.clock.sleep(0.25)
+        self.stop(container)
 
     def remove(self, container: Container) -> None:
         self.stop(container, 137)

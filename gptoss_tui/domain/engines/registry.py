@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from gptoss_tui.domain.engines.base import Engine
+from gptoss_tui.domain.engines.ollama import Ollama
+from gptoss_tui.domain.engines.sglang import Sglang
 from gptoss_tui.domain.engines.vllm import Vllm
 from gptoss_tui.errors import UsageError
 
-ENGINES: dict[str, Engine] = {"vllm": Vllm()}
+ENGINES: dict[str, Engine] = {"vllm": Vllm(), "sglang": Sglang(), "ollama": Ollama()}
 
 
 def engine_named(name: str) -> Engine:

@@ -42,7 +42,9 @@ def plan_ollama(request: PlanRequest) -> Plan:
     each = per_request + slot
     concurrency = max(0.0, left / each)
     verdict, reason = _verdict(request, left, each * slots, slots, context)
-    filled = msgspec.structs.replace(request, max_model_len=context, tensor_parallel_size=1)
+    filled = msgspec.structs.replace(
+        request, max_model_len=context, tensor_parallel_size=1, users=slots
+    )
     return Plan(
         verdict=verdict,
         reason=reason,
@@ -69,10 +71,10 @@ def plan_ollama(request: PlanRequest) -> Plan:
         fits_requests=int(concurrency) if verdict in ("fits", "tight") else 0,
         basis=_basis(),
         band_gib=_BAND_GIB,
-        command=("ollama", "serve"),
+        command=(f"gpt-oss:{model.key}",),
         warnings=(
-            f"Set OLLAMA_NUM_PARALLEL={slots} and OLLAMA_CONTEXT_LENGTH={context}: the default is "
-            "one slot, and further requests wait.",
+            f"It is started with OLLAMA_NUM_PARALLEL={slots} and OLLAMA_CONTEXT_LENGTH={context}: "
+            "further requests wait.",
             "Memory is that of all GPUs together: Ollama spreads the layers.",
             *disk.warnings(request),
         ),

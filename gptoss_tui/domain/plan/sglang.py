@@ -183,9 +183,9 @@ def _basis() -> dict[str, Basis]:
 
 
 def _command(request: PlanRequest, model: Model) -> tuple[str, ...]:
+    """The model, then its flags, as for vLLM; where it listens is the container's affair."""
     words = [
-        "sglang", "serve", model.bf16_name if request.checkpoint == "bf16" else model.name,
-        "--host", "0.0.0.0", "--port", "30000",  # noqa: S104  inside the container
+        model.bf16_name if request.checkpoint == "bf16" else model.name,
         "--context-length", str(request.max_model_len),
         "--mem-fraction-static", f"{request.gpu_memory_utilization:g}",
         "--reasoning-parser", "gpt-oss", "--tool-call-parser", "gpt-oss", "--enable-metrics",
@@ -193,5 +193,9 @@ def _command(request: PlanRequest, model: Model) -> tuple[str, ...]:
     if request.tensor_parallel_size and request.tensor_parallel_size > 1:
         words += ["--tp", str(request.tensor_parallel_size)]
     if request.kv_cache_dtype not in (None, "auto"):
-        words += ["--kv-cache-dtype", str(request.kv_cache_dtype)]
+        # What vLLM calls fp8 is called by its format here.
+        named = {"fp8": "fp8_e4m3"}.get(str(request.kv_cache_dtype), str(request.kv_cache_dtype))
+        words += ["--kv-cache-dtype", named]
+    if request.max_num_seqs is not None:
+        words += ["--max-running-requests", str(request.max_num_seqs)]
     return tuple(words)

@@ -11,7 +11,10 @@ from functools import cache
 from importlib.resources import files
 from typing import Literal
 
-Script = Literal["watch", "probe", "start", "launches", "cancel", "dial", "guard"]
+Script = Literal[
+    "watch", "probe", "start", "launches", "cancel", "dial", "guard", "repair", "repair_log",
+    "repair_survey",
+]  # fmt: skip
 
 
 @cache
@@ -23,4 +26,4 @@ def text(file: str) -> str:
 def command(script: Script, *args: str) -> tuple[str, ...]:
     """The argument list that runs `script` on a box with `args`."""
     name = "launch" if script == "start" else script
-    return ("sh", "-c", text(f"{script}.sh"), f"gptoss-{name}", *args)
+    return ("sh", "-c", text(f"{script}.sh"), f"gptoss-{name.replace('_', '-')}", *args)

@@ -2,15 +2,14 @@
 # pull when the client that asked for it goes away. Its standard output is the launch's log: raw
 # progress objects of Docker, and event lines "@UNIX_SECONDS EVENT [REST]". It ends with the launch.
 #
-# Argument: the launch's folder, with `vars` (shell assignments), `create.json`, and `secrets.tar`
-# where there are secrets.
+# Argument: the launch's folder, with `vars` (shell assignments), `create.json`, the bodies of the
+# calls to the server (`ask.json`, and for some `fetch.json`, `load.json`), `secrets.tar` for secrets.
 set -u
 dir=$1
 cd "$dir" || exit 1
-# What `vars` sets.
-launch_id='' name='' image='' image_path='' pull_query='' health_url='' cache_dir='' claim_keys=''
-weights_dir='' weighed=''
-restart='' docker_socket='' begin=''
+# What `vars` sets, for here; it sets besides what ready.sh reads.
+launch_id='' name='' image='' image_path='' pull_query='' cache_dir='' claim_keys=''
+restart='' docker_socket='' begin='' replaces=''
 # shellcheck source=/dev/null
 . ./vars
 echo $$ >pid
@@ -39,12 +38,10 @@ client() { # METHOD PATH [BODY_FILE [CONTENT_TYPE]]: the body to stdout, the sta
     fi
 }
 call() { client "$@" >reply 2>>client.err; status=$(cat status); }
+# shellcheck source=/dev/null
+. ./replace.sh
 reason() { # What Docker's error body says, on one line.
     sed -n 's/.*"message":"\(.*\)".*/\1/p' reply | head -n 1 | cut -c 1-600
-}
-
-pull_error() { # The last error that Docker wrote into the pull's stream, else the client's own.
-    tail -n 5 log | sed -n 's/.*"message":"\([^"]*\)".*/\1/p' | tail -n 1 | grep . || tail -n 1 client.err
 }
 
 # --- claims: two operators cannot take the same GPU, port or name unnoticed ---------------------
@@ -90,12 +87,13 @@ claim_all() {
         case $key in gpu-*) ;; *) continue ;; esac
         call GET "/containers/json?filters=%7B%22label%22%3A%5B%22io.gptoss-tui.$key%22%5D%7D"
         [ "$status" = 200 ] || continue
+        replaced_alone && continue
         case $(cat reply) in "[]"*) ;; *) taken="a running server has $key"; return 1 ;; esac
     done
 }
 
 # --- endings ------------------------------------------------------------------------------------
-finish() { rm -f secrets.tar; release; say end; : >ended; exit "$1"; }
+finish() { rm -f secrets.tar kept.tar ask.headers; release; say end; : >ended; exit "$1"; }
 drop_container() {
     # Ended in the middle of the create: only its label tells whether there is one.
     if [ -z "$container" ] && [ "$step" = create ]; then
@@ -107,7 +105,7 @@ drop_container() {
     case $status in 204|404) ;; *) say "left the container $name ($(reason))" ;; esac
 }
 fail() { # STEP MESSAGE: nothing half-made stays
-    drop_container; say "failed $*"; finish 1 # what is left is told before the end is
+    drop_container; restore; say "failed $*"; finish 1 # what is left is told before the end is
 }
 # shellcheck disable=SC2317 # the trap calls it
 cancelled() {
@@ -116,7 +114,7 @@ cancelled() {
     $sudo sh -c 'kill -TERM "-$1"' kill "$$" 2>/dev/null
     [ -z "$child" ] || wait "$child"
     [ "$step" != pull ] || echo # what the client wrote last may be half a line
-    drop_container
+    drop_container; restore
     case $step in pull) say 'left the layers that were already pulled, in the Docker cache' ;; esac
     case $step in start|wait) say "left the image $image and what was downloaded to $cache_dir" ;; esac
     say cancelled; finish 1
@@ -124,6 +122,114 @@ cancelled() {
 step=reserve
 trap cancelled TERM INT
 trap '' HUP
+
+# --- the pull -----------------------------------------------------------------------------------
+passed_on() { # what Docker streams, line by line, so that no event stands inside a line
+    while IFS= read -r line || [ -n "$line" ]; do
+        case $line in *'"message":"'*) printf '%s\n' "$line" >pull.err ;; esac
+        printf '%s\n' "$line"
+    done
+}
+ticking() { # the time each second: what comes in between has a rate; ends with the helper
+    while sleep 1; do
+        read -r _ _ _ parent _ </proc/self/stat
+        [ "$parent" = "$$" ] || exit
+        say tick
+    done
+}
+manifest() { # REFERENCE: the registry's answer to ./manifest, its status as the result
+    curl -sL -m 15 -D manifest.head -o manifest -w '%{http_code}' ${token:+-H "Authorization: Bearer $token"} \
+        -H 'Accept: application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.list.v2+json' \
+        -H 'Accept: application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json' \
+        "${base%/}/v2/$repository/manifests/$1"
+}
+granted() { # ask for the token that a registry wants of those who have no login
+    challenge=$(tr -d '\r' <manifest.head | sed -n 's/^[Ww][Ww][Ww]-[Aa]uthenticate: *[Bb]earer *//p' | tail -n 1)
+    of() { printf '%s' "$challenge" | sed -n "s/.*$1=\"\([^\"]*\)\".*/\1/p"; }
+    token=$(curl -sL -m 15 -G --data-urlencode "service=$(of service)" --data-urlencode "scope=$(of scope)" "$(of realm)" |
+        sed -n 's/.*"\(access_\)\{0,1\}token" *: *"\([^"]*\)".*/\2/p' | head -n 1)
+    [ -n "$token" ]
+}
+layers() { # "ID:BYTES ..." from ./manifest, the base first; nothing where it is not one
+    sed 's/.*"layers":\[//; s/\].*//' manifest | tr '{' '\n' |
+        sed -n -e 's/.*"digest":"sha256:\([0-9a-f]\{12\}\).*"size":\([0-9]*\).*/\1:\2/p;t' \
+            -e 's/.*"size":\([0-9]*\).*"digest":"sha256:\([0-9a-f]\{12\}\).*/\2:\1/p' | tr '\n' ' '
+}
+sizes() { # tell the sizes of all layers: Docker itself tells each when it begins to load
+    command -v curl >/dev/null 2>&1 || return 0
+    case $(uname -m) in x86_64) arch=amd64 ;; aarch64) arch=arm64 ;; *) return 0 ;; esac
+    repository=${image%%@*} reference=latest
+    case ${repository##*/} in *:*) reference=${repository##*:} repository=${repository%:*} ;; esac
+    case $image in *@*) reference=${image#*@} ;; esac
+    host=${repository%%/*}
+    case $host in
+        docker.io | index.docker.io) repository=${repository#*/} host= ;;
+        *.* | *:* | localhost) repository=${repository#*/} bases="https://$host http://$host" ;;
+        *) host= ;;
+    esac
+    [ -n "$host" ] || bases="$mirrors https://registry-1.docker.io"
+    case $repository in */*) ;; *) [ -n "$host" ] || repository=library/$repository ;; esac
+    for base in $bases; do
+        token=
+        code=$(manifest "$reference") || continue
+        [ "$code" != 401 ] || { granted && code=$(manifest "$reference"); }
+        [ "$code" = 200 ] || continue
+        tr -d ' \n\t\r' <manifest >manifest.one && mv manifest.one manifest
+        if grep -q '"manifests":\[' manifest; then
+            one=$(sed 's/},{/|/g' manifest | tr '|' '\n' | grep "\"architecture\":\"$arch\"" | grep '"os":"linux"' |
+                sed -n 's/.*"digest":"\(sha256:[0-9a-f]*\)".*/\1/p' | head -n 1)
+            [ -n "$one" ] && [ "$(manifest "$one")" = 200 ] || continue
+            tr -d ' \n\t\r' <manifest >manifest.one && mv manifest.one manifest
+        fi
+        found=$(layers)
+        [ -z "$found" ] || { say "layers $found"; return 0; }
+    done
+}
+pull_once() {
+    : >pull.err
+    { client POST "/images/create?$pull_query" 2>client.err | passed_on; } &
+    child=$!
+    wait "$child"; child=
+    call GET "/images/$image_path/json"
+    [ "$status" = 200 ]
+}
+pull_error() { # the last error that Docker wrote into the pull's stream, else the client's own
+    sed -n 's/.*"message":"\([^"]*\)".*/\1/p' pull.err | tail -n 1 | grep . || tail -n 1 client.err
+}
+tries_for() { # WHY: how often a pull that broke so is tried again; 0 where it cannot pass
+    case $1 in
+        *'manifest unknown'* | *denied* | *unauthorized* | *'no space left'* | *toomanyrequests*) echo 0 ;;
+        *'connection refused'* | *'no such host'* | *'network is unreachable'* | *'no route to host'* | \
+            *'server misbehaving'* | *'emporary failure in name resolution'*)
+            if grep -q '"Downloading"' log; then echo 6; else echo 2; fi ;;
+        *EOF* | *'connection reset'* | *[Tt]imeout* | *'deadline exceeded'* | *'request canceled'* | *'broken pipe'* | \
+            *'short read'* | *'closed network connection'* | *'stream error'* | *GOAWAY* | *'verification failed'* | \
+            *'500 Internal'* | *'502 Bad'* | *'503 Serv'* | *'504 Gate'* | *'HTTP status: 5'* | \
+            'curl: (7)'* | 'curl: (18)'* | 'curl: (52)'* | 'curl: (56)'* | *IncompleteRead*) echo 6 ;;
+        *) echo 0 ;;
+    esac
+}
+pull() { # until the image is there, with growing pauses where what broke it may pass
+    tries=0 mirrors=
+    case ${image%%/*} in *.* | *:*) ;; *)
+        mirrors=$(client GET /info 2>/dev/null | sed -n 's/.*"Mirrors":\[\([^]]*\)\].*/\1/p' | tr -d '"' | tr ',' ' ') ;;
+    esac
+    ticking & ticker=$!
+    { sizes 2>/dev/null; : >asked; } & asking=$!
+    until pull_once; do
+        why=$(pull_error)
+        [ "$tries" -lt "$(tries_for "$why")" ] || { enough; fail pull "$why"; }
+        tries=$((tries + 1)) pause=$((1 << tries))
+        [ "$pause" -le 30 ] || pause=30
+        say "retry $pause $why"
+        sleep "$pause" & child=$!; wait "$child"; child=
+    done
+    enough
+}
+enough() { # the helpers of the pull end with it
+    [ -e asked ] || kill "$asking" 2>/dev/null
+    { kill "$ticker"; wait "$ticker"; } 2>/dev/null
+}
 
 # --- the launch ---------------------------------------------------------------------------------
 say "begin $begin"
@@ -143,17 +249,13 @@ if [ "$status" = 200 ]; then
     say pull-skipped
 else
     step=pull; say pull
-    client POST "/images/create?$pull_query" 2>client.err &
-    child=$!
-    wait "$child"; child=
-    [ "$(cat status)" = 200 ] || echo # the next event begins a line of its own
-    call GET "/images/$image_path/json"
-    [ "$status" = 200 ] || fail pull "$(pull_error)"
+    pull
     say pulled
 fi
 
+[ -z "$replaces" ] || take_over
 step=create; say create
-mkdir -p "$cache_dir" 2>/dev/null
+[ -z "$cache_dir" ] || mkdir -p "$cache_dir" 2>/dev/null
 call POST "/containers/create?name=$name" create.json
 [ "$status" = 201 ] || fail create "$(reason)"
 container=$(sed -n 's/.*"Id":"\([0-9a-f]*\)".*/\1/p' reply | head -n 1)
@@ -162,6 +264,7 @@ if [ -f secrets.tar ]; then
     [ "$status" = 200 ] || fail create "the secrets could not be handed over: $(reason)"
     rm -f secrets.tar
 fi
+hand_on
 say "created $container"
 
 step=start; say start
@@ -171,32 +274,12 @@ say started
 
 # The model loads now; only a server that was ready once is worth restarting after a crash.
 step='wait'; say wait
-health() {
-    if command -v curl >/dev/null 2>&1; then curl -sf --noproxy '*' -m 5 -o /dev/null "$health_url"
-    else python3 ./http_client.py --health "$health_url"; fi
-}
-weigh() { # how much of the model the cache holds (KiB), told when that has changed
-    [ -n "$weights_dir" ] || return 0
-    held=$(du -sk "$weights_dir" 2>/dev/null | cut -f 1)
-    [ "${held:-$weighed}" = "$weighed" ] || { weighed=$held; say "weights $held"; }
-}
-deadline=$(($(date +%s) + 14400))
-until health 2>/dev/null; do
-    call GET "/containers/$container/json"
-    case $status in
-        404) container=; fail wait "the container $name was removed" ;;
-        200) case $(cat reply) in *'"Running":true'*) ;; *)
-            code=$(sed -n 's/.*"ExitCode":\([0-9]*\).*/\1/p' reply | head -n 1)
-            say "left the stopped container $name: its log says why"
-            say "failed wait exited $code"; finish 1 ;; esac ;;
-    esac
-    [ "$(date +%s)" -lt "$deadline" ] || { say "left the container $name, which still runs"; say 'failed wait not ready after four hours'; finish 1; }
-    weigh
-    sleep 1 & child=$!; wait "$child"; child=
-done
+# shellcheck source=/dev/null
+. ./ready.sh
 if [ "$restart" = 1 ]; then
     printf '{"RestartPolicy":{"Name":"unless-stopped"}}' >update.json
     call POST "/containers/$container/update" update.json
 fi
+settle
 say ready
 finish 0

@@ -1,0 +1,76 @@
+"""How a box gives GPUs to containers, chosen from what the look found.
+
+CDI names devices; Docker takes them from 25 on, and tells from 28.2 on which there are. `--gpus` came
+with Docker 19.03; before it there was only the runtime `nvidia` with a variable. Podman's
+Docker-compatible API takes CDI alone, and starts a container without GPUs where it is asked
+otherwise; podman 4 does that with CDI too (4.3.1: measured).
+https://docs.docker.com/reference/cli/dockerd/#configure-cdi-devices
+https://github.com/lablup/backend.ai/issues/13820
+"""
+
+from __future__ import annotations
+
+from gptoss_tui.domain.gpu import Gpu
+from gptoss_tui.domain.host import DockerInfo
+from gptoss_tui.domain.launch import GpuAccess
+from gptoss_tui.errors import UsageError
+
+_KIND = "nvidia.com/gpu"
+_OLD_PODMAN = ("1", "2", "3", "4")
+_WITH_GPUS = (1, 40)  # Docker 19.03
+
+
+def gpu_access(
+    docker: DockerInfo | None, gpus: tuple[Gpu, ...], wanted: GpuAccess | None = None
+) -> tuple[GpuAccess, tuple[str, ...]]:
+    """The way, and for CDI the names of the devices. Raises `UsageError` where `wanted` is none."""
+    if docker is not None and docker.podman:
+        return "cdi", _of_podman(docker, gpus, wanted)
+    names = _names(docker, gpus)
+    if wanted == "cdi" and not names:
+        raise UsageError(
+            "The box's Docker tells of no CDI device for these GPUs.",
+            "Run `nvidia-ctk cdi generate` on it, or take --gpu-access gpus.",
+        )
+    way = wanted or _best(docker, names)
+    return way, names if way == "cdi" else ()
+
+
+def _best(docker: DockerInfo | None, names: tuple[str, ...]) -> GpuAccess:
+    if names:
+        return "cdi"
+    old = docker is not None and _api(docker.api_version) < _WITH_GPUS
+    return "runtime" if docker is not None and old and "nvidia" in docker.runtimes else "gpus"
+
+
+def _of_podman(
+    docker: DockerInfo, gpus: tuple[Gpu, ...], wanted: GpuAccess | None
+) -> tuple[str, ...]:
+    """Podman tells of no devices; those of `nvidia-ctk cdi generate` are named by UUID and index."""
+    if docker.version.partition(".")[0] in _OLD_PODMAN:
+        raise UsageError(
+            f"Podman {docker.version} gives containers no GPUs through its Docker-compatible API.",
+            "Update to podman 5 or newer, or install Docker Engine.",
+        )
+    if wanted not in (None, "cdi"):
+        raise UsageError("Podman gives GPUs by CDI alone.", "Leave --gpu-access out.")
+    made = tuple(f"{_KIND}={gpu.uuid or gpu.index}" for gpu in gpus)
+    return _names(docker, gpus) or made
+
+
+def _names(docker: DockerInfo | None, gpus: tuple[Gpu, ...]) -> tuple[str, ...]:
+    """Each GPU's device, by its UUID where that is listed, else by its index; all or none."""
+    listed = set(docker.cdi_devices) if docker else set()
+    found: list[str] = []
+    for gpu in gpus:
+        candidates = (f"{_KIND}={gpu.uuid}", f"{_KIND}={gpu.index}")
+        name = next((one for one in candidates if one in listed), None)
+        if name is None:
+            return ()
+        found.append(name)
+    return tuple(found)
+
+
+def _api(text: str) -> tuple[int, int]:
+    major, _, minor = text.partition(".")
+    return (int(major), int(minor)) if major.isdigit() and minor.isdigit() else _WITH_GPUS

@@ -1,0 +1,112 @@
+# The last part of a launch, read in by the helper: from a container that runs to a model that answers.
+# A server that only listens is not ready: it is asked for one token, and for that it may have to fetch
+# the model first (`fetch_path`) and to load it (`load_path`).
+# shellcheck shell=sh disable=SC2154,SC2034
+
+post() { # PATH BODY_FILE SECONDS: POST to the server; the body to stdout, the status to ./status
+    echo 0 >status
+    : >headers
+    if command -v curl >/dev/null 2>&1; then
+        # The key is in a file: an argument list is everybody's to read.
+        if [ -s ask.headers ]; then key='-H@ask.headers'; else key='-HAccept: application/json'; fi
+        curl -sSN -m "$3" --noproxy '*' -X POST -H 'Content-Type: application/json' -H 'Expect:' "$key" \
+            --data-binary "@$2" -D headers "$base_url$1"
+        sed -n '1s/^HTTP[^ ]* \([0-9]*\).*/\1/p' headers >status 2>/dev/null
+    else
+        python3 ./http_client.py --post "$base_url$1" "$3" "$2" ask.headers
+    fi
+}
+posted() { # the same, to ./reply, in a way that a cancel can break off
+    post "$@" >reply 2>client.err & child=$!
+    wait "$child"; child=
+    status=$(cat status)
+}
+health() {
+    if command -v curl >/dev/null 2>&1; then curl -sf --noproxy '*' -m 5 -o /dev/null "$base_url$health_path"
+    else python3 ./http_client.py --health "$base_url$health_path"; fi
+}
+weigh() { # how much of the model the cache holds (KiB), told when that has changed
+    [ -n "$weights_dir" ] || return 0
+    held=$(du -sk "$weights_dir" 2>/dev/null | cut -f 1)
+    [ "${held:-$weighed}" = "$weighed" ] || { weighed=$held; say "weights $held"; }
+}
+running() { # ends the launch where the container does not run any more
+    call GET "/containers/$container/json"
+    case $status in
+        404) container=; fail wait "the container $name was removed" ;;
+        200) case $(cat reply) in *'"Running":true'*) ;; *)
+            code=$(sed -n 's/.*"ExitCode":\([0-9]*\).*/\1/p' reply | head -n 1)
+            aside
+            say "left the stopped container $name: its log says why"
+            say "failed wait exited $code"; finish 1 ;; esac ;;
+    esac
+}
+still_up() { # STEP MESSAGE: the server stays, for its log says why
+    aside
+    say "left the container $name, $stays: its log says why"
+    say "failed $*"; finish 1
+}
+answered() { # what the server said, on one line
+    if [ "$status" = 0 ]; then tail -n 1 client.err; else printf '%s %s' "$status" "$(tr -d '\n\r' <reply | cut -c 1-300)"; fi
+}
+header() { # the key, from where it was handed over to: nothing else holds it any more
+    : >ask.headers
+    [ "$has_key" = 1 ] || return 0
+    call GET "/containers/$container/archive?path=/run/gptoss-tui/api_key"
+    { printf 'Authorization: Bearer '; tar -xOf reply; echo; } >ask.headers
+    rm -f reply
+}
+fetch_once() { # its JSON lines go into the log, as Docker's do
+    { post "$fetch_path" fetch.json 0 2>client.err | tee fetched | passed_on; } & child=$!
+    wait "$child"; child=
+    tail -n 3 fetched | grep -q '"status":"success"'
+}
+fetch() { # a pull call of the server; what has come is kept, so trying again goes on
+    say fetch
+    tries=0
+    until fetch_once; do
+        running
+        why=$(sed -n 's/.*"error":"\(.*\)".*/\1/p' fetched | tail -n 1)
+        tries=$((tries + 1))
+        case $why in *'not exist'* | *'not found'* | *'no space left'*) tries=9 ;; esac
+        [ "$tries" -lt 5 ] || fail fetch "${why:-$(tail -n 1 client.err)}"
+        sleep $((tries * 2)) & child=$!; wait "$child"; child=
+    done
+    rm -f fetched
+}
+load() { # the first request would load it too; by itself it has a phase of its own
+    say load
+    posted "$load_path" load.json 1800
+    [ "$status" = 200 ] && return 0
+    why=$(answered)
+    running
+    still_up load "$why"
+}
+ask() { # one token of an answer
+    say ask
+    tries=0
+    until posted "$ask_path" ask.json 600; [ "$status" = 200 ] && grep -Eq '"completion_tokens": *[1-9]' reply; do
+        why=$(answered)
+        running
+        tries=$((tries + 1))
+        [ "$tries" -lt 5 ] || still_up ask "$why"
+        sleep 2 & child=$!; wait "$child"; child=
+    done
+    rm -f ask.headers reply
+}
+
+deadline=$(($(date +%s) + 14400)) seconds=0 weighed=
+until health 2>/dev/null; do
+    running
+    [ "$(date +%s)" -lt "$deadline" ] || still_up wait 'not ready after four hours'
+    weigh
+    seconds=$((seconds + 1))
+    [ $((seconds % 5)) != 0 ] || say tick
+    sleep 1 & child=$!; wait "$child"; child=
+done
+header
+ticking & ticker=$!
+[ -z "$fetch_path" ] || fetch
+[ -z "$load_path" ] || load
+ask
+{ kill "$ticker"; wait "$ticker"; } 2>/dev/null
