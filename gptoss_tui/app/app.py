@@ -29,6 +29,7 @@ from gptoss_tui.app.theming import DEFAULT, load_themes
 from gptoss_tui.domain.facts import AnyFact
 from gptoss_tui.domain.instance import Endpoint, Notice
 from gptoss_tui.domain.progress import LaunchProgress
+from gptoss_tui.domain.repair import RepairResult
 from gptoss_tui.errors import ChangedHostKeyError, GptossError, StateError
 from gptoss_tui.remote.fleet_port import BoxEntry, FleetPort
 from gptoss_tui.remote.target import parse_target
@@ -154,6 +155,8 @@ class GptossApp(App[None]):
             self._endpoint(fact.instance or "", fact.body)
         elif isinstance(fact.body, LaunchProgress):
             self.leaving.seen(fact.body)
+        elif isinstance(fact.body, RepairResult) and self.screen.id != "repair":
+            self.tell(fact.body.text, "information" if fact.body.fixed else "error")
         for screen in self.screen_stack:
             show = getattr(screen, "show_fact", None)
             if show is not None and screen.is_mounted:
@@ -252,6 +255,27 @@ class GptossApp(App[None]):
                 model.speeds = measurements.speeds(paths().measurements_file, message.box)
             self.push_screen(WizardScreen(model))
 
+    @on(said.RepairsRequested)
+    def _repairs(self, message: said.RepairsRequested) -> None:
+        from gptoss_tui.app.screens.repair import RepairScreen
+
+        model = self.model(message.box)
+        if self.fleet.read_only:
+            self.tell("This is a read-only session: nothing can be repaired.", "warning")
+        elif model.report is None:
+            self.tell("The box has not been looked at yet: connect first (enter).", "warning")
+        else:
+            self.push_screen(RepairScreen(model))
+            self.feeds.survey(message.box)
+
+    @on(said.SurveyRequested)
+    def _survey(self, message: said.SurveyRequested) -> None:
+        self.feeds.survey(message.box)
+
+    @on(said.RepairRequested)
+    def _repair(self, message: said.RepairRequested) -> None:
+        self.feeds.repair(message.box, message.repair)
+
     @on(said.LogsRequested)
     def _logs(self, message: said.LogsRequested) -> None:
         self.feeds.follow_logs(message.box, message.instance)
@@ -283,6 +307,9 @@ class GptossApp(App[None]):
     def _launch(self, message: said.LaunchRequested) -> None:
         from gptoss_tui.app.screens.launch import LaunchScreen
 
+        with suppress(StateError):  # a launch without them is still a launch
+            file = paths().measurements_file
+            message.spec = measurements.recalled(file, message.box, message.spec)
         self.leaving.launched(message.spec.launch_id, message.box)
         self.chats.keep_key(message.box, message.spec.name, message.secrets.api_key)
         self.pop_screen()

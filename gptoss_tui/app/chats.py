@@ -26,6 +26,10 @@ class Chats:
         if key:
             self._keys[box, instance] = key
 
+    def key(self, box: str, instance: str) -> Secret | None:
+        """The key of this session, where one is known."""
+        return self._keys.get((box, instance))
+
     def ask(self, asked: ChatRequested) -> None:
         """Begin an answer, or ask for the key that the server wants first."""
         model = self._app.model(asked.box)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gptoss_tui.app import messages as said
 from gptoss_tui.app.screens.dialogs import AskDialog, Choice
+from gptoss_tui.domain.draining import DRAIN_S, stop_plan
 from gptoss_tui.errors import GptossError
 
 if TYPE_CHECKING:
@@ -20,14 +21,31 @@ class Confirming:
         self._app = app
 
     def stop(self, asked: said.StopRequested) -> None:
-        busy = self._app.model(asked.box).busy_words(asked.instance)
-        self._ask(
-            "Stop a server",
-            f"Stop {asked.instance} on {asked.box} and remove its container?\n{busy}\n"
-            "They get 60 s to end; what was downloaded stays.",
-            ("Yes, stop it", "Keep it"),
-            lambda: self._app.feeds.stop(asked.box, asked.instance),
+        """Drain and stop, drain and start again, cut, or keep."""
+        model, feeds = self._app.model(asked.box), self._app.feeds
+        instance = model.instance(asked.instance)
+        warning = stop_plan(instance).warning if instance else ""
+        text = (
+            f"Stop {asked.instance} on {asked.box} and remove its container?\n"
+            f"{model.busy_words(asked.instance)}\n"
+            f"They get {DRAIN_S} s to end; what was downloaded stays.\n{warning}"
         )
+        choices = (
+            Choice("stop", "y", "Yes, stop it"),
+            Choice("restart", "r", "Restart"),
+            Choice("cut", "n", "Cut now"),
+            Choice("keep", "k", "Keep it"),
+        )
+
+        def decided(choice: str | None) -> None:
+            if choice == "stop":
+                feeds.stop(asked.box, asked.instance)
+            elif choice == "cut":
+                feeds.stop(asked.box, asked.instance, drain_s=0)
+            elif choice == "restart":
+                feeds.restart(asked.box, asked.instance)
+
+        self._app.push_screen(AskDialog("Stop a server", text.rstrip(), choices), decided)
 
     def cancel(self, asked: said.CancelLaunchRequested) -> None:
         self._ask(

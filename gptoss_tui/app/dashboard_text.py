@@ -9,6 +9,7 @@ from gptoss_tui.app.model import BoxModel
 from gptoss_tui.app.widgets.figures import UNKNOWN, foreign
 from gptoss_tui.app.widgets.gpu_card import GpuCard, GpuHistory
 from gptoss_tui.app.widgets.gpu_pane import GpuView
+from gptoss_tui.domain.draining import Draining
 from gptoss_tui.domain.instance import Instance
 
 _STATES = {
@@ -51,15 +52,23 @@ def gpu_view(model: BoxModel) -> GpuView:
     return GpuView(cards=cards)
 
 
-def server_row(instance: Instance) -> tuple[Text, ...]:
+def server_row(instance: Instance, drain: Draining | None = None) -> tuple[Text, ...]:
     """state, name, where, model: what a narrow pane cuts comes last."""
     where = f":{instance.port}" if instance.port else UNKNOWN
     if instance.gpu_ids:
         where += f"  {len(instance.gpu_ids)} GPU" + ("s" if len(instance.gpu_ids) > 1 else "")
     if not instance.managed:
         where = f"not ours  {where}"
-    cells = (_STATES[instance.state], foreign(instance.name), where, foreign(instance.model))
+    state = _STATES[instance.state]
+    if drain is not None:
+        state, where = "◌ draining", _drain_words(drain)
+    cells = (state, foreign(instance.name), where, foreign(instance.model))
     return tuple(Text(cell, no_wrap=True, overflow="ellipsis") for cell in cells)
+
+
+def _drain_words(drain: Draining) -> str:
+    left = UNKNOWN if drain.running is None else f"{drain.running + (drain.waiting or 0):.0f}"
+    return f"{left} left, {drain.left_s:.0f} s"
 
 
 def tabs_line(shown: int) -> Content:

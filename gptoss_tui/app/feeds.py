@@ -16,6 +16,7 @@ from gptoss_tui.app.cadence import INSTANCES_S
 from gptoss_tui.app.messages import ActionFailed, ChatFailed, HostKeyAsked, LaunchRequested
 from gptoss_tui.domain.chat import ChatRequest
 from gptoss_tui.domain.instance import Endpoint
+from gptoss_tui.domain.repair import Repair
 from gptoss_tui.domain.secret import Secret
 from gptoss_tui.errors import (
     BoxError,
@@ -28,6 +29,7 @@ from gptoss_tui.remote.box import Box, Cadence
 from gptoss_tui.remote.fleet_port import FleetPort
 from gptoss_tui.remote.keeper import Keeper
 from gptoss_tui.remote.reconnect import WakeDetector
+from gptoss_tui.remote.repair import carry_out
 from gptoss_tui.remote.resume import LogCursor
 from gptoss_tui.state.debug_log import internal
 from gptoss_tui.state.paths import paths
@@ -235,6 +237,8 @@ class Feeds:
     async def _launch(self, asked: LaunchRequested) -> None:
         try:
             box = await self._fleet.connect(asked.box)
+            if asked.replaces is not None:
+                await box.stop(asked.replaces)
             launch_id = await box.launch(asked.spec, asked.secrets)
             await self._follow_launch(box, launch_id)
         except ConnectionLostError:
@@ -279,13 +283,39 @@ class Feeds:
 
         self._change(name, "cancel the launch", work(), f"cancel-{launch_id}")
 
-    def stop(self, name: str, instance: str) -> None:
+    def stop(self, name: str, instance: str, drain_s: int | None = None) -> None:
         async def work() -> None:
             box = await self._fleet.connect(name)
-            await box.stop(instance)
+            await box.stop(instance, drain_s=drain_s)
             await self._settled(box)
 
         self._change(name, f"stop {instance}", work(), f"stop-{instance}")
+
+    def survey(self, name: str) -> None:
+        """Look at the box, and at what repairs need to know besides."""
+        self._change(name, f"look at {name}", self._survey(name), "survey")
+
+    async def _survey(self, name: str) -> None:
+        box = await self._fleet.connect(name)
+        await box.look()
+        await box.survey()
+
+    def repair(self, name: str, repair: Repair) -> None:
+        async def work() -> None:
+            async with aclosing(carry_out(self._fleet, name, repair)) as facts:
+                async for _ in facts:
+                    pass  # the hub has shown it to the app already
+            await self._survey(name)
+
+        self._change(name, f"repair {name}", work(), f"repair-{repair.name}")
+
+    def restart(self, name: str, instance: str) -> None:
+        async def work() -> None:
+            box = await self._fleet.connect(name)
+            await box.restart(instance)
+            await self._settled(box)
+
+        self._change(name, f"restart {instance}", work(), f"stop-{instance}")
 
     def _change(self, name: str, doing: str, work: Coroutine[Any, Any, None], kind: str) -> None:
         async def guarded() -> None:

@@ -15,6 +15,7 @@ from gptoss_tui.domain.facts import AnyFact
 from gptoss_tui.domain.gpu import GpuSnapshot
 from gptoss_tui.domain.launch import LaunchSpec, Secrets
 from gptoss_tui.domain.prompts import PromptRequest
+from gptoss_tui.domain.repair import Repair
 from gptoss_tui.domain.serving import EngineSnapshot
 from gptoss_tui.errors import EngineError, GptossError, UnknownHostKeyError
 
@@ -119,6 +120,23 @@ class WizardRequested(BoxIntent):
 
 
 @dataclass
+class RepairsRequested(BoxIntent):
+    """Open the place where a box is repaired."""
+
+
+@dataclass
+class SurveyRequested(BoxIntent):
+    """Look at a box, and at what repairs need to know besides."""
+
+
+@dataclass
+class RepairRequested(BoxIntent):
+    """Run this repair: the user has seen its script and said yes."""
+
+    repair: Repair
+
+
+@dataclass
 class LogsRequested(BoxIntent):
     """Follow the log of this instance (None: none)."""
 
@@ -150,8 +168,11 @@ class ChatStopRequested(BoxIntent):
 
 @dataclass
 class LaunchRequested(BoxIntent):
+    """Launch; `replaces` is a failed launch's stopped server, which is removed before."""
+
     spec: LaunchSpec
     secrets: Secrets
+    replaces: str | None = None
 
 
 @dataclass

@@ -9,8 +9,11 @@ from collections import defaultdict, deque
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
+
 from gptoss_tui.app.conversation import Conversation
 from gptoss_tui.domain.chat import ChatDelta, ChatDone
+from gptoss_tui.domain.draining import Draining
 from gptoss_tui.domain.facts import AnyFact, Fact
 from gptoss_tui.domain.gpu import GpuSnapshot
 from gptoss_tui.domain.history import Series
@@ -23,6 +26,7 @@ LOG_LINES = 5000
 HISTORY = 600
 # A look at the box takes about as long: no sign of clocks that differ.
 SAME_TIME = timedelta(seconds=3)
+DRAIN_AGE = timedelta(seconds=5)  # a drain that is not told of for so long is over
 
 
 class BoxModel:
@@ -44,6 +48,7 @@ class BoxModel:
         self.instances: Fact[InstanceList] | None = None
         self.engines: dict[str, Fact[EngineSnapshot]] = {}
         self.launches: dict[str, Fact[LaunchProgress]] = {}
+        self.drains: dict[str, Fact[Draining]] = {}
         self.endpoints: dict[str, str] = {}
         self.logs: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=LOG_LINES))
         self.conversations: dict[str, Conversation] = defaultdict(Conversation)
@@ -58,15 +63,19 @@ class BoxModel:
         elif isinstance(body, BoxReport):
             self.report = fact
         elif isinstance(body, GpuSnapshot):
-            self.gpus = fact
-            self._remember_gpus(body, fact.our_time)
+            self.gpus = _when_measured(fact)
+            self._remember_gpus(body, self.gpus.our_time)
         elif isinstance(body, InstanceList):
             self.instances = fact
+            still = fact.our_time - DRAIN_AGE
+            self.drains = {name: f for name, f in self.drains.items() if f.our_time > still}
         elif isinstance(body, EngineSnapshot) and fact.instance:
             self.engines[fact.instance] = fact
             self._remember_engine(fact.instance, body, fact.our_time)
         elif isinstance(body, LaunchProgress):
             self.launches[body.launch_id] = fact
+        elif isinstance(body, Draining) and fact.instance:
+            self.drains[fact.instance] = fact
         elif isinstance(body, Endpoint) and fact.instance:
             self.endpoints.pop(fact.instance, None)
             if body.base_url is not None:
@@ -87,6 +96,11 @@ class BoxModel:
     def instance(self, name: str | None) -> Instance | None:
         listed = self.instances.body.instances if self.instances else ()
         return next((instance for instance in listed if instance.name == name), None)
+
+    def drain(self, instance: str) -> Draining | None:
+        """How far the drain of a server is, while it goes on."""
+        fact = self.drains.get(instance)
+        return fact.body if fact else None
 
     def busy_words(self, instance: str) -> str:
         """How many requests a server works on, as last seen."""
@@ -134,6 +148,12 @@ class BoxModel:
         }
         for key, value in values.items():
             series[key].append(at, value)
+
+
+def _when_measured(fact: Fact[GpuSnapshot]) -> Fact[GpuSnapshot]:
+    """The fact at the time that its figures are of: what a slow link brings late is old."""
+    behind = timedelta(seconds=fact.body.behind_s or 0.0)
+    return msgspec.structs.replace(fact, our_time=fact.our_time - behind)
 
 
 def _gpu_series() -> dict[str, Series]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from textual.content import Content
 
-from gptoss_tui.app.widgets.figures import UNKNOWN, age, gib
+from gptoss_tui.app.widgets.figures import UNKNOWN, age
 from gptoss_tui.app.widgets.spark import bar
+from gptoss_tui.domain.launch_words import phase_words, stall_advice
 from gptoss_tui.domain.progress import LaunchProgress, Phase
 from gptoss_tui.domain.startup import compare
+from gptoss_tui.text import clean_line
 
 _TITLES = {
     "reserve": "reserve GPU and port",
@@ -24,6 +25,7 @@ _TITLES = {
     "warmup": "warm up",
     "ready": "ready",
 }
+_MOST, _LONGEST = 6, 300  # lines of evidence, and characters of one
 _SIGNS = {
     "pending": ("○", "$foreground 45%"),
     "running": ("▶", "$primary bold"),
@@ -33,24 +35,15 @@ _SIGNS = {
 }
 
 
-@dataclass(frozen=True)
-class Pace:
-    """How fast bytes came lately: bytes per second, None until two samples are there."""
-
-    rate: float | None = None
-
-
-def timeline_lines(
-    progress: LaunchProgress, now: datetime, pace: Pace, width: int
-) -> list[Content]:
-    """One line a phase, and a bar under the one that runs."""
+def timeline_lines(progress: LaunchProgress, now: datetime, width: int) -> list[Content]:
+    """One line a phase, and under the one that runs a bar and what there is to say of it."""
     lines: list[Content] = []
     for phase in progress.phases:
         lines.append(_phase_line(phase, now))
-        if phase.state == "running" and phase.total_bytes and phase.done_bytes is not None:
-            lines.append(_bytes_line(phase, pace, width))
-        elif phase.state == "running" and phase.fraction is not None:
-            lines.append(_bar_line(phase.fraction, f"{phase.fraction:.0%}", width))
+        if words := phase_words(phase, now):
+            lines.append(_running_line(phase, words, width))
+        if advice := stall_advice(phase):
+            lines.append(Content.assemble(("   ▲ ", "$warning"), advice))
     return lines
 
 
@@ -76,14 +69,11 @@ def took(phase: Phase, now: datetime) -> str:
     return age((until - phase.started_at).total_seconds()) if until else ""
 
 
-def _bytes_line(phase: Phase, pace: Pace, width: int) -> Content:
-    done, total = phase.done_bytes or 0, phase.total_bytes or 1
-    text = f"{gib(done)} of {gib(total)} GiB"
-    if pace.rate:
-        left = max(0.0, (total - done) / pace.rate)
-        text += f", {pace.rate / 1024**2:.0f} MiB/s, about {age(left)} left"
-    # A bar that is full while work goes on would lie.
-    return _bar_line(min(done / total, 0.99), text, width)
+def _running_line(phase: Phase, words: str, width: int) -> Content:
+    """A bar where the end is known. It is never full: while work goes on, that would lie."""
+    if phase.fraction is None:
+        return Content.assemble("   ", (words, "$foreground"))
+    return _bar_line(phase.fraction, words, width)
 
 
 def _bar_line(ratio: float, text: str, width: int) -> Content:
@@ -91,6 +81,13 @@ def _bar_line(ratio: float, text: str, width: int) -> Content:
     return Content.assemble(
         "   ", (filled, "$primary"), (empty, "$foreground 30%"), (f"  {text}", "$foreground")
     )
+
+
+def evidence_lines(progress: LaunchProgress) -> str:
+    """The lines that show a failure: what was raised, or the last that matter."""
+    found = progress.diagnosis.evidence if progress.diagnosis else ()
+    told = [clean_line(text, _LONGEST) for text in found if text not in progress.error]
+    return "".join(f"\n  {text}" for text in told[-_MOST:])
 
 
 def difference_table(progress: LaunchProgress | None) -> Content:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gptoss_tui.domain.choose import choose, named_gpus, on_disk, plan_gpu, spare, taken_gpus
-from gptoss_tui.domain.findings import gpu_is_free
 from gptoss_tui.domain.gpu import Gpu
 from gptoss_tui.domain.host import BoxReport
 from gptoss_tui.domain.instance import Instance
 from gptoss_tui.domain.launch import LaunchSpec
 from gptoss_tui.domain.plan import Plan, PlanRequest, complete, recommend
+from gptoss_tui.domain.preflight import gpu_is_free
 from gptoss_tui.domain.spec import build_spec
 from gptoss_tui.errors import GptossError, UsageError
 

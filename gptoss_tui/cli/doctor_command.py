@@ -10,26 +10,41 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from gptoss_tui.cli.output import Output
-from gptoss_tui.domain.doctor import Change, Diagnosis, Doctor, diagnose, retold
+from gptoss_tui.domain.doctor import Diagnosis, Doctor, diagnose, retold
+from gptoss_tui.domain.relaunch import in_words
 from gptoss_tui.errors import NotFoundError, StateError, UsageError
 
 if TYPE_CHECKING:
     from gptoss_tui.domain.instance import Instance
+    from gptoss_tui.domain.launch import LaunchSpec
     from gptoss_tui.remote.box import Box
 
 _LONGEST = 64 * 1024
 
 
 async def doctor(arguments: Namespace, output: Output) -> int:
-    """0 when the cause is known or nothing is wrong, 1 when a failure is not known."""
+    """0 when the cause is known or nothing is wrong, 1 when a failure is not known.
+
+    With --apply the exit code is that of the launch.
+    """
     if (arguments.box is None) == (arguments.log is None):
         raise UsageError("The doctor needs a box or a log, and not both.", "BOX, or --log FILE.")
     if arguments.log is not None:
+        if arguments.apply:
+            raise UsageError(
+                "A log tells not what was launched.", "Leave --apply out, or name a BOX."
+            )
         return _tell(_of_file(arguments.log), output)
     from gptoss_tui.cli.session import connected
 
     async with connected(arguments, arguments.box) as box:
-        return _tell(await _of_box(box, arguments.name), output)
+        found, spec = await _of_box(box, arguments.name)
+        told = _tell(found, output)
+        if not arguments.apply:
+            return told
+        from gptoss_tui.cli.applying import apply
+
+        return await apply(box, arguments, found, spec, output)
 
 
 # --- a saved log --------------------------------------------------------------------------------
@@ -59,17 +74,20 @@ def _lines(file: BinaryIO) -> Iterator[str]:
 # --- a server on a box --------------------------------------------------------------------------
 
 
-async def _of_box(box: Box, name: str | None) -> Diagnosis:
+async def _of_box(box: Box, name: str | None) -> tuple[Diagnosis, LaunchSpec | None]:
+    """The diagnosis, and what was launched where something tells of it."""
     listed = (await box.instances()).body.instances
     instance = _patient(listed, name)
     if instance is not None and (instance.container_id or instance.launch_id is None):
-        return await _of_log(box, instance)
+        return await _of_log(box, instance), instance.spec
     launches = [fact.body for fact in await box.launches()]
     told = [one for one in launches if name is None or one.name == name]
     if told:
-        return retold(told[-1].error, told[-1].next_step)
+        # The newest is the first. One that did not fail has no diagnosis.
+        last = told[0]
+        return last.diagnosis or retold(last.error, last.next_step), last.spec
     if instance is not None:
-        return await _of_log(box, instance)
+        return await _of_log(box, instance), instance.spec
     there = ", ".join(one.name for one in listed)
     if name is None and there:
         raise NotFoundError(f"{box.name} has several servers: {there}.", "Name one of them.")
@@ -112,15 +130,6 @@ def _tell(diagnosis: Diagnosis, output: Output) -> int:
         output.line(f"  {number or '':>6}  {text[:400]}")
     if diagnosis.fix:
         output.line(f"fix: {diagnosis.fix}")
-    if diagnosis.change is not None and (words := _words(diagnosis.change)):
-        output.line(f"  {words}")
+    if diagnosis.change is not None:
+        output.line(f"  {in_words(diagnosis.change)} (doctor BOX --apply does it)")
     return 1 if diagnosis.verdict == "unknown" else 0
-
-
-def _words(change: Change) -> str:
-    """The change as one would type it."""
-    if change.flags:
-        return f"gptoss-tui launch BOX {' '.join(change.flags)}"
-    if change.drop:
-        return f"gptoss-tui launch BOX, without {' '.join(change.drop)}"
-    return ""

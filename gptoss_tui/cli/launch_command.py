@@ -5,54 +5,79 @@ from __future__ import annotations
 import shlex
 import sys
 from argparse import Namespace
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime
 from typing import Any, cast
 
 import msgspec
 
-from gptoss_tui.cli.output import Output, figure, gib
+from gptoss_tui.cli import export_command
+from gptoss_tui.cli.launch_lines import LaunchLines
+from gptoss_tui.cli.output import Output, figure
 from gptoss_tui.cli.plan_command import gpu_ids_of, request_of
 from gptoss_tui.cli.plan_text import tell
-from gptoss_tui.cli.server_commands import read_secret
 from gptoss_tui.cli.session import confirm, connected
 from gptoss_tui.domain import choose
 from gptoss_tui.domain.gpu import Gpu
 from gptoss_tui.domain.host import BoxReport
 from gptoss_tui.domain.launch import LaunchSpec, Secrets
 from gptoss_tui.domain.plan import Plan, PlanRequest, alternatives
-from gptoss_tui.domain.progress import LaunchProgress, Phase
+from gptoss_tui.domain.preflight import image_finding
+from gptoss_tui.domain.progress import LaunchProgress
 from gptoss_tui.domain.render import base_url, command_page, docker_run, openai_env
 from gptoss_tui.domain.spec import build_spec
 from gptoss_tui.domain.startup import compare
-from gptoss_tui.errors import DockerError, DoesNotFitError, LaunchError, NotFoundError, UsageError
+from gptoss_tui.errors import (
+    DockerError,
+    DoesNotFitError,
+    LaunchError,
+    NotFoundError,
+    StateError,
+    UsageError,
+)
 from gptoss_tui.remote.box import Box
+from gptoss_tui.state import measurements
 from gptoss_tui.state.identity import new_launch_id, who
+from gptoss_tui.state.paths import paths
 
 
 async def launch(arguments: Namespace, output: Output) -> int:
     """Plan, ask, start the helper; with --wait follow it until it is ready or has failed."""
-    secrets = Secrets(
-        hf_token=read_secret(arguments.hf_token_file, "HF token"),
-        api_key=read_secret(arguments.api_key_file, "API key"),
-    )
+    secrets = Secrets(hf_token=arguments.hf_token, api_key=arguments.api_key)
     async with connected(arguments, arguments.box) as box:
+        if arguments.from_file is not None:
+            spec = await export_command.spec_of_file(arguments, box, secrets)
+            export_command.tell(spec, box.name, output)
+            return 0 if arguments.dry_run else await start(arguments, output, box, spec, secrets)
         spec, plan = await _spec(arguments, box, secrets)
         _tell(spec, plan, arguments.box, output)
+        if arguments.export_as is not None:
+            return export_command.hand_out(spec, arguments.export_as, arguments.output, output)
         if arguments.dry_run:
             output.document({"spec": spec, "command": docker_run(spec), "plan": plan})
             return 0
-        if not _agreed(arguments, spec):
-            output.line("Nothing was launched.")
-            return 130
-        launch_id = await box.launch(spec, secrets)
-        output.document({"launch_id": launch_id, "spec": spec, "command": docker_run(spec)})
-        if not arguments.wait:
-            output.line(
-                f"launch {launch_id} goes on on {box.name}; see: gptoss-tui status {box.name}"
-            )
-            return 0
-        return await _follow(box, spec, launch_id, output)
+        return await start(arguments, output, box, spec, secrets)
+
+
+async def start(
+    arguments: Namespace,
+    output: Output,
+    box: Box,
+    spec: LaunchSpec,
+    secrets: Secrets,
+    *,
+    replaces: str | None = None,
+) -> int:
+    """Ask, start the helper; with --wait follow it until it is ready or has failed."""
+    if not _agreed(arguments, spec):
+        output.line("Nothing was launched.")
+        return 130
+    launch_id = await box.launch(spec, secrets, replaces=replaces)
+    output.document({"launch_id": launch_id, "spec": spec, "command": docker_run(spec)})
+    if not arguments.wait:
+        output.line(f"launch {launch_id} goes on on {box.name}; see: gptoss-tui status {box.name}")
+        return 0
+    return await follow(box, spec, launch_id, output)
 
 
 async def _spec(arguments: Namespace, box: Box, secrets: Secrets) -> tuple[LaunchSpec, Plan]:
@@ -78,10 +103,18 @@ async def _spec(arguments: Namespace, box: Box, secrets: Secrets) -> tuple[Launc
         port=arguments.port,
         image=arguments.image,
         bind=arguments.bind,
+        access=arguments.gpu_access,
+        weights_dir=arguments.weights_dir,
+        vocab_dir=arguments.vocab_dir,
         has_token=secrets.hf_token is not None,
         needs_api_key=secrets.api_key is not None,
         others=instances.instances,
     )
+    refused = image_finding(report.driver_version, spec.image)
+    if refused is not None and not arguments.force:
+        raise DockerError(refused.what, refused.do)
+    with suppress(StateError):  # a launch without them is still a launch
+        spec = measurements.recalled(paths().measurements_file, box.name, spec)
     return spec, plan
 
 
@@ -115,18 +148,16 @@ def _agreed(arguments: Namespace, spec: LaunchSpec) -> bool:
     return confirm(f"Launch {spec.name}?")
 
 
-async def _follow(box: Box, spec: LaunchSpec, launch_id: str, output: Output) -> int:
+async def follow(box: Box, spec: LaunchSpec, launch_id: str, output: Output) -> int:
+    """Tell of a launch until it is ready. Raises `LaunchError` when it is not."""
     last: LaunchProgress | None = None
-    shown = ""
+    lines = LaunchLines(output)
     stream = cast("Any", box.watch_launch(launch_id))
     async with aclosing(stream) as facts:
         async for fact in facts:
             last = fact.body
             output.document(fact)
-            line = _line(last.current)
-            if line != shown:
-                output.line(line)
-                shown = line
+            lines.show(fact)
     if last is None or last.state != "ready":
         sentence = last.error if last and last.error else "The launch did not become ready."
         left = f" What remains: {'; '.join(last.leftovers)}." if last and last.leftovers else ""
@@ -148,17 +179,6 @@ def _tell_difference(progress: LaunchProgress, output: Output) -> None:
             f"  measured {figure(row.measured, digits=2):>14}"
             f"  difference {figure(row.difference, digits=2):>12}"
         )
-
-
-def _line(phase: Phase | None) -> str:
-    if phase is None:
-        return ""
-    size = ""
-    if phase.done_bytes is not None and phase.total_bytes:
-        size = f"  {gib(phase.done_bytes)} of {gib(phase.total_bytes)}"
-    elif phase.fraction is not None:
-        size = f"  {phase.fraction:.0%}"
-    return f"{phase.name:8} {phase.state}{size}  {phase.detail}".rstrip()
 
 
 async def cancel(arguments: Namespace, output: Output) -> int:

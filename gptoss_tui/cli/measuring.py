@@ -1,4 +1,7 @@
-"""What facts show of a box is kept for its next plans: how far a plan was off, how fast it is."""
+"""What facts show of a box is kept for its next plans and launches.
+
+That is how far a plan was off, how fast its servers generate, and how long the phases of a start take.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from functools import partial
 
 from gptoss_tui.domain.facts import AnyFact
 from gptoss_tui.domain.instance import InstanceList
-from gptoss_tui.domain.progress import LaunchProgress
+from gptoss_tui.domain.progress import LaunchProgress, durations
 from gptoss_tui.domain.serving import EngineSnapshot
 from gptoss_tui.domain.startup import correction_gib
 from gptoss_tui.errors import StateError
@@ -26,6 +29,7 @@ class Measuring:
     def __init__(self) -> None:
         self._keys: dict[tuple[str, str], str] = {}
         self._fastest: dict[tuple[str, str], float] = {}
+        self._unpacked: set[str] = set()
 
     def __call__(self, fact: AnyFact) -> None:
         body = fact.body
@@ -39,12 +43,26 @@ class Measuring:
             self._speed(fact.box, self._keys.get((fact.box, fact.instance or "")), body)
 
     def _start(self, box: str, progress: LaunchProgress) -> None:
+        self._image(box, progress)
         if progress.state != "ready" or progress.planned is None:
             return
+        if took := durations(progress):
+            key = progress.planned.start_key
+            _keep(box, partial(measurements.remember_start, key=key, phases_s=took))
         difference = correction_gib(progress.planned, progress.measured)
         if difference is not None:
             key = progress.planned.key
             _keep(box, partial(measurements.remember, key=key, difference_gib=difference))
+
+    def _image(self, box: str, progress: LaunchProgress) -> None:
+        """Once for each pull, when it is over."""
+        pull = next((one for one in progress.phases if one.name == "pull"), None)
+        if pull is None or pull.state != "done" or pull.unpack_bytes_per_s is None:
+            return
+        if progress.launch_id not in self._unpacked:
+            self._unpacked.add(progress.launch_id)
+            rate = pull.unpack_bytes_per_s
+            _keep(box, partial(measurements.remember_unpacking, bytes_per_s=rate))
 
     def _speed(self, box: str, key: str | None, snapshot: EngineSnapshot) -> None:
         rate = snapshot.rates.generation_tokens_per_s if snapshot.rates else None

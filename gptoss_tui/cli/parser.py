@@ -7,8 +7,16 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from gptoss_tui import __version__
+from gptoss_tui.cli import (
+    parser_doctor,
+    parser_engines,
+    parser_export,
+    parser_lifecycle,
+    parser_repair,
+)
 
-EPILOG = """exit codes: 0 done, 1 failed, 2 the words are off, 3 the box cannot be reached or entered,
+EPILOG = """secrets: the first line of a FILE; "-" is standard input, keyring:SERVICE/USER a keyring
+exit codes: 0 done, 1 failed, 2 the words are off, 3 the box cannot be reached or entered,
 4 Docker refuses, 5 it does not fit, 6 the launch failed, 7 not found, 8 the server refuses,
 130 interrupted"""
 
@@ -64,6 +72,7 @@ def build() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Command)
     _box(commands, "check", "look at a box: GPUs, Docker, disks, what stands in the way")
     _box(commands, "forget-key", "forget the host key of a box that was rented out anew")
+    parser_repair.add_words(_box(commands, "repair", "mend what stands in the way of a launch"))
     _plan(commands)
     _launch(commands)
     _box(commands, "status", "what runs on a box, and how it does", name=True)
@@ -71,9 +80,21 @@ def build() -> argparse.ArgumentParser:
     _doctor(commands)
     _chat(commands)
     _forward(commands)
-    stop = _box(commands, "stop", "stop a server that gptoss-tui launched", name=True)
-    stop.add_argument("--grace", type=int, metavar="SECONDS", help="before it is killed")
-    stop.add_argument("--yes", "-y", action="store_true", help="do not ask")
+    parser_lifecycle.add_stop(
+        _box(commands, "stop", "stop a server that gptoss-tui launched", name=True)
+    )
+    parser_lifecycle.add_restart(
+        _box(commands, "restart", "restart a server, its requests drained", name=True)
+    )
+    parser_lifecycle.add_upgrade(
+        _box(commands, "upgrade", "put another version in a server's place", name=True)
+    )
+    parser_export.add_export(
+        _box(commands, "export", "write what was launched as a file", name=True)
+    )
+    parser_engines.add_load_image(
+        _box(commands, "load-image", "bring an image to a box that reaches no registry")
+    )
     cancel = _box(commands, "cancel", "cancel a launch in progress")
     cancel.add_argument("launch_id", nargs="?", metavar="LAUNCH_ID")
     _sim(commands)
@@ -166,8 +187,8 @@ def byte_count(text: str) -> int:
 def _plan_flags(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("plan")
     group.add_argument("--model", default="20b", help="20b or 120b (default 20b)")
-    group.add_argument("--engine", default="vllm", help="vllm (plans also for sglang and ollama)")
-    group.add_argument("--engine-version", metavar="VERSION", help="default: vLLM 0.32.0")
+    group.add_argument("--engine", default="vllm", help="vllm (default), sglang, ollama")
+    group.add_argument("--engine-version", metavar="VERSION", help="default: the pinned one")
     group.add_argument(
         "--max-model-len", "--context", type=tokens, dest="max_model_len", metavar="N",
         help="tokens of one request: 32768, 32k, or auto",
@@ -239,6 +260,8 @@ def _launch(commands: argparse._SubParsersAction[_Command]) -> None:
     group.add_argument("--wait", action="store_true", help="until it is ready or has failed")
     group.add_argument("--dry-run", action="store_true", help="print the docker run line only")
     group.add_argument("--force", action="store_true", help="also when the plan does not fit")
+    parser_export.add_launch(group)
+    parser_engines.add_launch(group)
 
 
 def _logs(commands: argparse._SubParsersAction[_Command]) -> None:
@@ -249,9 +272,7 @@ def _logs(commands: argparse._SubParsersAction[_Command]) -> None:
 
 def _doctor(commands: argparse._SubParsersAction[_Command]) -> None:
     parser = _command(commands, "doctor", "say why a server did not start, and what to do")
-    parser.add_argument("box", nargs="?", metavar="BOX", help="a box, or --log")
-    parser.add_argument("name", nargs="?", metavar="NAME", help="a server on the box")
-    parser.add_argument("--log", metavar="FILE", help='a saved log ("-": standard input)')
+    parser_doctor.add_words(parser)
     _connection(parser)
 
 

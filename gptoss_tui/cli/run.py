@@ -8,6 +8,7 @@ from argparse import Namespace
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from gptoss_tui.cli import secrets
 from gptoss_tui.cli.output import Output
 from gptoss_tui.errors import GptossError
 from gptoss_tui.state.debug_log import internal, open_debug_log
@@ -22,11 +23,16 @@ _COMMANDS: dict[str | None, str] = {
     "sim": "gptoss_tui.cli.sim_command:sim",
     "check": "gptoss_tui.cli.look_commands:check",
     "forget-key": "gptoss_tui.cli.ssh_text:forget_key",
+    "repair": "gptoss_tui.cli.repair_command:repair",
     "status": "gptoss_tui.cli.look_commands:status",
     "plan": "gptoss_tui.cli.plan_command:plan",
     "launch": "gptoss_tui.cli.launch_command:launch",
     "cancel": "gptoss_tui.cli.launch_command:cancel",
-    "stop": "gptoss_tui.cli.server_commands:stop",
+    "load-image": "gptoss_tui.cli.load_image_command:load_image",
+    "stop": "gptoss_tui.cli.lifecycle_command:stop",
+    "restart": "gptoss_tui.cli.lifecycle_command:restart",
+    "upgrade": "gptoss_tui.cli.upgrade_command:upgrade",
+    "export": "gptoss_tui.cli.export_command:export",
     "logs": "gptoss_tui.cli.server_commands:logs",
     "chat": "gptoss_tui.cli.server_commands:chat",
     "doctor": "gptoss_tui.cli.doctor_command:doctor",
@@ -41,6 +47,7 @@ def run(arguments: Namespace) -> int:
     command: Command = getattr(importlib.import_module(module), name)
     log = open_debug_log(paths().debug_log)
     try:
+        secrets.take(arguments)
         return asyncio.run(command(arguments, output))
     except GptossError as error:
         log.info("%s: %s", arguments.command or "app", error)

@@ -1,4 +1,4 @@
-"""`logs`, `chat`, `forward` and `stop`: using a server that runs."""
+"""`logs`, `chat` and `forward`: using a server that runs."""
 
 from __future__ import annotations
 
@@ -7,42 +7,14 @@ import os
 import sys
 from argparse import Namespace
 from contextlib import aclosing
-from pathlib import Path
 from typing import Any, cast
 
 from gptoss_tui.cli.output import Output, figure
-from gptoss_tui.cli.session import confirm, connected, pick
+from gptoss_tui.cli.session import connected, pick
 from gptoss_tui.domain.chat import ChatDelta, ChatDone, ChatMessage, ChatRequest
 from gptoss_tui.domain.render import openai_env
 from gptoss_tui.domain.secret import Secret
 from gptoss_tui.errors import StateError, UsageError
-
-
-def read_secret(file: str | None, what: str) -> Secret | None:
-    """The first line of a file ("-": standard input). Raises `StateError` when it cannot be read."""
-    if file is None:
-        return None
-    try:
-        text = sys.stdin.read() if file == "-" else Path(file).expanduser().read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise StateError(f"The {what} cannot be read from {file}.", "Check the path.") from error
-    secret = text.strip().splitlines()[0].strip() if text.strip() else ""
-    if not secret:
-        raise StateError(f"The {what} in {file} is empty.", "Put it on the first line.")
-    return Secret(secret)
-
-
-async def stop(arguments: Namespace, output: Output) -> int:
-    """Drains (as far as the version can), stops and removes one of our servers."""
-    async with connected(arguments, arguments.box) as box:
-        instance = await pick(box, arguments.name, managed=True)
-        asked = arguments.yes or arguments.json or not sys.stdin.isatty()
-        if not asked and not confirm(f"Stop {instance.name} on {box.name}?"):
-            return 130
-        fact = await box.stop(instance.name, grace_s=arguments.grace)
-    output.document(fact)
-    output.line(fact.body.text)
-    return 0
 
 
 async def logs(arguments: Namespace, output: Output) -> int:
@@ -63,9 +35,7 @@ async def chat(arguments: Namespace, output: Output) -> int:
     prompt = arguments.prompt if arguments.prompt is not None else sys.stdin.read()
     if not prompt.strip():
         raise UsageError("There is no prompt.", "Give one with -p, or on standard input.")
-    key = read_secret(arguments.api_key_file, "API key") or Secret.of(
-        os.environ.get("GPTOSS_TUI_API_KEY")
-    )
+    key = arguments.api_key or Secret.of(os.environ.get("GPTOSS_TUI_API_KEY"))
     request = ChatRequest(
         messages=(ChatMessage(role="user", content=prompt),),
         effort=arguments.effort,

@@ -15,7 +15,6 @@ from gptoss_tui.cli.prompts import TerminalPrompter
 from gptoss_tui.domain.facts import AnyFact, Hub
 from gptoss_tui.domain.host import LinkState
 from gptoss_tui.domain.instance import Instance, Notice
-from gptoss_tui.domain.secret import Secret
 from gptoss_tui.errors import NotFoundError, StateError, UnknownHostKeyError
 from gptoss_tui.remote.box import Box
 from gptoss_tui.remote.fleet import Fleet, FleetOptions
@@ -45,22 +44,9 @@ def fleet_options(arguments: Namespace) -> FleetOptions:
         identity=arguments.identity,
         accept_new=arguments.accept_new,
         read_only=arguments.read_only,
-        password=_secret(arguments.password_file),
-        passphrase=_secret(arguments.passphrase_file),
+        password=arguments.password,
+        passphrase=arguments.passphrase,
     )
-
-
-def _secret(file: str | None) -> Secret | None:
-    """The first line of a file. Raises `StateError`."""
-    if file is None:
-        return None
-    try:
-        lines = Path(file).expanduser().read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise StateError(
-            f"{file} cannot be read.", "Check the path and who may read it."
-        ) from error
-    return Secret(lines[0] if lines else "")
 
 
 @asynccontextmanager

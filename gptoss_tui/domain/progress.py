@@ -7,7 +7,9 @@ from typing import Literal
 
 import msgspec
 
+from gptoss_tui.domain.doctor.diagnosis import Diagnosis
 from gptoss_tui.domain.facts import Body
+from gptoss_tui.domain.launch import LaunchSpec
 from gptoss_tui.domain.startup import Prediction, StartupFigures
 
 PhaseName = Literal[
@@ -30,10 +32,13 @@ LaunchState = Literal["running", "ready", "failed", "cancelled"]
 
 
 class Phase(msgspec.Struct, frozen=True, kw_only=True):
-    """One phase. Times are the box's (UTC); `done_bytes` never goes back.
+    """One phase. Times are the box's (UTC); `done_bytes` and `fraction` never go back.
 
-    `total_bytes` may be None (not told yet). `fraction` is 0.0 to 1.0 for phases without bytes
-    (shards, captured graphs); None where the phase tells nothing.
+    `total_bytes` may be None (not told yet). `fraction` is 0.0 to 1.0, and below 1 while the phase
+    runs; None where the phase tells nothing. `left_s` is how long the phase still takes at this
+    rate, with what follows the last byte (unpacking); `stalled_s` for how long nothing has come,
+    where that is long; `unpack_bytes_per_s` how fast layers are unpacked. `last_s` is what this
+    phase took the last time on this box, with this model and this version of the engine.
     """
 
     name: PhaseName
@@ -43,6 +48,12 @@ class Phase(msgspec.Struct, frozen=True, kw_only=True):
     done_bytes: int | None = None
     total_bytes: int | None = None
     fraction: float | None = None
+    rate_bytes_per_s: float | None = None
+    left_s: float | None = None
+    stalled_s: float | None = None
+    unpack_bytes_per_s: float | None = None
+    retries: int = 0
+    last_s: float | None = None
     detail: str = ""
 
 
@@ -50,6 +61,7 @@ class LaunchProgress(Body, frozen=True, kw_only=True, tag="launch"):
     """A launch as it stands. `error` and `next_step` are sentences, where it failed.
 
     `measured` is what the engine has printed of its memory, `planned` what the plan had said.
+    `diagnosis` is the doctor's, where it failed; `spec` what was launched.
     """
 
     launch_id: str
@@ -62,6 +74,8 @@ class LaunchProgress(Body, frozen=True, kw_only=True, tag="launch"):
     leftovers: tuple[str, ...] = ()
     planned: Prediction | None = None
     measured: StartupFigures = StartupFigures()
+    diagnosis: Diagnosis | None = None
+    spec: LaunchSpec | None = None
 
     @property
     def current(self) -> Phase | None:
@@ -71,3 +85,19 @@ class LaunchProgress(Body, frozen=True, kw_only=True, tag="launch"):
                 return phase
         done = [phase for phase in self.phases if phase.state == "done"]
         return done[-1] if done else None
+
+
+# What takes as long the next time: a pull and a download do not, for then all is there.
+_AGAIN: frozenset[PhaseName] = frozenset({"load", "compile", "capture", "warmup"})
+
+
+def durations(progress: LaunchProgress) -> dict[str, float]:
+    """What each phase of the engine's start took, in seconds."""
+    return {
+        phase.name: round((phase.ended_at - phase.started_at).total_seconds(), 1)
+        for phase in progress.phases
+        if phase.name in _AGAIN
+        and phase.state == "done"
+        and phase.started_at is not None
+        and phase.ended_at is not None
+    }

@@ -30,11 +30,22 @@ class StartupFigures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Prediction(msgspec.Struct, frozen=True, kw_only=True):
-    """What the plan of a launch said. `key` names what the difference is remembered for."""
+    """What the plan of a launch said. `key` names what the difference is remembered for.
+
+    `phases_s`: what the phases of a start took the last time on this box, in seconds;
+    `unpack_bytes_per_s`: how fast it unpacked its last image, in compressed bytes.
+    """
 
     key: str
     figures: StartupFigures
     corrected_by_gib: float = 0.0
+    phases_s: tuple[tuple[str, float], ...] = ()
+    unpack_bytes_per_s: float | None = None
+
+    @property
+    def start_key(self) -> str:
+        """What a start's duration depends on: engine, release, model, checkpoint, GPUs."""
+        return "/".join(self.key.split("/")[:5])
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):

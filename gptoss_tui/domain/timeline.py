@@ -14,11 +14,21 @@ from typing import Any
 
 import msgspec
 
+from gptoss_tui.domain import server_failures
+from gptoss_tui.domain.advance import MOST, PullAdvance, WeightsAdvance
 from gptoss_tui.domain.docker_failures import failure_of
+from gptoss_tui.domain.doctor import Diagnosis, retold
 from gptoss_tui.domain.engines.base import PhaseMark
-from gptoss_tui.domain.parse.docker_pull import PullProgress
+from gptoss_tui.domain.launch import LaunchSpec
 from gptoss_tui.domain.parse.numbers import moment, whole
-from gptoss_tui.domain.progress import PHASES, LaunchProgress, LaunchState, Phase, PhaseName
+from gptoss_tui.domain.progress import (
+    PHASES,
+    LaunchProgress,
+    LaunchState,
+    Phase,
+    PhaseName,
+    PhaseState,
+)
 from gptoss_tui.domain.startup import Prediction, StartupFigures
 
 _EVENT = re.compile(r"^@(\d+) (\S+) ?(.*)$")
@@ -28,7 +38,11 @@ _HELPER_PHASES: dict[str, PhaseName] = {
     "create": "create",
     "start": "start",
     "wait": "weights",
+    "fetch": "weights",
+    "load": "load",
+    "ask": "warmup",
 }
+_DETAILS = {"ask": "asking the model for one token"}
 _ENDS: dict[str, PhaseName] = {"pulled": "pull", "created": "create", "started": "start"}
 
 
@@ -39,16 +53,20 @@ class LaunchLog:
         self._launch_id = launch_id
         self._name = ""
         self._phases = {name: Phase(name=name) for name in PHASES}
-        self._pull = PullProgress()
+        self._pull = PullAdvance()
         self._container: str | None = None
         self._state: LaunchState = "running"
         self._error = ("", "")
         self._left: list[str] = []
         self._at: datetime | None = None
         self.engine_name = "vllm"
+        self.exit_code: int | None = None
         self._planned: Prediction | None = None
-        self._weights_bytes: int | None = None
+        self._weights = WeightsAdvance(None)
         self._measured = StartupFigures()
+        self._spec: LaunchSpec | None = None
+        self._said = ""
+        self._diagnosis: Diagnosis | None = None
 
     @property
     def progress(self) -> LaunchProgress:
@@ -64,7 +82,13 @@ class LaunchLog:
             leftovers=tuple(self._left),
             planned=self._planned,
             measured=self._measured,
+            diagnosis=self._found if self._state == "failed" else None,
+            spec=self._spec,
         )
+
+    @property
+    def _found(self) -> Diagnosis:
+        return self._diagnosis or retold(*self._error, self._said)
 
     def feed(self, line: str) -> None:
         """Read one line of the helper's log. Odd lines change nothing."""
@@ -72,6 +96,7 @@ class LaunchLog:
         if match:
             self._at = moment(whole(match[1])) or self._at
             self._event(match[2], match[3])
+            self._tick()
         elif line.startswith("{"):
             self._docker(line)
 
@@ -81,13 +106,20 @@ class LaunchLog:
             self._measured = self._measured.and_then(mark.figures)
         if mark.fatal:
             if self._state == "failed" or not self._error[0]:
-                self._error = (mark.fatal, mark.next_step)
+                self._error, self._said = (mark.fatal, mark.next_step), mark.detail
             return
         if mark.phase and self._state == "running":
             self._begin(mark.phase, at or self._at)
             self._update(mark.phase, fraction=mark.fraction, detail=mark.detail)
         elif mark.phase and self._state == "ready":
             self._recall(mark.phase, at)
+
+    def diagnosed(self, found: Diagnosis) -> None:
+        """What the doctor made of the whole log of a server that ended while loading."""
+        if self._state == "failed" and found.verdict != "nothing_wrong":
+            self._diagnosis = found
+            if found.cause:
+                self._error = (found.explanation, found.fix)
 
     def helper_gone(self) -> None:
         """The helper is no longer there: a launch that still ran was cut off."""
@@ -104,6 +136,7 @@ class LaunchLog:
             self._begun(rest)
         elif event in _HELPER_PHASES:
             self._begin(_HELPER_PHASES[event], self._at)
+            self._update(_HELPER_PHASES[event], fraction=None, detail=_DETAILS.get(event, ""))
         elif event in _ENDS:
             if event == "created":
                 self._container = rest.strip() or None
@@ -111,8 +144,10 @@ class LaunchLog:
         elif event == "pull-skipped":
             self._begin("pull", self._at)
             self._set("pull", state="skipped", ended_at=self._at, detail="the image is there")
+        elif event in ("layers", "retry"):
+            self._pulling(event, rest)
         elif event == "weights":
-            self._weigh(whole(rest))
+            self._weights.weigh(whole(rest))
         elif event == "left":
             self._left.append(rest)
         elif event == "ready":
@@ -132,35 +167,45 @@ class LaunchLog:
             return
         self._name = str(about.get("name") or "")
         size = about.get("weights_bytes")
-        self._weights_bytes = size if isinstance(size, int) and size > 0 else None
+        self._weights = WeightsAdvance(size if isinstance(size, int) and size > 0 else None)
         self.engine_name = str(about.get("engine") or "vllm")
         with suppress(msgspec.ValidationError):
+            self._spec = msgspec.convert(about.get("spec"), LaunchSpec | None)
+        with suppress(msgspec.ValidationError):
             self._planned = msgspec.convert(about.get("planned"), Prediction | None)
+        if self._planned is None:
+            return
+        self._pull = PullAdvance(self._planned.unpack_bytes_per_s)
+        for name, seconds in self._planned.phases_s:
+            if name in PHASES:
+                self._set(name, last_s=seconds)
 
     def _docker(self, line: str) -> None:
-        try:
-            document: Any = json.loads(line)
-        except ValueError:
-            return
-        if not isinstance(document, dict) or self._phases["pull"].state != "running":
-            return
-        self._pull.feed(document)
-        self._set(
-            "pull",
-            done_bytes=self._pull.done_bytes,
-            total_bytes=self._pull.total_bytes,
-            detail=self._pull.detail,
-        )
+        if self._phases["pull"].state == "running":
+            self._pull.feed(line)
+            self._set("pull", **self._pull.fields)
+        elif self._phases["weights"].state == "running":
+            self._weights.feed(line)
+            self._set("weights", **self._weights.fields)
 
-    def _weigh(self, kib: int | None) -> None:
-        """So much of the model is on the disk. What was there before the launch is no progress."""
-        total, phase = self._weights_bytes, self._phases["weights"]
-        if total is None or kib is None or phase.state != "running":
+    def _pulling(self, event: str, rest: str) -> None:
+        if self._phases["pull"].state != "running":
             return
-        if phase.done_bytes is None and kib * 1024 >= total:
-            return
-        done = max(phase.done_bytes or 0, min(kib * 1024, total))
-        self._set("weights", done_bytes=done, total_bytes=total)
+        if event == "layers":
+            self._pull.sizes(rest)
+        else:
+            self._pull.again(rest)
+
+    def _tick(self) -> None:
+        """The box's clock goes on: bytes over time become rates, times left and stalls."""
+        advance: dict[PhaseName, PullAdvance | WeightsAdvance] = {
+            "pull": self._pull,
+            "weights": self._weights,
+        }
+        for name, one in advance.items():
+            if self._phases[name].state == "running" and self._at is not None:
+                one.tick(self._at)
+                self._set(name, **one.fields)
 
     def _ready(self) -> None:
         self._begin("ready", self._at)
@@ -173,24 +218,32 @@ class LaunchLog:
         self._error = ("The launch was cancelled.", "")
         for name, phase in self._phases.items():
             if phase.state == "running":
-                self._set(name, state="failed", ended_at=self._not_before(self._at))
+                self._over(name, "failed", self._not_before(self._at))
 
     def _failed(self, step: str, said: str) -> None:
         if step == "wait":
+            self.exit_code = whole(said.removeprefix("exited "))
             told = self._error if self._error[0] else _died(said)
+            self._fail(*told)
+            return
+        if step in server_failures.STEPS:
+            told = self._error if self._error[0] else server_failures.server_failure(step, said)
             self._fail(*told)
             return
         if step == "reserve":
             self._fail(f"The launch was refused: {said}.", "Choose another GPU, port or name.")
             return
-        self._fail(*failure_of(step, self._pull.error or said))
+        self._said = said
+        if step == "pull":
+            self._said = self._pull.error or said
+        self._fail(*failure_of(step, self._said))
 
     def _fail(self, sentence: str, next_step: str) -> None:
         self._state = "failed"
         self._error = (sentence, next_step)
         for name, phase in self._phases.items():
             if phase.state == "running":
-                self._set(name, state="failed", ended_at=self._not_before(self._at))
+                self._over(name, "failed", self._not_before(self._at))
 
     # --- phases ---------------------------------------------------------------------------------
 
@@ -203,7 +256,7 @@ class LaunchLog:
         for earlier in PHASES[:position]:
             state = self._phases[earlier].state
             if state == "running":
-                self._set(earlier, state="done", ended_at=at)
+                self._over(earlier, "done", at)
             elif state == "pending":
                 self._set(earlier, state="skipped")
         if self._phases[name].state == "pending":
@@ -223,7 +276,7 @@ class LaunchLog:
 
     def _end(self, name: PhaseName) -> None:
         if self._phases[name].state == "running":
-            self._set(name, state="done", ended_at=self._not_before(self._at))
+            self._over(name, "done", self._not_before(self._at))
 
     def _not_before(self, at: datetime | None) -> datetime | None:
         """`at`, but never before the last phase began: the helper stamps whole seconds only."""
@@ -234,12 +287,18 @@ class LaunchLog:
         phase = self._phases[name]
         if phase.state != "running":
             return
-        if fraction is not None and phase.fraction is not None and detail == phase.detail:
-            fraction = max(fraction, phase.fraction)
-        if fraction is not None:
-            self._set(name, fraction=fraction)
+        if fraction is not None and phase.total_bytes is None:
+            # A second bar of the same phase begins at 0: the first one's place is kept.
+            self._set(name, fraction=min(MOST, max(fraction, phase.fraction or 0.0)))
         if detail:
             self._set(name, detail=detail)
+
+    def _over(self, name: PhaseName, state: PhaseState, at: datetime | None) -> None:
+        self._set(
+            name, state=state, ended_at=at, rate_bytes_per_s=None, left_s=None, stalled_s=None
+        )
+        if state == "done" and self._phases[name].fraction is not None:
+            self._set(name, fraction=1.0)
 
     def _set(self, name: PhaseName, **changes: Any) -> None:
         self._phases[name] = msgspec.structs.replace(self._phases[name], **changes)

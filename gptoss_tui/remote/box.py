@@ -23,6 +23,8 @@ from gptoss_tui.domain.host import BoxReport, LinkState
 from gptoss_tui.domain.instance import InstanceList, LogLine, Notice
 from gptoss_tui.domain.launch import LaunchSpec, Secrets
 from gptoss_tui.domain.progress import LaunchProgress
+from gptoss_tui.domain.prompts import Prompter
+from gptoss_tui.domain.repair import Repair, RepairEnded, RepairLine, Survey
 from gptoss_tui.domain.secret import Secret
 from gptoss_tui.domain.serving import EngineSnapshot
 from gptoss_tui.remote.resume import LogCursor
@@ -144,9 +146,14 @@ class Box(Protocol):
         """
 
     @changes
-    async def launch(self, spec: LaunchSpec, secrets: Secrets) -> str:
+    async def launch(
+        self, spec: LaunchSpec, secrets: Secrets, *, replaces: str | None = None
+    ) -> str:
         """Start the launch helper on the box and return its launch id.
 
+        `replaces` names a server of ours whose place it takes: that one is drained and set aside
+        when the image is there, removed once the new one is ready, and started again where that
+        does not come about. Its secrets go on to the new one where none are given.
         Raises `ConflictError` when a GPU, the port or the name is taken.
         """
 
@@ -155,14 +162,48 @@ class Box(Protocol):
         """Cancel a launch in progress; the notice says what remains on the box."""
 
     @changes
-    async def stop(self, instance: str, *, grace_s: int | None = None) -> Fact[Notice]:
-        """Stop and remove one of our containers; raises `NotFoundError` for anybody else's."""
+    async def stop(
+        self, instance: str, *, drain_s: int | None = None, grace_s: int | None = None
+    ) -> Fact[Notice]:
+        """Stop and remove one of our containers; raises `NotFoundError` for anybody else's.
+
+        Running requests get `drain_s` seconds to end (None: 60; 0: they are cut), and `Draining`
+        facts tell of them; the process is killed `grace_s` seconds after the signal.
+        """
+
+    @changes
+    async def restart(self, instance: str, *, drain_s: int | None = None) -> Fact[Notice]:
+        """Restart one of our containers, drained as by `stop`; it then loads anew.
+
+        Raises `NotFoundError` for anybody else's.
+        """
 
     @changes
     def chat(
         self, instance: str, request: ChatRequest, api_key: Secret | None = None
     ) -> AsyncIterator[Fact[ChatDelta | ChatDone]]:
         """Ask a server; the pieces as they come, then one `ChatDone`."""
+
+    @changes
+    async def load_image(self, parts: AsyncIterator[bytes]) -> Fact[Notice]:
+        """Give Docker an image as `docker save` writes it, for a box that reaches no registry.
+
+        Raises `DockerError` when Docker refuses it.
+        """
+
+    @observes
+    async def survey(self) -> Fact[Survey]:
+        """What repairs need to know besides a look: what runs, what is left over, the cache."""
+
+    @changes
+    def repair(
+        self, repair: Repair, prompter: Prompter | None = None
+    ) -> AsyncIterator[Fact[RepairLine | RepairEnded]]:
+        """Run a repair's script; what it writes, then how it ended.
+
+        `prompter` is asked for the password where sudo wants one. Raises `CommandError` when it
+        cannot begin; when the connection is lost, the script goes on, and calling again joins it.
+        """
 
     async def aclose(self) -> None:
         """Close every stream and the connection. Nothing of ours stays on the box."""

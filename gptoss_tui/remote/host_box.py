@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, aclosing
+from functools import partial
 
 from gptoss_tui.domain.chat import ChatDelta, ChatDone, ChatRequest
 from gptoss_tui.domain.facts import Fact, Hub
 from gptoss_tui.domain.gpu import GpuSnapshot
 from gptoss_tui.domain.host import BoxReport, LinkState
 from gptoss_tui.domain.instance import InstanceList, LogLine, Notice
+from gptoss_tui.domain.lag import Lag
 from gptoss_tui.domain.launch import LaunchSpec, Secrets
 from gptoss_tui.domain.parse.probe import Probe
 from gptoss_tui.domain.progress import LaunchProgress
+from gptoss_tui.domain.prompts import Prompter
+from gptoss_tui.domain.repair import Repair, RepairEnded, RepairLine, Survey
 from gptoss_tui.domain.secret import Secret
 from gptoss_tui.domain.serving import EngineSnapshot
 from gptoss_tui.errors import DockerError, NoDockerError
 from gptoss_tui.remote import launcher, look
+from gptoss_tui.remote import repair as repairing
 from gptoss_tui.remote.box import Cadence, Forward, changes, observes
 from gptoss_tui.remote.docker import Docker
 from gptoss_tui.remote.endpoints import Endpoints
-from gptoss_tui.remote.gpus import GpuSource
+from gptoss_tui.remote.gpus import GpuSource, Judge
 from gptoss_tui.remote.launch_watch import watch_launch
+from gptoss_tui.remote.lifecycle import Lifecycle
 from gptoss_tui.remote.logs import docker_logs
 from gptoss_tui.remote.pulse import REAL, Pulse
 from gptoss_tui.remote.resume import LogCursor
@@ -40,6 +46,8 @@ class HostBox:
         self._transport = transport
         self._gpus = gpus
         self._hub = hub
+        self._pulse = pulse
+        self._lag = Lag()
         self._probe: Probe | None = None
         self._docker: Docker | None = None
         self._docker_lock = asyncio.Lock()
@@ -64,23 +72,28 @@ class HostBox:
 
     @observes
     async def look(self) -> Fact[BoxReport]:
-        docker, probe = await asyncio.gather(self._docker_or_problem(), look.probe(self._transport))
+        docker, probe = await asyncio.gather(
+            self._docker_or_problem(ask=False), look.probe(self._transport)
+        )
         self._probe = probe
-        if not isinstance(docker, Docker) and (probe.socket or probe.denied):
+        if not isinstance(docker, Docker) and look.elsewhere(probe):
             docker = await self._docker_or_problem()  # now that the socket's path is known
         problem = None if isinstance(docker, Docker) else docker
         engine = docker if isinstance(docker, Docker) else None
-        body = await look.report(probe, engine, problem)
+        body = await look.report(self._transport, probe, engine, problem)
         return self._hub.publish(body, box=self._name, box_time=probe.box_time)
 
     @observes
     async def gpus(self) -> Fact[GpuSnapshot]:
-        return self._hub.publish(await self._gpus.now(), box=self._name)
+        reading = await self._gpus.now()
+        body = Judge(self._lag, self._pulse.seconds).judged(reading)
+        return self._hub.publish(body, box=self._name, box_time=reading[0])
 
     @observes
     async def watch_gpus(self, cadence: Cadence) -> AsyncIterator[Fact[GpuSnapshot]]:
-        async for snapshot in self._gpus.watch(cadence):
-            yield self._hub.publish(snapshot, box=self._name)
+        judge = Judge(self._lag, self._pulse.seconds)
+        async for reading in self._gpus.watch(cadence):
+            yield self._hub.publish(judge.judged(reading), box=self._name, box_time=reading[0])
 
     @observes
     async def instances(self) -> Fact[InstanceList]:
@@ -133,9 +146,18 @@ class HostBox:
         return self._endpoints.forward(instance, local_port)
 
     @changes
-    async def launch(self, spec: LaunchSpec, secrets: Secrets) -> str:
+    async def launch(
+        self, spec: LaunchSpec, secrets: Secrets, *, replaces: str | None = None
+    ) -> str:
         socket = (self._probe.socket or self._probe.denied) if self._probe else None
-        return await launcher.start(self._transport, spec, secrets, socket)
+        old = await self._lifecycle(replaces).replaced() if replaces else None
+        return await launcher.start(self._transport, spec, secrets, socket, old)
+
+    @changes
+    async def load_image(self, parts: AsyncIterator[bytes]) -> Fact[Notice]:
+        loaded = await (await self._engine_docker()).load(parts)
+        notice = Notice(text=f"Docker on {self._name} has {', '.join(loaded)}.")
+        return self._hub.publish(notice, box=self._name)
 
     @changes
     async def cancel(self, launch_id: str) -> Fact[Notice]:
@@ -145,9 +167,20 @@ class HostBox:
         return self._hub.publish(notice, box=self._name, instance=progress.name or None)
 
     @changes
-    async def stop(self, instance: str, *, grace_s: int | None = None) -> Fact[Notice]:
-        text = await self._servers.stop(instance, grace_s)
+    async def stop(
+        self, instance: str, *, drain_s: int | None = None, grace_s: int | None = None
+    ) -> Fact[Notice]:
+        text = await self._lifecycle(instance).stop(drain_s, grace_s)
         return self._hub.publish(Notice(text=text), box=self._name, instance=instance)
+
+    @changes
+    async def restart(self, instance: str, *, drain_s: int | None = None) -> Fact[Notice]:
+        text = await self._lifecycle(instance).restart(drain_s)
+        return self._hub.publish(Notice(text=text), box=self._name, instance=instance)
+
+    def _lifecycle(self, instance: str) -> Lifecycle:
+        tell = partial(self._hub.publish, box=self._name, instance=instance)
+        return Lifecycle(instance, self._servers, self._endpoints, tell, self._pulse)
 
     @changes
     async def chat(
@@ -156,21 +189,47 @@ class HostBox:
         async for piece in self._endpoints.chat(instance, request, api_key):
             yield self._hub.publish(piece, box=self._name, instance=instance)
 
+    @observes
+    async def survey(self) -> Fact[Survey]:
+        docker = await self._docker_or_problem()
+        probe = self._probe = self._probe or await look.probe(self._transport)
+        engine = docker if isinstance(docker, Docker) else None
+        body = await repairing.survey(self._transport, engine, probe.report.cache_dir)
+        return self._hub.publish(body, box=self._name)
+
+    @changes
+    async def repair(
+        self, repair: Repair, prompter: Prompter | None = None
+    ) -> AsyncIterator[Fact[RepairLine | RepairEnded]]:
+        lines = repairing.run(self._transport, self._name, repair, prompter)
+        async with aclosing(lines) as bodies:
+            async for body in bodies:
+                if isinstance(body, RepairEnded):
+                    await self._forget_docker()
+                yield self._hub.publish(body, box=self._name)
+
+    async def _forget_docker(self) -> None:
+        """Docker may have been restarted, and may be reached by another way now: find it anew."""
+        async with self._docker_lock:
+            old, self._docker = self._docker, None
+        if old is not None:
+            await old.aclose()
+
     async def aclose(self) -> None:
         await self._endpoints.aclose()
         if self._docker is not None:
             await self._docker.aclose()
         await self._transport.aclose()
 
-    async def _engine_docker(self) -> Docker:
+    async def _engine_docker(self, *, ask: bool = True) -> Docker:
         """The Engine's client, connected at the first use. Raises `DockerError`."""
         async with self._docker_lock:
             if self._docker is None:
-                self._docker = await look.docker_of(self._transport, self._probe)
+                self._docker = await look.docker_of(self._transport, self._probe, ask=ask)
             return self._docker
 
-    async def _docker_or_problem(self) -> Docker | DockerError:
+    async def _docker_or_problem(self, *, ask: bool = True) -> Docker | DockerError:
         try:
-            return await self._engine_docker()
+            return await self._engine_docker(ask=ask)
         except NoDockerError as error:
             return error

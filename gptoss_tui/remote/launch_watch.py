@@ -7,8 +7,10 @@ import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 
+from gptoss_tui.domain.doctor import Doctor
 from gptoss_tui.domain.engines import Engine, engine_named
 from gptoss_tui.domain.progress import LaunchProgress
+from gptoss_tui.domain.startup import StartupFigures
 from gptoss_tui.domain.timeline import LaunchLog
 from gptoss_tui.errors import DockerError, GptossError, NotFoundError
 from gptoss_tui.remote import launcher
@@ -17,6 +19,7 @@ from gptoss_tui.remote.logs import docker_logs
 from gptoss_tui.remote.transport import Transport
 
 _STARTUP_LINES = 4000
+_LAST_LINES = 20_000
 _CHECK_S = 10.0
 DockerOf = Callable[[], Awaitable[Docker]]
 
@@ -54,6 +57,11 @@ async def watch_launch(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+    ended = log.progress
+    if ended.state == "failed" or (ended.state == "ready" and ended.measured == StartupFigures()):
+        # It ended before its log had come: what the log tells of the start is read now.
+        async for progress in _aftermath(docker, log):
+            yield progress
 
 
 async def _changes(
@@ -122,7 +130,7 @@ async def _aftermath(docker: DockerOf, log: LaunchLog) -> AsyncGenerator[LaunchP
         return
     engine, read = engine_named(log.engine_name), False
     if log.progress.state == "failed":
-        read = await _read_cause(docker, log, engine)
+        read = await _read_cause(docker, log)
     elif log.progress.state == "ready":
         read = await _read_start(docker, log, engine)
     if read:
@@ -146,14 +154,14 @@ async def _read_start(docker: DockerOf, log: LaunchLog, engine: Engine) -> bool:
     return told
 
 
-async def _read_cause(docker: DockerOf, log: LaunchLog, engine: Engine) -> bool:
-    told = False
+async def _read_cause(docker: DockerOf, log: LaunchLog) -> bool:
+    """The doctor reads the whole log: the first line that sounds fatal need not be the cause."""
+    doctor = Doctor()
     with contextlib.suppress(DockerError, NotFoundError):
-        lines = docker_logs(await docker(), log.progress.container_id or "", tail=2000)
+        lines = docker_logs(await docker(), log.progress.container_id or "", tail=_LAST_LINES)
         async with aclosing(lines):
-            async for at, line in lines:
-                mark = engine.read_log(line.text)
-                if mark and mark.fatal:
-                    log.feed_engine(mark, at)
-                    told = True
-    return told
+            async for _, line in lines:
+                doctor.feed(line.text)
+        log.diagnosed(doctor.finish(exit_code=log.exit_code))
+        return True
+    return False

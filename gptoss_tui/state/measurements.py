@@ -1,7 +1,9 @@
-"""What boxes have shown: GiB of KV cache more or less than planned, and how fast they generate.
+"""What boxes have shown: GiB of KV cache more or less than planned, how fast they generate and start.
 
 For each box and key (`domain/plan/predict.py`: the release, the cards, and the flags that memory
-depends on) the newest difference counts, and the highest speed.
+depends on) the newest difference counts, and the highest speed. For each box and `start_key` (the
+release, the model and the cards) what the phases of its last start took counts, and for each box
+how fast it unpacked its last image.
 """
 
 from __future__ import annotations
@@ -9,11 +11,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from gptoss_tui.domain.launch import LaunchSpec
 from gptoss_tui.errors import StateError
 from gptoss_tui.state import files
 
 VERSION = 1
-_KV, _SPEED = "kv_cache_gib", "tokens_per_s"
+_KV, _SPEED, _START = "kv_cache_gib", "tokens_per_s", "start_s"
+_IMAGES, _UNPACK = "images", "unpack_bytes_per_s"
 
 
 def corrections(path: Path, box: str) -> tuple[tuple[str, float], ...]:
@@ -53,13 +59,48 @@ def remember_speed(path: Path, box: str, key: str, tokens_per_s: float, requests
         files.write_versioned(path, VERSION, tables)
 
 
+def remember_start(path: Path, box: str, key: str, phases_s: dict[str, float]) -> None:
+    """Keep what the phases of this start took, in seconds. Raises `StateError`."""
+    with files.locked(path):
+        tables = _tables(path)
+        tables[_START].setdefault(box, {})[key] = phases_s
+        files.write_versioned(path, VERSION, tables)
+
+
+def remember_unpacking(path: Path, box: str, bytes_per_s: float) -> None:
+    """Keep how fast the newest image was unpacked. Raises `StateError`."""
+    with files.locked(path):
+        tables = _tables(path)
+        tables[_IMAGES].setdefault(box, {})[_UNPACK] = round(bytes_per_s)
+        files.write_versioned(path, VERSION, tables)
+
+
+def recalled(path: Path, box: str, spec: LaunchSpec) -> LaunchSpec:
+    """`spec` with what this box needed for an image and such a start the last time.
+
+    Raises `StateError`.
+    """
+    if spec.planned is None:
+        return spec
+    tables = _tables(path)
+    mine = tables[_START].get(box, {}).get(spec.planned.start_key, {})
+    unpacked = tables[_IMAGES].get(box, {}).get(_UNPACK)
+    with _readable(path):
+        planned = msgspec.structs.replace(
+            spec.planned,
+            phases_s=tuple((str(name), float(took)) for name, took in mine.items()),
+            unpack_bytes_per_s=None if unpacked is None else float(unpacked),
+        )
+    return msgspec.structs.replace(spec, planned=planned)
+
+
 def _tables(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
-    """Both tables: what is measured, by box and key."""
+    """All tables: what is measured, by box and key."""
     table = files.read_versioned(path, VERSION)
     with _readable(path):
         return {
             name: {str(box): dict(mine) for box, mine in table.get(name, {}).items()}
-            for name in (_KV, _SPEED)
+            for name in (_KV, _SPEED, _START, _IMAGES)
         }
 
 

@@ -15,6 +15,7 @@ from gptoss_tui.domain.instance import Instance, InstanceList, LogLine, Notice
 from gptoss_tui.domain.launch import LaunchSpec, Secrets
 from gptoss_tui.domain.progress import LaunchProgress
 from gptoss_tui.domain.prompts import Prompter
+from gptoss_tui.domain.repair import Repair, RepairEnded, RepairLine, Survey
 from gptoss_tui.domain.secret import Secret
 from gptoss_tui.domain.serving import EngineSnapshot
 from gptoss_tui.errors import (
@@ -54,6 +55,7 @@ class FakeBox:
         self.states: tuple[LinkState, ...] = ()
         self.ssh_target: str | None = f"root@{name}"
         self.report = found or report()
+        self.found = Survey(running=())
         self.servers: tuple[Instance, ...] = ()
         self.samples: tuple[GpuSample, ...] = ()
         self.scrape: EngineSnapshot | None = None
@@ -140,7 +142,9 @@ class FakeBox:
     async def forward(self, instance: str, local_port: int = 0) -> AsyncIterator[Forward]:
         yield Forward("http://127.0.0.1:45678/v1", 45678, None)
 
-    async def launch(self, spec: LaunchSpec, secrets: Secrets) -> str:
+    async def launch(
+        self, spec: LaunchSpec, secrets: Secrets, *, replaces: str | None = None
+    ) -> str:
         self.calls.append(("launch", spec, secrets))
         self._may("launch")
         return spec.launch_id
@@ -150,8 +154,20 @@ class FakeBox:
         self._may("cancel")
         return self.hub.publish(Notice(text="The launch was cancelled."), box=self.name)
 
-    async def stop(self, instance: str, *, grace_s: int | None = None) -> Fact[Notice]:
-        self.calls.append(("stop", instance))
+    async def load_image(self, parts: AsyncIterator[bytes]) -> Fact[Notice]:
+        self.calls.append(("load_image",))
+        self._may("load_image")
+        return self.hub.publish(Notice(text="Docker has it."), box=self.name)
+
+    async def restart(self, instance: str, *, drain_s: int | None = None) -> Fact[Notice]:
+        self.calls.append(("restart", instance, drain_s))
+        self._may("restart")
+        return self.hub.publish(Notice(text=f"{instance} was restarted."), box=self.name)
+
+    async def stop(
+        self, instance: str, *, drain_s: int | None = None, grace_s: int | None = None
+    ) -> Fact[Notice]:
+        self.calls.append(("stop", instance) if drain_s is None else ("stop", instance, drain_s))
         self._may("stop")
         if self.held is not None:
             await self.held.wait()
@@ -167,6 +183,19 @@ class FakeBox:
             yield self.hub.publish(piece, box=self.name, instance=instance)
         if not any(isinstance(piece, ChatDone) for piece in self.answer):
             await self._until_lost()
+
+    async def survey(self) -> Fact[Survey]:
+        self._may("survey")
+        return self.hub.publish(self.found, box=self.name)
+
+    async def repair(
+        self, repair: Repair, prompter: Prompter | None = None
+    ) -> AsyncIterator[Fact[RepairLine | RepairEnded]]:
+        self.calls.append(("repair", repair.name))
+        self._may("repair")
+        line = RepairLine(repair=repair.name, text="it says this")
+        yield self.hub.publish(line, box=self.name)
+        yield self.hub.publish(RepairEnded(repair=repair.name, status=0), box=self.name)
 
     async def aclose(self) -> None:
         self.lose()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
 from gptoss_tui.app import messages as said
+from gptoss_tui.domain.draining import Draining
 from gptoss_tui.domain.gpu import GpuSample, GpuSnapshot
 from gptoss_tui.domain.instance import Instance, InstanceList
 from gptoss_tui.domain.serving import EngineCounters, EngineRates, EngineSnapshot, Quantiles
@@ -222,6 +224,35 @@ async def test_stopping_is_asked_about(fleet: FakeFleet) -> None:
         await operator.sees("No server runs here. w launches one.")
     assert alpha(fleet).calls == [("stop", "gpt-oss-20b")]
     assert operator.said(said.StopRequested) == [said.StopRequested("alpha", "gpt-oss-20b")] * 3
+
+
+@pytest.mark.parametrize(
+    ("key", "call"),
+    [("n", ("stop", "gpt-oss-20b", 0)), ("r", ("restart", "gpt-oss-20b", None))],
+)
+async def test_a_server_is_stopped_at_once_or_restarted(
+    fleet: FakeFleet, key: str, call: tuple[Any, ...]
+) -> None:
+    alpha(fleet).servers = (server(),)
+    alpha(fleet).scrape = EngineSnapshot(healthy=True, running=3.0, waiting=1.0)
+    async with watching(fleet) as operator:
+        await operator.press("2")
+        await operator.sees("Engine · gpt-oss-20b")
+        await operator.press("s")
+        await operator.sees("It works on 3 requests, and 1 wait.", "load balancer", "Cut now (n)")
+        await operator.press(key)
+        await operator.hears("gpt-oss-20b was")
+    assert alpha(fleet).calls == [call]
+
+
+async def test_a_drain_is_shown_where_the_server_is_listed(fleet: FakeFleet) -> None:
+    alpha(fleet).servers = (server(),)
+    async with watching(fleet) as operator:
+        await operator.press("3")
+        await operator.sees("● ready")
+        figures = Draining(running=3.0, waiting=2.0, left_s=40.0, refuses_new=True)
+        fleet.hub.publish(figures, box="alpha", instance="gpt-oss-20b")
+        await operator.sees("◌ draining", "5 left, 40 s")
 
 
 async def test_with_no_server_every_key_is_answered(fleet: FakeFleet) -> None:

@@ -12,7 +12,8 @@ from textual.events import Key
 from textual.widgets import Input
 
 from gptoss_tui.app import messages as said
-from gptoss_tui.domain.gpu import GIB
+from gptoss_tui.domain.doctor import diagnose
+from gptoss_tui.domain.gpu import GIB, MIB
 from gptoss_tui.domain.host import Finding
 from gptoss_tui.domain.progress import PHASES, LaunchProgress, LaunchState, Phase, PhaseName
 from gptoss_tui.errors import ConflictError
@@ -134,13 +135,44 @@ async def test_the_timeline_tells_bytes_pace_and_time_left(fleet: FakeFleet) -> 
         launch_id = operator.said(said.LaunchRequested)[0].spec.launch_id
         for done in (1, 2):
             fleet.clock.pass_(10)
-            pull = running("pull", done_bytes=done * GIB, total_bytes=10 * GIB)
+            pull = running(
+                "pull", done_bytes=done * GIB, total_bytes=10 * GIB, fraction=done / 10,
+                rate_bytes_per_s=102 * MIB, left_s=80.0,
+            )  # fmt: skip
             fleet.hub.publish(progress(launch_id, "running", pull=pull), box="alpha")
             await operator.sees(f"{done}.0 of 10.0 GiB")
-        await operator.sees("▶ pull the image", "20 s", "102 MiB/s, about 80 s left")
-        load = running("load", fraction=0.5)
+        await operator.sees("▶ pull the image", "20 s", "102.0 MiB/s, about 80 s left")
+        pull = running("pull", done_bytes=GIB, total_bytes=GIB, fraction=0.99, stalled_s=35.0)
+        fleet.hub.publish(progress(launch_id, "running", pull=pull), box="alpha")
+        await operator.sees("stalled for 35 s", "or cancel")
+        load = running("load", fraction=0.5, last_s=41.0)
         fleet.hub.publish(progress(launch_id, "running", load=load), box="alpha")
-        await operator.sees("▶ load the weights", "50%")
+        await operator.sees("▶ load the weights", "50%, took 41 s last time")
+
+
+async def test_the_fix_of_a_failure_is_shown_and_launched_by_a_key(fleet: FakeFleet) -> None:
+    async with wizard(fleet) as operator:
+        await operator.press("ctrl+l")
+        await operator.at("LaunchScreen")
+        first = operator.said(said.LaunchRequested)[0].spec
+        line = "Error response from daemon: port is already allocated"
+        body = LaunchProgress(
+            launch_id=first.launch_id, name=first.name, state="failed",
+            phases=(Phase(name="start", state="failed"),), error="The port is taken.",
+            diagnosis=diagnose([line]), spec=first,
+        )  # fmt: skip
+        fleet.hub.publish(body, box="alpha")
+        await operator.sees("✗ The port is taken.", line, "f: another port, a free one")
+        await operator.press("f")
+        await operator.sees("Launch again", "docker run")
+        await operator.press("y")
+        await operator.until(
+            lambda: len(operator.said(said.LaunchRequested)) == 2, "launched again"
+        )
+        again = operator.said(said.LaunchRequested)[1].spec
+        assert again.port != first.port
+        assert again.launch_id != first.launch_id
+        assert again.arguments == first.arguments
 
 
 @pytest.mark.parametrize(("state", "sign"), [("failed", "✗"), ("cancelled", "–")])

@@ -12,7 +12,7 @@ from gptoss_tui.app.conversation import Conversation
 from gptoss_tui.app.dashboard_text import gpu_view, server_row, tabs_line
 from gptoss_tui.app.model import BoxModel
 from gptoss_tui.app.screens.boxes import columns_for
-from gptoss_tui.app.timeline_text import Pace, timeline_lines, took
+from gptoss_tui.app.timeline_text import timeline_lines, took
 from gptoss_tui.app.widgets.gpu_card import HEIGHTS, CardSize, GpuCard, card_lines
 from gptoss_tui.app.widgets.gpu_pane import GpuView, card_size, gpu_lines
 from gptoss_tui.app.widgets.line_chart import Chart, chart_lines, nice_top
@@ -163,6 +163,7 @@ def test_a_timeline_has_a_line_for_each_phase() -> None:
             started_at=START,
             done_bytes=GIB,
             total_bytes=GIB,
+            fraction=0.99,
             detail="x",
         ),
         Phase(name="create"),
@@ -170,7 +171,7 @@ def test_a_timeline_has_a_line_for_each_phase() -> None:
     )
     progress = LaunchProgress(launch_id="1", name="n", state="running", phases=phases)
     now = START + timedelta(seconds=9)
-    lines = [line.plain for line in timeline_lines(progress, now, Pace(), 80)]
+    lines = [line.plain for line in timeline_lines(progress, now, 80)]
     assert [line[1] for line in (lines[0], lines[1], lines[3], lines[4])] == ["✓", "▶", "○", "–"]
     assert "4 s" in lines[0]
     assert "9 s" in lines[1]

@@ -109,7 +109,7 @@ async def test_a_cold_launch_shows_its_bytes(tmp_path: Path, box_time: ManualClo
     async with operating(tmp_path, COLD, clock=box_time) as (operator, _):
         await connect(operator)
         await launch(operator)
-        await passes_until(operator, box_time, "▶ pull the image", " GiB, ", "MiB/s, about")
+        await passes_until(operator, box_time, "▶ pull the image", " GiB, ", "/s, about")
         await operator.sees("It goes on by itself on the box")
         assert not re.search(r"\d d \d", operator.screen)  # the box's clock is not ours
         await passes_until(operator, box_time, "✓ pull the image", "▶ fetch the weights")

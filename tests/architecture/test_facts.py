@@ -30,7 +30,9 @@ def _everything() -> list[type]:
 
 STRUCTS = _everything()
 BODIES = [kind for kind in STRUCTS if issubclass(kind, Body) and kind is not Body]
-KINDS = {"box", "link", "gpus", "engine", "instances", "log", "notice", "launch", "endpoint"}
+KINDS = {
+    "box", "link", "gpus", "engine", "instances", "log", "notice", "launch", "endpoint", "drain",
+}  # fmt: skip
 
 
 def _config(kind: type) -> Any:
@@ -40,7 +42,8 @@ def _config(kind: type) -> Any:
 def test_all_bodies_are_known_and_have_their_own_tag() -> None:
     tags = [_config(kind).tag for kind in BODIES]
     assert len(tags) == len(set(tags))
-    assert set(tags) == KINDS | {"chat_delta", "chat_done"}
+    repairs = {"survey", "repair", "repair_line", "repair_end"}
+    assert set(tags) == KINDS | {"chat_delta", "chat_done"} | repairs
     assert all(_config(kind).tag_field == "kind" for kind in BODIES)
 
 
@@ -79,7 +82,7 @@ def _smallest(kind: type) -> Any:
     required = {
         "hostname": "h", "phase": "up", "gpus": (), "source": "dmon", "instances": (), "text": "t",
         "launch_id": "i", "name": "n", "state": "ready", "phases": (), "channel": "answer",
-        "total_s": 1.0,
+        "total_s": 1.0, "left_s": 1.0, "repair": "toolkit", "status": 0, "fixed": True,
     }  # fmt: skip
     names = [field.name for field in msgspec.structs.fields(kind) if field.required]
     return kind(**{name: required[name] for name in names})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -15,8 +15,10 @@ from gptoss_tui.domain.plan import PlanRequest, complete, recommend
 from gptoss_tui.domain.plan.catalogue import card_named
 from gptoss_tui.domain.plan.device import gpu_of
 from gptoss_tui.domain.plan.predict import prediction
+from gptoss_tui.domain.progress import LaunchProgress, Phase
 from gptoss_tui.domain.serving import EngineRates, EngineSnapshot
 from gptoss_tui.domain.startup import Prediction
+from gptoss_tui.domain.timeline import LaunchLog
 from gptoss_tui.state import measurements
 from gptoss_tui.state.paths import paths
 from tests.app.make import server
@@ -58,3 +60,31 @@ def test_the_fastest_scrape_of_a_box_stands_beside_its_next_plan(
     elsewhere = complete(other, recommend(other), box=True)
     assert elsewhere.throughput is not None
     assert elsewhere.throughput.seen_here is None  # with other flags it says nothing
+
+
+def test_what_a_start_and_an_image_needed_is_told_the_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GPTOSS_TUI_HOME", str(tmp_path))
+    hub = Hub(lambda: datetime.now(UTC))
+    hub.tap(Measuring())
+    launched = msgspec.structs.replace(spec(), planned=prediction(recommend(request())))
+    begun = datetime(2026, 1, 1, tzinfo=UTC)
+    load = Phase(
+        name="load", state="done", started_at=begun, ended_at=begun + timedelta(seconds=41)
+    )
+    pull = Phase(name="pull", state="done", unpack_bytes_per_s=5e7)
+    done = LaunchProgress(
+        launch_id="1", name="x", state="ready", phases=(pull, load), planned=launched.planned
+    )
+    hub.publish(done, box="box")
+    file = paths().measurements_file
+    again = measurements.recalled(file, "box", launched).planned
+    assert again is not None
+    assert (again.phases_s, again.unpack_bytes_per_s) == ((("load", 41.0),), 5e7)
+    elsewhere = measurements.recalled(file, "another", launched).planned
+    assert elsewhere is not None
+    assert (elsewhere.phases_s, elsewhere.unpack_bytes_per_s) == ((), None)
+    log = LaunchLog("2")
+    log.feed("@1767225600 begin " + msgspec.json.encode({"planned": again}).decode())
+    assert {p.name: p.last_s for p in log.progress.phases if p.last_s} == {"load": 41.0}

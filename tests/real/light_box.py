@@ -28,7 +28,14 @@ SSH_PORT = 2200
 SOCKET = "/var/run/docker.sock"
 CLOCK = 65536  # MiB, so seconds: the card has more
 # What always runs there. ("ps" is who looks.)
-OWN = ("box_init.sh", "[listener]", "/usr/sbin/sshd -", "light_engine.py", "ps -ww")
+OWN = (
+    "box_init.sh",
+    "sleep infinity",
+    "[listener]",
+    "/usr/sbin/sshd -",
+    "light_engine.py",
+    "ps -ww",
+)
 
 
 @dataclass(frozen=True)
@@ -125,9 +132,9 @@ def _tell_the_time(script: Path) -> None:
     for old, new in (
         ("memory.used) echo 4 ;;", f"memory.used) echo {now} ;;"),
         (
-            'while printf \'    %s%s\\n\' 0 "$rest" 1 "$rest"; do',
-            f'while row=$(echo "$rest" | sed "s/ 4 / {now} /") &&\n'
-            '        printf \'    %s%s\\n\' 0 "$row" 1 "$row"; do',
+            'printf \'%s    %s%s\\n\' "$at" 0 "$rest" "$at" 1 "$rest"; do',
+            f'row=$(echo "$rest" | sed "s/ 4 / {now} /") &&\n'
+            '        printf \'%s    %s%s\\n\' "$at" 0 "$row" "$at" 1 "$row"; do',
         ),
     ):
         assert old in text

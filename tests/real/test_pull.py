@@ -192,3 +192,25 @@ def test_a_server_that_dies_while_loading(box: RealBox, ssh: Cli, where: tuple[s
     assert "this image is broken" in log["body"]["text"]
     ssh.json("stop", *where)
     assert box.containers() == []
+
+
+def test_a_pull_that_breaks_goes_on_and_tells_of_it(
+    box: RealBox, ssh: Cli, where: tuple[str, ...], held: Relay
+) -> None:
+    """The registry's connections are cut in the middle of the image, and it is away for a while."""
+    client = ssh.start("launch", *where, "--image", IMAGE, "--yes", "--wait", "--json")
+    assert held.held.wait(100)
+    box.run("iptables", "-A", "OUTPUT", "-p", "tcp", "--dport", str(held.port), "-j", "REJECT",
+            "--reject-with", "tcp-reset")  # fmt: skip
+    try:
+        until("it is tried again", lambda: pull_of(launch_state(ssh, where))["retries"])
+    finally:
+        box.run("iptables", "-F", "OUTPUT")
+    held.release()
+    until("the image is there", lambda: pull_of(launch_state(ssh, where))["state"] == "done")
+    client.kill()
+
+
+def pull_of(launch: Document) -> Document:
+    pull: Document = next(phase for phase in launch["phases"] if phase["name"] == "pull")
+    return pull

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import asyncssh
+from asyncssh.forward import SSHForwarder
 
 from gptoss_tui.domain.prompts import Prompter, PromptRequest
 from gptoss_tui.domain.secret import Secret
@@ -36,6 +38,8 @@ class Door:
     challenge: tuple[str, str, list[tuple[str, bool]]] = ("", "", [("Password: ", False)])
     answers: tuple[str, ...] = (PASSWORD,)
     forwards: bool = True
+    opens: asyncio.Event | None = None  # it forwards once this is set
+    requested: int = 0
     algorithms: dict[str, list[str]] = field(default_factory=dict)
     port: int = 0
     connections: int = 0
@@ -50,6 +54,7 @@ class _Server(asyncssh.SSHServer):
         self._door = door
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        self._conn = conn
         self._door.connections += 1
         self._door.sides.append(conn)
 
@@ -91,8 +96,17 @@ class _Server(asyncssh.SSHServer):
 
     def connection_requested(
         self, dest_host: str, dest_port: int, orig_host: str, orig_port: int
-    ) -> bool:
-        return self._door.forwards
+    ) -> bool | Awaitable[asyncssh.SSHTCPSession[bytes]]:
+        self._door.requested += 1
+        if self._door.opens is None:
+            return self._door.forwards
+        late = self._forward_late(dest_host, dest_port)
+        return cast("Awaitable[asyncssh.SSHTCPSession[bytes]]", late)
+
+    async def _forward_late(self, host: str, port: int) -> SSHForwarder:
+        assert self._door.opens is not None
+        await self._door.opens.wait()
+        return await self._conn.forward_connection(host, port)
 
 
 @asynccontextmanager
@@ -175,7 +189,7 @@ class Laptop:
         """Make a key file; its fingerprint."""
         kind = "ssh-ed25519" if form == "openssh" else "ssh-rsa"
         key = asyncssh.generate_private_key(kind)
-        data = key.export_private_key(form, passphrase=passphrase)
+        data = key.export_private_key(form, passphrase=passphrase, rounds=50)
         (self.folder / name).write_bytes(data)
         return key.get_fingerprint()
 

@@ -16,8 +16,10 @@ import pytest
 
 from gptoss_tui.domain import choose
 from gptoss_tui.domain.facts import Fact, Hub
+from gptoss_tui.domain.gpu import Gpu
+from gptoss_tui.domain.host import BoxReport
 from gptoss_tui.domain.launch import LaunchSpec, Secrets
-from gptoss_tui.domain.plan import PlanRequest
+from gptoss_tui.domain.plan import DEFAULT_VERSIONS, Plan, PlanRequest
 from gptoss_tui.domain.progress import LaunchProgress
 from gptoss_tui.domain.spec import build_spec
 from gptoss_tui.remote.box import Box
@@ -110,14 +112,30 @@ async def taken(stream: AsyncIterator[T], count: int) -> list[T]:
 
 
 async def spec_on(
-    box: Box, *, gpus: tuple[str, ...] = (), model: str = "20b", api_key: bool = False, **given: Any
+    box: Box,
+    *,
+    gpus: tuple[str, ...] = (),
+    model: str = "20b",
+    api_key: bool = False,
+    engine: str = "vllm",
+    **given: Any,
 ) -> LaunchSpec:
     """A spec as the wizard and the command build it; `given` goes to `build_spec`."""
     report = (await box.look()).body
     others = (await box.instances()).body.instances
-    request = PlanRequest(model=model, gpus=(), max_model_len=32_768)
+    request = PlanRequest(
+        model=model, gpus=(), max_model_len=32_768, engine=engine,
+        engine_version=DEFAULT_VERSIONS[engine],
+    )  # fmt: skip
     held = frozenset(gpu for instance in others for gpu in instance.gpu_ids)
     chosen, plan = choose.choose(report, request, gpus, held)
+    return spec_of_plan(plan, report, chosen, others=others, needs_api_key=api_key, **given)
+
+
+def spec_of_plan(
+    plan: Plan, report: BoxReport, chosen: tuple[Gpu, ...], **given: Any
+) -> LaunchSpec:
+    """The spec of a plan, under a launch id of its own; `given` goes to `build_spec`."""
     return build_spec(
         plan=plan,
         report=report,
@@ -125,8 +143,6 @@ async def spec_on(
         launch_id=f"20260101-000000-{next(_numbers):06x}",
         created_by="tester@laptop",
         created_at=datetime(2026, 1, 1, tzinfo=UTC),
-        others=others,
-        needs_api_key=api_key,
         **given,
     )
 

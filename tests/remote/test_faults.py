@@ -159,6 +159,8 @@ async def test_hostile_text_changes_no_outcome(tmp_path: Path) -> None:
         assert (await bodies(box.chat("gpt-oss-20b", HI)))[-1].finish_reason == "stop"
 
 
-def test_every_fault_of_the_simulator_is_tested_here() -> None:
-    tested = Path(__file__).read_text(encoding="utf-8")
+def test_every_fault_of_the_simulator_is_tested() -> None:
+    tests = Path(__file__).parents[1]
+    places = (Path(__file__), tests / "sim/test_broken_boxes.py", tests / "remote/test_ready.py")
+    tested = "".join(place.read_text(encoding="utf-8") for place in places)
     assert [fault for fault in FAULTS if f'"{fault}"' not in tested] == []

@@ -61,7 +61,7 @@ def test_every_box_of_a_fleet_is_of_its_kind() -> None:
     names = [profile.hostname for profile in profiles(10)]
     assert len(set(names)) == 10
     assert names[0] == "h100-2x-1"
-    assert names[8] == "h100-2x-9"  # the kinds repeat
+    assert names[9] == "h100-2x-10"  # the kinds repeat
     assert all(profile.has("no_gpu") for profile in profiles(3, frozenset({"no_gpu"})))
 
 

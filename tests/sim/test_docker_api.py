@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ async def test_it_says_which_versions_it_speaks(docker: httpx.AsyncClient) -> No
 
 @pytest.mark.parametrize(
     ("theirs", "oldest", "spoken"),
-    [("1.47", "1.24", "1.47"), ("1.41", "1.12", "1.41"), ("1.55", "1.44", "1.47")],
+    [("1.47", "1.24", "1.47"), ("1.41", "1.12", "1.41"), ("1.55", "1.44", "1.50")],
 )
 async def test_the_client_agrees_on_a_version_both_speak(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, theirs: str, oldest: str, spoken: str
@@ -63,7 +64,7 @@ async def test_the_client_agrees_on_a_version_both_speak(
         asked.append(request.path)
         if request.path == "/version":
             return json_response({"Version": "x", "ApiVersion": theirs, "MinAPIVersion": oldest})
-        return await handle(api, request)
+        return await handle(api, replace(request, path=request.path.removeprefix(f"/v{spoken}")))
 
     monkeypatch.setattr(DockerApi, "handle", other)
     transport = transport_of(await rig.box())

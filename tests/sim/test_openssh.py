@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from gptoss_tui.sim.clock import ManualClock
 from gptoss_tui.sim.profile import H100, L40S, Profile
 from gptoss_tui.sim.run import SimFleet
 from tests.remote.support import FAST, WARM, until
@@ -59,6 +61,22 @@ async def test_queries_and_refusals_have_nvidias_exit_codes() -> None:
     assert [line.split()[0] for line in lines] == ["#", "#", "0", "1", "0", "1"]
 
 
+async def test_figures_carry_the_boxs_time() -> None:
+    begun = datetime(2026, 12, 31, 23, 59, 58, 250_000, tzinfo=UTC)
+    async with SimFleet(kinds=(WARM,), clock=ManualClock(begun)) as sim:
+        query = "env TZ=UTC0 nvidia-smi --query-gpu=index,timestamp --format=csv,noheader"
+        assert (await ssh(sim, "sim-1", query))[1].splitlines() == [
+            "0, 2026/12/31 23:59:58.250",
+            "1, 2026/12/31 23:59:58.250",
+        ]
+        both = (await ssh(sim, "sim-1", "nvidia-smi dmon -s pum -c 1 -o DT"))[1].splitlines()
+        time = (await ssh(sim, "sim-1", "nvidia-smi dmon -s pum -c 1 -o T"))[1].splitlines()
+    assert both[0].startswith("#Date       Time        gpu    pwr ")
+    assert both[1].startswith("#YYYYMMDD   HH:MM:SS    Idx      W ")
+    assert both[2].startswith(" 20261231   23:59:58     0 ")
+    assert time[2].startswith(" 23:59:58     0 ")
+
+
 async def test_other_commands_behave_like_a_shells() -> None:
     async with SimFleet(kinds=(WARM,), speed=FAST) as sim:
         assert await ssh(sim, "sim-1", "hostname") == (0, "warm\n", "")
@@ -93,7 +111,7 @@ async def test_docker_speaks_over_a_forwarded_socket_and_by_dial_stdio(tmp_path:
         ask = b"GET /version HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n"
         _, dialled, _ = await ssh(sim, "sim-1", "docker system dial-stdio", stdin=ask)
         assert dialled.startswith("HTTP/1.1 200")
-        assert '"ApiVersion": "1.47"' in dialled
+        assert '"ApiVersion":"1.47"' in dialled
         local = tmp_path / "docker.sock"
         tunnel = await asyncio.create_subprocess_exec(
             *("ssh", "-F", str(sim.ssh_config), "-N", "-o", "BatchMode=yes"),

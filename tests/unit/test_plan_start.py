@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gptoss_tui.domain.choose import candidates, choose, plan_gpu, spare
-from gptoss_tui.domain.findings import findings
 from gptoss_tui.domain.gpu import GIB, MIB, Gpu
 from gptoss_tui.domain.parse.probe import Probe
 from gptoss_tui.domain.plan import plan, recommend
@@ -20,6 +19,7 @@ from gptoss_tui.domain.plan.settle import batching, settle
 from gptoss_tui.domain.plan.versions import parse
 from gptoss_tui.domain.plan.vllm import load_of
 from gptoss_tui.domain.plan.weights import moe_backend
+from gptoss_tui.domain.preflight import findings
 from gptoss_tui.errors import DoesNotFitError
 from tests.unit.make import gpu, report, request
 from tests.unit.make import plan_gpu as card

@@ -60,7 +60,8 @@ def test_sizes_that_make_no_sense_count_for_nothing() -> None:
 
 def test_a_retry_starts_the_layer_anew_and_the_bytes_stand_still() -> None:
     pull = _pulled(_event("a", "Downloading", 900, 1000), _event("a", "Retrying in 5 seconds"))
-    assert pull.detail == "0 of 1 layers, 1 retries"
+    pull.feed(_event("a", "Retrying in 4 seconds"))
+    assert (pull.detail, pull.retries) == ("0 of 1 layers", 1)
     pull.feed(_event("a", "Downloading", 10, 1000))
     assert pull.done_bytes == 900
 

@@ -21,6 +21,7 @@ from gptoss_tui.app.messages import (
     DashboardRequested,
     ForgetRequested,
     LookRequested,
+    RepairsRequested,
     WizardRequested,
 )
 from gptoss_tui.app.model import BoxModel
@@ -58,6 +59,7 @@ class BoxesScreen(Screen[None]):
         Binding("w", "wizard", "Launch", id="boxes.wizard"),
         Binding("a", "add", "Add", id="boxes.add"),
         Binding("r", "look", "Look", id="boxes.look"),
+        Binding("m", "repair", "Repair", id="boxes.repair"),
         Binding("f", "forget", "Forget", id="boxes.forget"),
         Binding("q", "app.back", "Quit", id="boxes.quit"),
     ]
@@ -164,6 +166,10 @@ class BoxesScreen(Screen[None]):
     def action_wizard(self) -> None:
         if self.chosen is not None:
             self.post_message(WizardRequested(self.chosen))
+
+    def action_repair(self) -> None:
+        if self.chosen is not None:
+            self.post_message(RepairsRequested(self.chosen))
 
     def action_look(self) -> None:
         if self.chosen is not None:

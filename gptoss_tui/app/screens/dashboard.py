@@ -38,6 +38,7 @@ from gptoss_tui.app.widgets.pane import Pane
 from gptoss_tui.app.widgets.rows import ServerTable, update_row
 from gptoss_tui.app.widgets.stale import AFTER_S, stale_age
 from gptoss_tui.domain.chat import ChatDelta, ChatDone
+from gptoss_tui.domain.draining import Draining
 from gptoss_tui.domain.facts import AnyFact
 from gptoss_tui.domain.gpu import GpuSnapshot
 from gptoss_tui.domain.instance import Endpoint, Instance, InstanceList, LogLine
@@ -130,6 +131,8 @@ class DashboardScreen(Screen[None]):
             self._gpus()
         elif isinstance(body, InstanceList):
             self._servers(body.instances)
+        elif isinstance(body, Draining) and model.instances is not None:
+            self._servers(model.instances.body.instances)
         elif fact.instance is not None and fact.instance == self._watched:
             self._about_watched(fact.instance, body)
         self._age()
@@ -200,7 +203,7 @@ class DashboardScreen(Screen[None]):
         for gone in rows - names:
             table.remove_row(str(gone))
         for instance in listed:
-            cells = server_row(instance)
+            cells = server_row(instance, self._model.drain(instance.name))
             if instance.name in rows:
                 update_row(table, instance.name, cells)
             else:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-from datetime import datetime
 from typing import Any, ClassVar
 
 from textual.app import ComposeResult
@@ -18,14 +16,19 @@ from gptoss_tui.app.messages import (
     CancelLaunchRequested,
     CopyRequested,
     DashboardRequested,
+    LaunchRequested,
     PageRequested,
+    RepairsRequested,
 )
 from gptoss_tui.app.model import BoxModel
-from gptoss_tui.app.timeline_text import Pace, difference_table, timeline_lines
+from gptoss_tui.app.screens.dialogs import AskDialog, Choice
+from gptoss_tui.app.timeline_text import difference_table, evidence_lines, timeline_lines
 from gptoss_tui.app.widgets.keys_footer import KeysFooter
+from gptoss_tui.domain.doctor import Change
 from gptoss_tui.domain.facts import AnyFact
-from gptoss_tui.domain.launch import LaunchSpec
+from gptoss_tui.domain.launch import LaunchSpec, Secrets
 from gptoss_tui.domain.progress import LaunchProgress
+from gptoss_tui.domain.relaunch import changed, in_words
 from gptoss_tui.domain.render import (
     base_url,
     command_page,
@@ -33,6 +36,8 @@ from gptoss_tui.domain.render import (
     openai_env,
     ssh_forward_line,
 )
+from gptoss_tui.errors import GptossError
+from gptoss_tui.state.identity import new_launch_id
 
 
 class LaunchScreen(Screen[None]):
@@ -45,6 +50,7 @@ class LaunchScreen(Screen[None]):
         Binding("s", "copy_ssh", "Copy ssh", id="launch.ssh"),
         Binding("c", "copy_command", "Copy docker run", show=False, id="launch.command"),
         Binding("p", "page", "As a page", show=False, id="launch.page"),
+        Binding("f", "fix", "Apply the fix", id="launch.fix"),
         Binding("x", "cancel", "Cancel the launch", id="launch.cancel"),
         Binding("q", "app.back", "Back", id="launch.back"),
     ]
@@ -56,8 +62,6 @@ class LaunchScreen(Screen[None]):
         self._model = model
         self._spec = spec
         self._launch_id = launch_id or (spec.launch_id if spec else "")
-        self._samples: deque[tuple[datetime, int]] = deque(maxlen=40)
-        self._sampled = ""  # the phase that the samples are of
         self._refusal = ""
 
     def compose(self) -> ComposeResult:
@@ -85,7 +89,6 @@ class LaunchScreen(Screen[None]):
 
     def show_fact(self, model: BoxModel, fact: AnyFact) -> None:
         if isinstance(fact.body, LaunchProgress) and fact.body.launch_id == self._launch_id:
-            self._note_pace(fact)
             self._draw()
 
     def show_failure(self, message: ActionFailed) -> bool:
@@ -95,21 +98,6 @@ class LaunchScreen(Screen[None]):
         self._refusal = f"{message.error.message}\n{message.error.next_step}"
         self._draw()
         return True
-
-    def _note_pace(self, fact: AnyFact) -> None:
-        phase = fact.body.current
-        if phase is not None and phase.done_bytes is not None:
-            if phase.name != self._sampled:
-                self._samples.clear()
-                self._sampled = phase.name
-            self._samples.append((fact.our_time, phase.done_bytes))
-
-    def _pace(self) -> Pace:
-        if len(self._samples) < 2:
-            return Pace()
-        (then, before), (now, after) = self._samples[0], self._samples[-1]
-        seconds = (now - then).total_seconds()
-        return Pace((after - before) / seconds) if seconds > 0 and after > before else Pace()
 
     def _draw(self) -> None:
         progress = self.progress
@@ -122,9 +110,7 @@ class LaunchScreen(Screen[None]):
             self._end(Content(""))
             return
         width = max(30, timeline.content_size.width)
-        lines = timeline_lines(
-            progress, self._model.box_now(self._app.clock()), self._pace(), width
-        )
+        lines = timeline_lines(progress, self._model.box_now(self._app.clock()), width)
         self.query_one("#phases", Static).update(Content("\n").join(lines))
         self._end(self._outcome(progress))
         self.refresh_bindings()
@@ -142,8 +128,17 @@ class LaunchScreen(Screen[None]):
         left = "".join(f"\nWhat remains: {text}." for text in progress.leftovers)
         sign = "✗ " if progress.state == "failed" else "– "
         return Content.assemble(
-            (sign, "$error bold"), progress.error, f"\n{progress.next_step}", left
-        )
+            (sign, "$error bold"), progress.error,
+            (evidence_lines(progress), "$foreground 60%"),
+            f"\n{progress.next_step}", left,
+            (f"\n\nf: {in_words(change)}" if (change := self._change) else "", "$accent"),
+        )  # fmt: skip
+
+    @property
+    def _change(self) -> Change | None:
+        """What a key can change about the failure."""
+        found = self.progress.diagnosis if self.progress else None
+        return found.change if found is not None and self.spec is not None else None
 
     def _usage(self) -> Content:
         spec = self.spec
@@ -161,6 +156,8 @@ class LaunchScreen(Screen[None]):
     def spec(self) -> LaunchSpec | None:
         """What was launched: known from the wizard, or from the container's label."""
         if self._spec is None and self.progress is not None:
+            self._spec = self.progress.spec
+        if self._spec is None and self.progress is not None:
             found = self._model.instance(self.progress.name)
             self._spec = found.spec if found else None
         return self._spec
@@ -173,6 +170,8 @@ class LaunchScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         state = self.progress.state if self.progress else None
+        if action == "fix":
+            return self._change is not None and not self._app.fleet.read_only
         if action == "cancel":
             return state == "running"
         if action in ("copy_url", "copy_env", "copy_ssh"):
@@ -188,6 +187,50 @@ class LaunchScreen(Screen[None]):
 
     def action_cancel(self) -> None:
         self.post_message(CancelLaunchRequested(self._model.name, self._launch_id))
+
+    def action_fix(self) -> None:
+        """Show the launch with the change in it, and launch it on a yes."""
+        spec, change = self.spec, self._change
+        if spec is None or change is None:
+            return
+        if change.kind == "toolkit":
+            self.post_message(RepairsRequested(self._model.name))
+            return
+        key = self._app.chats.key(self._model.name, spec.name)
+        if spec.needs_api_key and key is None:
+            self._app.tell(
+                "Its API key is not known here: launch again from the wizard.", "warning"
+            )
+            return
+        try:
+            again = self._changed(spec, change)
+        except GptossError as error:
+            self._app.show_error(error, "apply the fix")
+            return
+        old = self._model.instance(spec.name)
+        replaces = old.name if old and old.launch_id == spec.launch_id else None
+        text = f"{in_words(change)}:\n\n{command_page(docker_run(again))}"
+        if replaces:
+            text += f"\n\nThe stopped container {replaces} is removed."
+        intent = LaunchRequested(self._model.name, again, Secrets(api_key=key), replaces)
+        choices = (Choice("yes", "y", "Yes, launch it"), Choice("no", "k", "Leave it"))
+
+        def decided(choice: str | None) -> None:
+            if choice == "yes":
+                self._app.post_message(intent)
+
+        self.app.push_screen(AskDialog("Launch again", text, choices), decided)
+
+    def _changed(self, spec: LaunchSpec, change: Change) -> LaunchSpec:
+        now, report, servers = self._app.clock(), self._model.report, self._model.instances
+        return changed(
+            spec,
+            change,
+            launch_id=new_launch_id(now),
+            created_at=now,
+            servers=servers.body.instances if servers else (),
+            ports=report.body.listening_ports if report else (),
+        )
 
     def action_copy_url(self) -> None:
         if self.spec:

@@ -7,24 +7,28 @@ from gptoss_tui.domain.doctor.changes import change_for
 from gptoss_tui.domain.doctor.diagnosis import Diagnosis
 
 
-def retold(sentence: str, next_step: str) -> Diagnosis:
-    """The diagnosis of a launch of which nothing but its last words is left."""
+def retold(sentence: str, next_step: str, said: str = "") -> Diagnosis:
+    """The diagnosis of a launch of which nothing but its last words is left.
+
+    `said` are the words of Docker or of the engine that the sentence was made of, where they are.
+    """
+    shown = said or sentence
     if not sentence:
         return Diagnosis(verdict="nothing_wrong", explanation="The launch tells of no failure.")
     for cause in CAUSES.values():
         if sentence.startswith(cause.explanation.rstrip(".")):
             return Diagnosis(
-                verdict="known", cause=cause.code, evidence=(sentence,), lines=(0,),
+                verdict="known", cause=cause.code, evidence=(shown,), lines=(0,),
                 explanation=cause.explanation, fix=cause.fix,
-                change=change_for(cause.code, sentence),
+                change=change_for(cause.code, shown),
             )  # fmt: skip
     if "exit code 137" in sentence:
         cause = CAUSES["killed"]
         return Diagnosis(
-            verdict="known", cause="killed", evidence=(sentence,), lines=(0,),
+            verdict="known", cause="killed", evidence=(shown,), lines=(0,),
             explanation=cause.explanation, fix=cause.fix,
         )  # fmt: skip
     return Diagnosis(
-        verdict="unknown", evidence=(sentence,), lines=(0,),
+        verdict="unknown", evidence=(shown,), lines=(0,),
         explanation="The launch failed, with words that are not known here.", fix=next_step,
     )  # fmt: skip

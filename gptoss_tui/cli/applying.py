@@ -1,0 +1,81 @@
+"""`doctor --apply`: a failed launch once more, with the change that the doctor found."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from gptoss_tui.cli.output import Output
+from gptoss_tui.cli.session import confirm
+from gptoss_tui.domain.doctor import Diagnosis
+from gptoss_tui.domain.launch import LaunchSpec, Secrets
+from gptoss_tui.domain.relaunch import changed, in_words
+from gptoss_tui.domain.render import command_page, docker_run
+from gptoss_tui.errors import UsageError
+from gptoss_tui.state.identity import new_launch_id
+
+if TYPE_CHECKING:
+    from gptoss_tui.remote.box import Box
+
+
+async def apply(
+    box: Box, arguments: Namespace, found: Diagnosis, spec: LaunchSpec | None, output: Output
+) -> int:
+    """Show the changed launch, ask, remove what is left of the failed one, and launch.
+
+    Raises `UsageError` where there is nothing to apply.
+    """
+    if found.change is None:
+        raise UsageError("There is no change that a program can make.", found.fix)
+    if found.change.kind == "toolkit":
+        raise UsageError(
+            "The launch needs no change, the box does.", f"gptoss-tui repair {box.name} toolkit"
+        )
+    if spec is None:
+        raise UsageError(
+            "Nothing tells what was launched.", f"Launch it with {in_words(found.change)}."
+        )
+    if spec.needs_api_key and arguments.api_key is None:
+        raise UsageError("The server had an API key.", "Give it again by --api-key-file.")
+    listed = (await box.instances()).body.instances
+    now = datetime.now(UTC)
+    again = changed(
+        spec,
+        found.change,
+        launch_id=new_launch_id(now),
+        created_at=now,
+        servers=listed,
+        ports=(await box.look()).body.listening_ports,
+    )
+    output.line(f"\nagain, {in_words(found.change)}:")
+    output.line(command_page(docker_run(again)))
+    old = [one for one in listed if one.managed and one.launch_id == spec.launch_id]
+    if old:
+        output.line(f"The stopped container {old[0].name} is removed.")
+    if not _agreed(arguments, again):
+        output.line("Nothing was launched.")
+        return 130
+    for one in old:
+        await box.stop(one.name)
+    return await _launch(box, again, arguments, output)
+
+
+async def _launch(box: Box, spec: LaunchSpec, arguments: Namespace, output: Output) -> int:
+    from gptoss_tui.cli.launch_command import follow
+
+    launch_id = await box.launch(spec, Secrets(api_key=arguments.api_key))
+    output.document({"launch_id": launch_id, "spec": spec, "command": docker_run(spec)})
+    if arguments.wait:
+        return await follow(box, spec, launch_id, output)
+    output.line(f"launch {launch_id} goes on on {box.name}; see: gptoss-tui status {box.name}")
+    return 0
+
+
+def _agreed(arguments: Namespace, spec: LaunchSpec) -> bool:
+    if arguments.yes:
+        return True
+    if not sys.stdin.isatty() or arguments.json:
+        raise UsageError("Nobody is there to ask.", "Say --yes to launch without a question.")
+    return confirm(f"Launch {spec.name}?")

@@ -1,0 +1,139 @@
+"""How far the phases with bytes are: the pull of the image, and the download of the weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from gptoss_tui.domain.pace import Pace
+from gptoss_tui.domain.parse.docker_pull import PullProgress
+from gptoss_tui.domain.parse.ollama_pull import ModelPull
+from gptoss_tui.domain.pull_time import Unpacking, left_s
+
+# An engine may take minutes to begin with its download; unpacking is quiet at the end of a layer.
+_WEIGHTS_GRACE_S = 180.0
+_UNPACKING_QUIET_S = 120.0
+_ALL_BUT = 0.995  # `du` counts blocks, and the known size counts bytes
+MOST = 0.99  # nothing that runs is at 100 %
+
+
+class PullAdvance:
+    """The pull. Feed it Docker's lines, and the time of the box each second."""
+
+    def __init__(self, unpack_bytes_per_s: float | None = None) -> None:
+        self._pull = PullProgress()
+        self._pace = Pace()
+        self._unpacking = Unpacking(unpack_bytes_per_s)
+        self._fraction: float | None = None
+        self._why = ""
+
+    @property
+    def error(self) -> str:
+        return self._pull.error
+
+    def feed(self, line: str) -> None:
+        try:
+            document: Any = json.loads(line)
+        except (ValueError, RecursionError):
+            return
+        if isinstance(document, Mapping):
+            before = self._pull.worked
+            self._pull.feed(document)
+            if self._pull.worked > before:
+                self._why = ""
+
+    def sizes(self, text: str) -> None:
+        self._pull.sizes(text)
+
+    def again(self, rest: str) -> None:
+        """The pull broke and is tried again: "SECONDS WHY"."""
+        pause, _, why = rest.partition(" ")
+        self._pull.again()
+        self._why = f"{why.strip() or 'it broke off'}: again in {pause} s"
+
+    def tick(self, at: datetime) -> None:
+        seconds = at.timestamp()
+        self._pace.note(seconds, self._pull.moved_bytes, self._pull.worked)
+        self._unpacking.note(seconds, self._pull.unpacked_bytes, self._pull.unpacking)
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The phase's fields as they stand."""
+        pull = self._pull
+        return {
+            "done_bytes": pull.done_bytes if pull.layers else None,
+            "total_bytes": pull.total_bytes,
+            "fraction": self._advance(),
+            "rate_bytes_per_s": None if pull.loaded else self._pace.rate,
+            "left_s": self._left(),
+            "stalled_s": self._stalled(),
+            "unpack_bytes_per_s": self._unpacking.seen,
+            "retries": pull.retries,
+            "detail": ", ".join(text for text in (self._why, pull.detail) if text),
+        }
+
+    def _advance(self) -> float | None:
+        if self._pull.total_bytes:
+            now = min(MOST, self._pull.done_bytes / self._pull.total_bytes)
+            self._fraction = max(now, self._fraction or 0.0)
+        return self._fraction
+
+    def _left(self) -> float | None:
+        pull = self._pull
+        rate = self._pace.rate
+        if pull.total_bytes is None or (rate is None and not pull.loaded):
+            return None
+        return left_s(tuple(pull.layers.values()), rate or 1.0, self._unpacking.rate)
+
+    def _stalled(self) -> float | None:
+        silent = self._pace.stalled_s
+        if silent is None or (self._pull.unpacking and silent < _UNPACKING_QUIET_S):
+            return None
+        return silent
+
+
+class WeightsAdvance:
+    """The model's files as they come onto the disk of the box, or by a server's own pull call."""
+
+    def __init__(self, total_bytes: int | None) -> None:
+        self._total = total_bytes
+        self._model = ModelPull()
+        self._done: int | None = None
+        self._pace = Pace(_WEIGHTS_GRACE_S)
+
+    def weigh(self, kib: int | None) -> None:
+        """So much of the model is on the disk. What was there before the launch is no progress."""
+        if self._total is None or kib is None or kib < 0:
+            return
+        if self._done is None and kib * 1024 >= self._total:
+            return
+        self._done = max(self._done or 0, min(kib * 1024, self._total))
+
+    def feed(self, line: str) -> None:
+        """One line of a server's pull call, which tells its bytes itself."""
+        self._model.feed(line)
+        if self._model.total_bytes is not None:
+            self._total = self._model.total_bytes
+            self._done = max(self._done or 0, self._model.done_bytes)
+
+    def tick(self, at: datetime) -> None:
+        if self._done is not None:
+            self._pace.note(at.timestamp(), self._done)
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The phase's fields as they stand; none where nothing is downloaded."""
+        if self._done is None or not self._total:
+            return {}
+        rate = self._pace.rate
+        there = self._done >= _ALL_BUT * self._total
+        return {
+            "done_bytes": self._done,
+            "total_bytes": self._total,
+            "fraction": min(MOST, self._done / self._total),
+            "rate_bytes_per_s": None if there else rate,
+            "left_s": None if rate is None or there else (self._total - self._done) / rate,
+            "stalled_s": None if there else self._pace.stalled_s,
+        }

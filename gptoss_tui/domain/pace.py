@@ -1,0 +1,64 @@
+"""How fast bytes come, and since when none has come: pure, by the box's own clock."""
+
+from __future__ import annotations
+
+from collections import deque
+
+# A rate is that of the last half minute: long enough to be steady, short enough to be true.
+WINDOW_S = 30.0
+LEAST_S = 2.0  # the clock of a launch has whole seconds
+STALLED_S = 15.0
+
+
+class Pace:
+    """Feed it how many bytes have come in all, each second or so; times in seconds.
+
+    `grace_s`: how long the first byte may take before its absence is a stall.
+    """
+
+    def __init__(self, grace_s: float = STALLED_S) -> None:
+        self._samples: deque[tuple[float, int]] = deque()
+        self._moved_at: float | None = None
+        self._grace_s = max(grace_s, STALLED_S)
+        self._any = False
+        self._signs = 0
+
+    def note(self, at: float, moved: int, signs: int = 0) -> None:
+        """`moved` bytes had come by `at`. What lies before the last sample is passed over.
+
+        `signs` grows where work goes on that moves no bytes, such as unpacking.
+        """
+        samples = self._samples
+        if samples and (at < samples[-1][0] or moved < samples[-1][1]):
+            return
+        if not samples:
+            self._moved_at = at
+        elif moved > samples[-1][1] or signs > self._signs:
+            if self.stalled_s is not None:
+                # It goes on after a stall: the time that nothing came says nothing of the rate.
+                last = samples[-1]
+                samples.clear()
+                samples.append(last)
+            self._any, self._moved_at = True, at
+        self._signs = max(self._signs, signs)
+        samples.append((at, moved))
+        while len(samples) > 2 and at - samples[1][0] >= WINDOW_S:
+            samples.popleft()
+
+    @property
+    def rate(self) -> float | None:
+        """Bytes per second; None while it is not known, and in a stall."""
+        if len(self._samples) < 2 or self.stalled_s is not None:
+            return None
+        (then, before), (now, after) = self._samples[0], self._samples[-1]
+        if now - then < LEAST_S or after == before:
+            return None
+        return (after - before) / (now - then)
+
+    @property
+    def stalled_s(self) -> float | None:
+        """For how long nothing has come, where that is longer than a pause; else None."""
+        if self._moved_at is None or not self._samples:
+            return None
+        silent = self._samples[-1][0] - self._moved_at
+        return silent if silent >= (STALLED_S if self._any else self._grace_s) else None

@@ -1,0 +1,42 @@
+"""`doctor --apply`: a failed launch once more, with the change that helps, on a simulated box."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gptoss_tui.sim.profile import RTX4090, Profile
+from tests.cli.conftest import Background, Cli
+
+SMALL = Profile("small", (RTX4090,), image_cached=True, weights_cached=True)
+
+
+def test_a_context_that_does_not_fit_is_lowered_and_launched_again(
+    cli: Cli, boxes: Callable[..., Background]
+) -> None:
+    where = ("sim-1", "-F", boxes(SMALL, speed=20.0).config)
+    words = ("--max-model-len", "131072", "--gpu-memory-utilization", "0.7", "--force")
+    failed = cli("launch", *where, *words, "--yes", "--wait", "--json")
+    assert failed.code == 6, failed.out + failed.err
+    last = failed.documents[-2]["body"]
+    assert last["diagnosis"]["cause"] == "context_does_not_fit"
+    assert last["spec"]["arguments"]
+
+    refused = cli("doctor", *where, "--apply", "--json")
+    assert refused.code == 2  # nobody said yes
+    again = cli("doctor", *where, "--apply", "--yes", "--wait", "--json")
+    assert again.code == 0, again.out + again.err
+    found, launched, *_, ready = again.documents
+    flag, value = found["change"]["flags"]
+    assert flag == "--max-model-len"
+    assert launched["spec"]["arguments"][-2:] == [flag, value]
+    assert ready["body"]["state"] == "ready"
+    (status,) = cli("status", *where, "--json").documents
+    assert len(status["instances"]["body"]["instances"]) == 1  # the stopped one is gone
+
+    nothing = cli("doctor", *where, "--apply", "--yes")
+    assert nothing.code == 2
+    assert "no change" in nothing.err
+
+
+def test_a_saved_log_cannot_be_launched_again(cli: Cli) -> None:
+    assert cli("doctor", "--log", "x", "--apply").code == 2
