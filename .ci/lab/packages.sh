@@ -2,7 +2,8 @@
 # packages.sh: install those of the system's parts that are missing, without starting any of them.
 set -euo pipefail
 wanted=(openssh-server openssh-client docker.io docker-registry debootstrap iptables shellcheck
-    iproute2 jq tmux curl sudo busybox procps util-linux python3-venv ca-certificates)
+    iproute2 jq tmux curl sudo busybox procps util-linux python3-venv ca-certificates
+    docker-compose systemd)
 missing=()
 for package in "${wanted[@]}"; do
     dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
