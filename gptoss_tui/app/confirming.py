@@ -33,8 +33,8 @@ class Confirming:
         choices = (
             Choice("stop", "y", "Yes, stop it"),
             Choice("restart", "r", "Restart"),
-            Choice("cut", "n", "Cut now"),
-            Choice("keep", "k", "Keep it"),
+            Choice("cut", "c", "Cut now"),
+            Choice("keep", "n", "Keep it"),
         )
 
         def decided(choice: str | None) -> None:
@@ -78,7 +78,7 @@ class Confirming:
         self, title: str, text: str, answers: tuple[str, str], act: Callable[[], None]
     ) -> None:
         yes, no = answers
-        choices = (Choice("yes", "y", yes), Choice("no", "k", no))
+        choices = (Choice("yes", "y", yes), Choice("no", "n", no))
 
         def decided(choice: str | None) -> None:
             if choice == "yes":

@@ -19,7 +19,7 @@ from gptoss_tui.domain.gpu import GpuSnapshot
 from gptoss_tui.domain.history import Series
 from gptoss_tui.domain.host import BoxReport, LinkState
 from gptoss_tui.domain.instance import Endpoint, Instance, InstanceList, LogLine
-from gptoss_tui.domain.progress import LaunchProgress
+from gptoss_tui.domain.progress import LaunchProgress, known_of
 from gptoss_tui.domain.serving import EngineSnapshot
 
 LOG_LINES = 5000
@@ -73,7 +73,7 @@ class BoxModel:
             self.engines[fact.instance] = fact
             self._remember_engine(fact.instance, body, fact.our_time)
         elif isinstance(body, LaunchProgress):
-            self.launches[body.launch_id] = fact
+            self._take_launch(fact, body)
         elif isinstance(body, Draining) and fact.instance:
             self.drains[fact.instance] = fact
         elif isinstance(body, Endpoint) and fact.instance:
@@ -84,6 +84,11 @@ class BoxModel:
             self.logs[fact.instance].append(body.text)
         elif isinstance(body, ChatDelta | ChatDone) and fact.instance:
             self.conversations[fact.instance].take(body)
+
+    def _take_launch(self, fact: AnyFact, body: LaunchProgress) -> None:
+        before = self.launches.get(body.launch_id)
+        known = known_of(before.body if before else None, body)
+        self.launches[body.launch_id] = msgspec.structs.replace(fact, body=known)
 
     def box_now(self, now: datetime) -> datetime:
         """What the box's own clock shows `now`: phases carry its times, and clocks differ."""

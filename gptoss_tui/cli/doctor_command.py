@@ -78,10 +78,18 @@ async def _of_box(box: Box, name: str | None) -> tuple[Diagnosis, LaunchSpec | N
     """The diagnosis, and what was launched where something tells of it."""
     listed = (await box.instances()).body.instances
     instance = _patient(listed, name)
+    found: Diagnosis | None = None
     if instance is not None and (instance.container_id or instance.launch_id is None):
-        return await _of_log(box, instance), instance.spec
+        found = await _of_log(box, instance)
+        if found.verdict != "nothing_wrong":
+            return found, instance.spec
     launches = [fact.body for fact in await box.launches()]
     told = [one for one in launches if name is None or one.name == name]
+    if found is not None and instance is not None:
+        # A server may say nothing of why it was not called ready: its launch does.
+        told = [one for one in told if one.launch_id == instance.launch_id]
+        if not told or told[0].state != "failed":
+            return found, instance.spec
     if told:
         # The newest is the first. One that did not fail has no diagnosis.
         last = told[0]

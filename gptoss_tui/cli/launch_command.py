@@ -165,6 +165,10 @@ async def follow(box: Box, spec: LaunchSpec, launch_id: str, output: Output) -> 
     url = base_url(spec)
     output.line(f"ready: {spec.served_name} at {url} on {box.name}")
     output.line(openai_env(url, spec.served_name, spec.needs_api_key))
+    if box.ssh_target is not None:
+        output.line(
+            f"# that is the box's own address; here: gptoss-tui forward {box.name} {spec.name}"
+        )
     _tell_difference(last, output)
     return 0
 

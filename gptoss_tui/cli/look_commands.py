@@ -60,7 +60,7 @@ def _findings(report: BoxReport, box: str, output: Output) -> None:
         if finding.do and finding.level != "ok":
             output.line(f"          {finding.do}")
         if finding.repair:
-            output.line(f"          The app can do it: gptoss-tui repair {box} {finding.repair}")
+            output.line(f"          To repair it: gptoss-tui repair {box} {finding.repair}")
     levels = Counter(finding.level for finding in found)
     if levels["blocker"]:
         verdict = f"{plural(levels['blocker'], 'blocker')}: nothing can be launched until then"

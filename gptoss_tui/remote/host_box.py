@@ -73,7 +73,7 @@ class HostBox:
     @observes
     async def look(self) -> Fact[BoxReport]:
         docker, probe = await asyncio.gather(
-            self._docker_or_problem(ask=False), look.probe(self._transport)
+            self._docker_or_problem(ask=False), look.probe(self._transport, self._hub.now)
         )
         self._probe = probe
         if not isinstance(docker, Docker) and look.elsewhere(probe):
@@ -192,7 +192,7 @@ class HostBox:
     @observes
     async def survey(self) -> Fact[Survey]:
         docker = await self._docker_or_problem()
-        probe = self._probe = self._probe or await look.probe(self._transport)
+        probe = self._probe = self._probe or await look.probe(self._transport, self._hub.now)
         engine = docker if isinstance(docker, Docker) else None
         body = await repairing.survey(self._transport, engine, probe.report.cache_dir)
         return self._hub.publish(body, box=self._name)

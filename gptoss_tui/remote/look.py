@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -30,10 +31,17 @@ from gptoss_tui.text import decode
 _PROBE_S = 40
 
 
-async def probe(transport: Transport) -> Probe:
-    """Run the probe script once. Raises `CommandError` where it does not get to its end."""
+def _utc() -> datetime:
+    return datetime.now(UTC)
+
+
+async def probe(transport: Transport, now: Callable[[], datetime] = _utc) -> Probe:
+    """Run the probe script once; `now` is the clock that the box's is compared with.
+
+    Raises `CommandError` where it does not get to its end.
+    """
     fields = ",".join(nvidia_smi.GPU_FIELDS), ",".join(nvidia_smi.HEALTH_FIELDS)
-    began = time.time()
+    began = now().timestamp()
     done = await transport.run(scripts.command("probe", *fields), timeout_s=_PROBE_S)
     found = parse_probe(decode(done.stdout))
     if not found.complete:
@@ -41,7 +49,7 @@ async def probe(transport: Transport) -> Probe:
             f"The look at the box broke off: {decode(done.stderr).strip()[:200] or 'no output'}.",
             "The login shell may print or refuse something: try `ssh BOX true`.",
         )
-    skew = _skew(found, began, time.time())
+    skew = _skew(found, began, now().timestamp())
     return msgspec.structs.replace(
         found, report=msgspec.structs.replace(found.report, clock_skew_s=skew)
     )

@@ -146,7 +146,7 @@ async def test_forgetting_takes_a_box_off(fleet: FakeFleet) -> None:
         await connected(operator)
         await operator.press("f")
         await operator.sees("Disconnect alpha and take it off the list")
-        await operator.press("k")
+        await operator.press("n")
         await operator.sees("● connected")  # a slip of the finger forgets nothing
         await operator.press("f", "y")
         await operator.sees_no("alpha")

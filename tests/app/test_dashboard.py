@@ -207,7 +207,7 @@ async def test_stopping_is_asked_about(fleet: FakeFleet) -> None:
     async with watching(fleet) as operator:
         await operator.press("2")
         await operator.sees("Engine · gpt-oss-20b")
-        for keep in ("k", "escape"):
+        for keep in ("n", "escape"):
             await operator.press("s")
             await operator.sees(
                 "Stop gpt-oss-20b on alpha and remove its container?", "Yes, stop it (y)"
@@ -216,7 +216,7 @@ async def test_stopping_is_asked_about(fleet: FakeFleet) -> None:
             await operator.at("DashboardScreen")
         assert alpha(fleet).calls == []
         await operator.press("s")
-        await operator.sees("Keep it (k)")
+        await operator.sees("Keep it (n)")
         await operator.press("s", "s")  # what opened the question does not answer it
         await operator.press("y")
         await operator.hears("gpt-oss-20b was stopped.")
@@ -228,7 +228,7 @@ async def test_stopping_is_asked_about(fleet: FakeFleet) -> None:
 
 @pytest.mark.parametrize(
     ("key", "call"),
-    [("n", ("stop", "gpt-oss-20b", 0)), ("r", ("restart", "gpt-oss-20b", None))],
+    [("c", ("stop", "gpt-oss-20b", 0)), ("r", ("restart", "gpt-oss-20b", None))],
 )
 async def test_a_server_is_stopped_at_once_or_restarted(
     fleet: FakeFleet, key: str, call: tuple[Any, ...]
@@ -239,7 +239,7 @@ async def test_a_server_is_stopped_at_once_or_restarted(
         await operator.press("2")
         await operator.sees("Engine · gpt-oss-20b")
         await operator.press("s")
-        await operator.sees("It works on 3 requests, and 1 wait.", "load balancer", "Cut now (n)")
+        await operator.sees("It works on 3 requests, and 1 wait.", "load balancer", "Cut now (c)")
         await operator.press(key)
         await operator.hears("gpt-oss-20b was")
     assert alpha(fleet).calls == [call]

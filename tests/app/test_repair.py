@@ -55,7 +55,7 @@ async def test_the_script_and_the_warning_are_seen_before_anything_runs(fleet: F
         await operator.press("q")
         await operator.press("enter")
         await operator.at("AskDialog")
-        await operator.press("k")
+        await operator.press("n")
         assert box.calls == []
         assert operator.said(RepairRequested) == []
 

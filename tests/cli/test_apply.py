@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from gptoss_tui.sim.profile import RTX4090, Profile
 from tests.cli.conftest import Background, Cli
@@ -36,6 +37,15 @@ def test_a_context_that_does_not_fit_is_lowered_and_launched_again(
     nothing = cli("doctor", *where, "--apply", "--yes")
     assert nothing.code == 2
     assert "no change" in nothing.err
+
+
+def test_a_launch_tells_what_the_log_does_not(cli: Cli, boxes: Callable[..., Background]) -> None:
+    mute = replace(SMALL, faults=frozenset({"no_answer"}))
+    where = ("sim-1", "-F", boxes(mute, speed=20.0).config)
+    words = ("--max-model-len", "8192", "--yes", "--wait", "--json")
+    failed = cli("launch", *where, *words)
+    assert failed.code == 6, failed.out + failed.err
+    assert "does not answer" in cli("doctor", *where).out
 
 
 def test_a_saved_log_cannot_be_launched_again(cli: Cli) -> None:

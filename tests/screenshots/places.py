@@ -104,4 +104,4 @@ async def questions(stage: Stage) -> None:
     await stage.press("question_mark")
     await stage.press("s")
     await stage.draw("dialog", WIDE, SMALL)
-    await stage.press("k")
+    await stage.press("n")

@@ -213,7 +213,7 @@ class LaunchScreen(Screen[None]):
         if replaces:
             text += f"\n\nThe stopped container {replaces} is removed."
         intent = LaunchRequested(self._model.name, again, Secrets(api_key=key), replaces)
-        choices = (Choice("yes", "y", "Yes, launch it"), Choice("no", "k", "Leave it"))
+        choices = (Choice("yes", "y", "Yes, launch it"), Choice("no", "n", "Leave it"))
 
         def decided(choice: str | None) -> None:
             if choice == "yes":

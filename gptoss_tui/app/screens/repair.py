@@ -189,7 +189,7 @@ class RepairScreen(Screen[None]):
                 self.post_message(RepairRequested(self._model.name, made))
 
         text = "\n".join([f"{made.title} on {self._model.name}?", *made.warnings])
-        choices = (Choice("yes", "y", "Yes, run it"), Choice("no", "k", "Leave it"))
+        choices = (Choice("yes", "y", "Yes, run it"), Choice("no", "n", "Leave it"))
         self.app.push_screen(AskDialog("Repair", text, choices), decided)
 
     def action_look(self) -> None:

@@ -313,11 +313,12 @@ def _requests(plan: Plan) -> list[str]:
         return []
     context, seqs = plan.request.max_model_len or 0, plan.request.max_num_seqs or 0
     most = plan.kv_cache.max_concurrency
-    limit = f"--max-num-seqs {seqs}" if seqs <= most else "the KV cache"
+    by_seqs = seqs <= most
+    limit = f"--max-num-seqs {seqs} is the limit" if by_seqs else "the KV cache is the limit"
     return [
         f"For {plural(plan.request.users or 1, 'user')}: up to "
         f"{plural(plan.fits_requests, 'request')} of {context:,} tokens at once "
-        f"({limit} is the limit), more of shorter ones.",
+        f"({limit})" + ("." if by_seqs else ", more of shorter ones."),
         f"KV cache: {plan.kv_cache.tokens:,} tokens, estimated to ± {plan.band_gib:.1f} GiB.",
     ]
 
