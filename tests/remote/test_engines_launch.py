@@ -60,6 +60,8 @@ async def test_sglangs_figures_are_read(tmp_path: Path) -> None:
         box = await rig.box()
         spec = await spec_on(box, engine="sglang")
         await box.launch(spec, Secrets())
+        await watched(box, spec.launch_id)
+        # Once it is over its log is read whole, however quickly it went.
         last = (await watched(box, spec.launch_id))[-1]
         snapshot = (await box.engine(spec.name)).body
     assert (snapshot.healthy, snapshot.metrics, snapshot.model) == (True, True, spec.served_name)
