@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from datetime import datetime
 from typing import Protocol
 
@@ -34,7 +35,7 @@ class GpuSource(Protocol):
     async def now(self) -> Reading:
         """The GPUs right now. Raises `CommandError` when there is no driver to ask."""
 
-    def watch(self, cadence: Cadence) -> AsyncIterator[Reading]:
+    def watch(self, cadence: Cadence) -> AsyncGenerator[Reading, None]:
         """The GPUs from now on, at once and then at the cadence, in the order of their times."""
 
 
@@ -89,22 +90,23 @@ class SmiSource:
         times = (utc_time(*word.partition(" ")[::2]) for word in words)
         return min((time for time in times if time is not None), default=None)
 
-    async def watch(self, cadence: Cadence) -> AsyncIterator[Reading]:
+    async def watch(self, cadence: Cadence) -> AsyncGenerator[Reading, None]:
         first = await self.now()
         yield first
         if cadence.detail == "summary":
-            async for reading in self._poll(cadence.period_s):
+            more = self._poll(cadence.period_s)
+        else:
+            more = self._dmon(first[1], cadence.period_s)
+        async with aclosing(more) as readings:
+            async for reading in readings:
                 yield reading
-            return
-        async for reading in self._dmon(first[1], cadence.period_s):
-            yield reading
 
-    async def _poll(self, period_s: float) -> AsyncIterator[Reading]:
+    async def _poll(self, period_s: float) -> AsyncGenerator[Reading, None]:
         while True:
             await asyncio.sleep(period_s)
             yield await self.now()
 
-    async def _dmon(self, first: GpuSnapshot, period_s: float) -> AsyncIterator[Reading]:
+    async def _dmon(self, first: GpuSnapshot, period_s: float) -> AsyncGenerator[Reading, None]:
         """The columns of dmon, with name and total memory (which dmon lacks) from the query."""
         about = {sample.index: sample for sample in first.gpus}
         argv = (*_SMI, "dmon", "-s", "pum", "-d", str(max(1, round(period_s))))

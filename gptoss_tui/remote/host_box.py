@@ -92,8 +92,10 @@ class HostBox:
     @observes
     async def watch_gpus(self, cadence: Cadence) -> AsyncIterator[Fact[GpuSnapshot]]:
         judge = Judge(self._lag, self._pulse.seconds)
-        async for reading in self._gpus.watch(cadence):
-            yield self._hub.publish(judge.judged(reading), box=self._name, box_time=reading[0])
+        async with aclosing(self._gpus.watch(cadence)) as readings:
+            async for reading in readings:
+                body = judge.judged(reading)
+                yield self._hub.publish(body, box=self._name, box_time=reading[0])
 
     @observes
     async def instances(self) -> Fact[InstanceList]:

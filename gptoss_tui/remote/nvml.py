@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -35,18 +35,20 @@ class NvmlSource:
             return await self._fallback.now()
         return datetime.now(UTC), await asyncio.to_thread(read_all)
 
-    async def watch(self, cadence: Cadence) -> AsyncIterator[Reading]:
+    async def watch(self, cadence: Cadence) -> AsyncGenerator[Reading, None]:
         if not self._start():
-            async for reading in self._fallback.watch(cadence):
-                yield reading
+            async with contextlib.aclosing(self._fallback.watch(cadence)) as readings:
+                async for reading in readings:
+                    yield reading
             return
         first = await self.now()
         yield first
         if cadence.detail == "full" and _lacks_columns(first[1]):
             with contextlib.suppress(CommandError):
-                async for _, theirs in self._fallback.watch(cadence):
-                    at, ours = await self.now()
-                    yield at, _completed(ours, theirs)
+                async with contextlib.aclosing(self._fallback.watch(cadence)) as readings:
+                    async for _, theirs in readings:
+                        at, ours = await self.now()
+                        yield at, _completed(ours, theirs)
         while True:
             await asyncio.sleep(cadence.period_s)
             yield await self.now()
