@@ -245,11 +245,7 @@ class GptossApp(App[None]):
         from gptoss_tui.app.screens.wizard import WizardScreen
 
         model = self.model(message.box)
-        if self.fleet.read_only:
-            self.tell("This is a read-only session: nothing can be launched.", "warning")
-        elif model.report is None:
-            self.tell("The box has not been looked at yet: connect first (enter).", "warning")
-        else:
+        if self._may_change(model, "launched"):
             with suppress(StateError):  # a plan without them is still a plan
                 model.corrections = measurements.corrections(paths().measurements_file, message.box)
                 model.speeds = measurements.speeds(paths().measurements_file, message.box)
@@ -260,13 +256,17 @@ class GptossApp(App[None]):
         from gptoss_tui.app.screens.repair import RepairScreen
 
         model = self.model(message.box)
-        if self.fleet.read_only:
-            self.tell("This is a read-only session: nothing can be repaired.", "warning")
-        elif model.report is None:
-            self.tell("The box has not been looked at yet: connect first (enter).", "warning")
-        else:
+        if self._may_change(model, "repaired"):
             self.push_screen(RepairScreen(model))
             self.feeds.survey(message.box)
+
+    def _may_change(self, model: BoxModel, what: str) -> bool:
+        """Whether the session may, and the box is known well enough; says so where not."""
+        if self.fleet.read_only:
+            self.tell(f"This is a read-only session: nothing can be {what}.", "warning")
+        elif model.report is None:
+            self.tell("The box has not been looked at yet: connect first (enter).", "warning")
+        return model.report is not None and not self.fleet.read_only
 
     @on(said.SurveyRequested)
     def _survey(self, message: said.SurveyRequested) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from gptoss_tui.cli.output import Output
-from gptoss_tui.cli.session import confirm
+from gptoss_tui.cli.session import agreed
 from gptoss_tui.domain.doctor import Diagnosis
 from gptoss_tui.domain.launch import LaunchSpec, Secrets
 from gptoss_tui.domain.relaunch import changed, in_words
@@ -54,28 +53,12 @@ async def apply(
     old = [one for one in listed if one.managed and one.launch_id == spec.launch_id]
     if old:
         output.line(f"The stopped container {old[0].name} is removed.")
-    if not _agreed(arguments, again):
+    if not agreed(arguments, f"Launch {again.name}?", "to launch without a question"):
         output.line("Nothing was launched.")
         return 130
     for one in old:
         await box.stop(one.name)
-    return await _launch(box, again, arguments, output)
+    # Loaded here: most of what the doctor is asked launches nothing.
+    from gptoss_tui.cli.launch_command import begin
 
-
-async def _launch(box: Box, spec: LaunchSpec, arguments: Namespace, output: Output) -> int:
-    from gptoss_tui.cli.launch_command import follow
-
-    launch_id = await box.launch(spec, Secrets(api_key=arguments.api_key))
-    output.document({"launch_id": launch_id, "spec": spec, "command": docker_run(spec)})
-    if arguments.wait:
-        return await follow(box, spec, launch_id, output)
-    output.line(f"launch {launch_id} goes on on {box.name}; see: gptoss-tui status {box.name}")
-    return 0
-
-
-def _agreed(arguments: Namespace, spec: LaunchSpec) -> bool:
-    if arguments.yes:
-        return True
-    if not sys.stdin.isatty() or arguments.json:
-        raise UsageError("Nobody is there to ask.", "Say --yes to launch without a question.")
-    return confirm(f"Launch {spec.name}?")
+    return await begin(arguments, output, box, again, Secrets(api_key=arguments.api_key))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from argparse import Namespace
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime
@@ -16,7 +15,7 @@ from gptoss_tui.cli.launch_lines import LaunchLines
 from gptoss_tui.cli.output import Output, figure
 from gptoss_tui.cli.plan_command import gpu_ids_of, request_of
 from gptoss_tui.cli.plan_text import tell
-from gptoss_tui.cli.session import confirm, connected
+from gptoss_tui.cli.session import agreed, connected
 from gptoss_tui.domain import choose
 from gptoss_tui.domain.gpu import Gpu
 from gptoss_tui.domain.host import BoxReport
@@ -33,7 +32,6 @@ from gptoss_tui.errors import (
     LaunchError,
     NotFoundError,
     StateError,
-    UsageError,
 )
 from gptoss_tui.remote.box import Box
 from gptoss_tui.state import measurements
@@ -69,9 +67,22 @@ async def start(
     replaces: str | None = None,
 ) -> int:
     """Ask, start the helper; with --wait follow it until it is ready or has failed."""
-    if not _agreed(arguments, spec):
+    if not agreed(arguments, f"Launch {spec.name}?", "to launch without a question"):
         output.line("Nothing was launched.")
         return 130
+    return await begin(arguments, output, box, spec, secrets, replaces=replaces)
+
+
+async def begin(
+    arguments: Namespace,
+    output: Output,
+    box: Box,
+    spec: LaunchSpec,
+    secrets: Secrets,
+    *,
+    replaces: str | None = None,
+) -> int:
+    """Start the helper unasked; with --wait follow it until it is ready or has failed."""
     launch_id = await box.launch(spec, secrets, replaces=replaces)
     output.document({"launch_id": launch_id, "spec": spec, "command": docker_run(spec)})
     if not arguments.wait:
@@ -138,14 +149,6 @@ def _tell(spec: LaunchSpec, plan: Plan, box: str, output: Output) -> None:
     output.line(f"on {box}:")
     output.line(command_page(docker_run(spec)))
     output.line()
-
-
-def _agreed(arguments: Namespace, spec: LaunchSpec) -> bool:
-    if arguments.yes:
-        return True
-    if not sys.stdin.isatty() or arguments.json:
-        raise UsageError("Nobody is there to ask.", "Say --yes to launch without a question.")
-    return confirm(f"Launch {spec.name}?")
 
 
 async def follow(box: Box, spec: LaunchSpec, launch_id: str, output: Output) -> int:

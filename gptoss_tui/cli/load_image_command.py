@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from argparse import Namespace
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -11,7 +10,7 @@ from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 from gptoss_tui.cli.output import Output, gib
-from gptoss_tui.cli.session import confirm, connected
+from gptoss_tui.cli.session import agreed, connected
 from gptoss_tui.errors import StateError, UsageError
 from gptoss_tui.text import decode
 
@@ -25,7 +24,8 @@ async def load_image(arguments: Namespace, output: Output) -> int:
         raise UsageError("Which image?", "Give a FILE of `docker save`, or --image NAME:TAG.")
     async with connected(arguments, arguments.box) as box, _source(arguments) as (parts, total):
         what = arguments.file or arguments.image
-        if not _agreed(arguments, f"Load {what} into Docker on {box.name}?"):
+        question = f"Load {what} into Docker on {box.name}?"
+        if not agreed(arguments, question, "to load without a question"):
             output.line("Nothing was loaded.")
             return 130
         async with aclosing(_told(parts, total, output)) as told:
@@ -33,14 +33,6 @@ async def load_image(arguments: Namespace, output: Output) -> int:
     output.document(fact)
     output.line(fact.body.text)
     return 0
-
-
-def _agreed(arguments: Namespace, question: str) -> bool:
-    if arguments.yes:
-        return True
-    if not sys.stdin.isatty() or arguments.json:
-        raise UsageError("Nobody is there to ask.", "Say --yes to load without a question.")
-    return confirm(question)
 
 
 @asynccontextmanager

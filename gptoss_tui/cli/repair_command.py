@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 from contextlib import aclosing
 
 from gptoss_tui.cli.output import Output
-from gptoss_tui.cli.session import confirm, connected_fleet
+from gptoss_tui.cli.session import agreed, connected_fleet
 from gptoss_tui.domain.host import BoxReport
 from gptoss_tui.domain.prompts import Prompter
 from gptoss_tui.domain.repair import (
@@ -112,21 +111,13 @@ async def _all(
             report, survey = await _seen(await fleet.connect(arguments.box))
             one = _made(first.name, arguments, report, survey)
         _show(one, output)
-        if not _agreed(one, arguments):
+        if not agreed(arguments, f"{one.title}?", f"to run {one.name} unasked"):
             output.line("Nothing was changed.")
             return 130
         result = await _run(fleet, arguments.box, one, prompter, output)
         if not result.fixed:
             return 1
     return 0
-
-
-def _agreed(one: Repair, arguments: Namespace) -> bool:
-    if arguments.yes:
-        return True
-    if not sys.stdin.isatty() or arguments.json:
-        raise UsageError("Nobody is there to ask.", f"Say --yes to run {one.name} unasked.")
-    return confirm(f"{one.title}?")
 
 
 async def _run(

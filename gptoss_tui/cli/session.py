@@ -15,7 +15,7 @@ from gptoss_tui.cli.prompts import TerminalPrompter
 from gptoss_tui.domain.facts import AnyFact, Hub
 from gptoss_tui.domain.host import LinkState
 from gptoss_tui.domain.instance import Instance, Notice
-from gptoss_tui.errors import NotFoundError, StateError, UnknownHostKeyError
+from gptoss_tui.errors import NotFoundError, StateError, UnknownHostKeyError, UsageError
 from gptoss_tui.remote.box import Box
 from gptoss_tui.remote.fleet import Fleet, FleetOptions
 from gptoss_tui.state.debug_log import NAME
@@ -81,6 +81,18 @@ def confirm(question: str) -> bool:
         return False
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def agreed(arguments: Namespace, question: str, unasked: str) -> bool:
+    """A yes by `--yes` or on the terminal. Raises `UsageError` where nobody is there to ask.
+
+    `unasked` is what `--yes` does, as in "to launch without a question".
+    """
+    if arguments.yes:
+        return True
+    if not sys.stdin.isatty() or arguments.json:
+        raise UsageError("Nobody is there to ask.", f"Say --yes {unasked}.")
+    return confirm(question)
 
 
 async def pick(box: Box, name: str | None, *, managed: bool = False) -> Instance:

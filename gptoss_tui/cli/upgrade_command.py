@@ -15,8 +15,8 @@ from gptoss_tui.cli.plan_text import tell
 from gptoss_tui.cli.session import connected, pick
 from gptoss_tui.domain import choose
 from gptoss_tui.domain.draining import stop_plan
+from gptoss_tui.domain.drivers import cuda_of
 from gptoss_tui.domain.engines import engine_named
-from gptoss_tui.domain.engines.parts import cuda_of
 from gptoss_tui.domain.instance import Instance
 from gptoss_tui.domain.launch import LaunchSpec, Secrets
 from gptoss_tui.domain.plan import Plan, prediction
