@@ -110,8 +110,9 @@ class HostBox:
     async def watch_engine(
         self, instance: str, cadence: Cadence
     ) -> AsyncIterator[Fact[EngineSnapshot]]:
-        async for snapshot in self._endpoints.watch(instance, cadence.period_s):
-            yield self._hub.publish(snapshot, box=self._name, instance=instance)
+        async with aclosing(self._endpoints.watch(instance, cadence.period_s)) as snapshots:
+            async for snapshot in snapshots:
+                yield self._hub.publish(snapshot, box=self._name, instance=instance)
 
     @observes
     async def logs(
@@ -124,9 +125,10 @@ class HostBox:
     ) -> AsyncIterator[Fact[LogLine]]:
         docker = await self._engine_docker()
         container = await self._servers.container_of(instance)
-        lines = docker_logs(docker, container, tail=tail, follow=follow, cursor=cursor)
-        async for at, line in lines:
-            yield self._hub.publish(line, box=self._name, instance=instance, box_time=at)
+        stream = docker_logs(docker, container, tail=tail, follow=follow, cursor=cursor)
+        async with aclosing(stream) as lines:
+            async for at, line in lines:
+                yield self._hub.publish(line, box=self._name, instance=instance, box_time=at)
 
     @observes
     async def launches(self) -> tuple[Fact[LaunchProgress], ...]:
@@ -140,8 +142,9 @@ class HostBox:
     @observes
     async def watch_launch(self, launch_id: str) -> AsyncIterator[Fact[LaunchProgress]]:
         watched = watch_launch(self._transport, self._engine_docker, launch_id)
-        async for progress in watched:
-            yield self._hub.publish(progress, box=self._name, instance=progress.name or None)
+        async with aclosing(watched) as steps:
+            async for progress in steps:
+                yield self._hub.publish(progress, box=self._name, instance=progress.name or None)
 
     @changes
     def forward(self, instance: str, local_port: int = 0) -> AbstractAsyncContextManager[Forward]:
@@ -188,8 +191,9 @@ class HostBox:
     async def chat(
         self, instance: str, request: ChatRequest, api_key: Secret | None = None
     ) -> AsyncIterator[Fact[ChatDelta | ChatDone]]:
-        async for piece in self._endpoints.chat(instance, request, api_key):
-            yield self._hub.publish(piece, box=self._name, instance=instance)
+        async with aclosing(self._endpoints.chat(instance, request, api_key)) as pieces:
+            async for piece in pieces:
+                yield self._hub.publish(piece, box=self._name, instance=instance)
 
     @observes
     async def survey(self) -> Fact[Survey]:
