@@ -19,8 +19,6 @@ GptossError
 ├── DockerError              the Docker Engine refuses or is missing        exit 4
 │   ├── NoDockerError
 │   ├── DockerPermissionError
-│   ├── ImageMissingError
-│   ├── NoGpuRuntimeError
 │   └── ConflictError        a GPU, a port or a name is taken
 ├── DoesNotFitError          the plan does not fit the box                  exit 5
 ├── LaunchError              the launch failed or was cancelled             exit 6
@@ -170,14 +168,6 @@ class NoDockerError(DockerError):
 
 class DockerPermissionError(DockerError):
     code = "docker_permission"
-
-
-class ImageMissingError(DockerError):
-    code = "image_missing"
-
-
-class NoGpuRuntimeError(DockerError):
-    code = "no_gpu_runtime"
 
 
 class ConflictError(DockerError):

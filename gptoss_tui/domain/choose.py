@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from gptoss_tui.domain.drivers import cuda_of
 from gptoss_tui.domain.engines import ENGINES, Engine
-from gptoss_tui.domain.engines.parts import cuda_of
 from gptoss_tui.domain.gpu import Gpu
 from gptoss_tui.domain.host import BoxReport, Disk
 from gptoss_tui.domain.instance import Instance

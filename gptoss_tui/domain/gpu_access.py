@@ -36,10 +36,18 @@ def gpu_access(
     return way, names if way == "cdi" else ()
 
 
+def takes_gpus(api_version: str) -> bool:
+    """Whether an Engine of that API version ("1.41") knows `--gpus`; one that is unreadable does."""
+    major, _, minor = api_version.partition(".")
+    if not (major.isdigit() and minor.isdigit()):
+        return True
+    return (int(major), int(minor)) >= _WITH_GPUS
+
+
 def _best(docker: DockerInfo | None, names: tuple[str, ...]) -> GpuAccess:
     if names:
         return "cdi"
-    old = docker is not None and _api(docker.api_version) < _WITH_GPUS
+    old = docker is not None and not takes_gpus(docker.api_version)
     return "runtime" if docker is not None and old and "nvidia" in docker.runtimes else "gpus"
 
 
@@ -69,8 +77,3 @@ def _names(docker: DockerInfo | None, gpus: tuple[Gpu, ...]) -> tuple[str, ...]:
             return ()
         found.append(name)
     return tuple(found)
-
-
-def _api(text: str) -> tuple[int, int]:
-    major, _, minor = text.partition(".")
-    return (int(major), int(minor)) if major.isdigit() and minor.isdigit() else _WITH_GPUS

@@ -11,6 +11,7 @@ from gptoss_tui.domain.doctor import Change
 from gptoss_tui.domain.engines import engine_named
 from gptoss_tui.domain.instance import Instance
 from gptoss_tui.domain.launch import LaunchSpec
+from gptoss_tui.domain.spec import next_name
 from gptoss_tui.errors import UsageError
 
 _OURS = ("--image", "--engine-version", "--port", "--name")  # flags of a launch, not of an engine
@@ -46,7 +47,7 @@ def changed(
         taken = {spec.port, *ports, *(one.port for one in others)}
         new = msgspec.structs.replace(new, port=_next(spec.port, taken))
     elif change.kind == "name":
-        new = msgspec.structs.replace(new, name=_other(spec.name, {one.name for one in others}))
+        new = msgspec.structs.replace(new, name=next_name(spec.name, {one.name for one in others}))
     return _with(new, words, mine, change.drop)
 
 
@@ -85,10 +86,6 @@ def _next(port: int, taken: set[int | None]) -> int:
     while port in taken:
         port = port + 1 if port < 65535 else 1024
     return port
-
-
-def _other(name: str, taken: set[str]) -> str:
-    return next(f"{name}-{n}" for n in range(2, 10_000) if f"{name}-{n}" not in taken)
 
 
 def in_words(change: Change) -> str:

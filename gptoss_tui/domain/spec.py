@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from datetime import datetime
 
+from gptoss_tui.domain.drivers import cuda_of
 from gptoss_tui.domain.engines import Engine, engine_named
-from gptoss_tui.domain.engines.parts import cuda_of
 from gptoss_tui.domain.gpu import Gpu
 from gptoss_tui.domain.gpu_access import gpu_access
 from gptoss_tui.domain.host import BoxReport
@@ -56,7 +56,7 @@ def build_spec(
     way, devices = gpu_access(report.docker, gpus, access)
     spec = LaunchSpec(
         launch_id=launch_id,
-        name=_checked_name(name or _free_name(model, running), running),
+        name=checked_name(name or _free_name(model, running), running),
         engine=engine.name,
         engine_version=request.engine_version,
         image=_checked_image(
@@ -67,7 +67,7 @@ def build_spec(
         gpu_ids=tuple(gpu.uuid or str(gpu.index) for gpu in gpus),
         gpu_access=way,
         cdi_devices=devices,
-        port=_checked_port(port, report, running),
+        port=checked_port(port, report, running),
         bind=bind,
         arguments=plan.command[1:],
         environment=engine.settings(request),
@@ -118,12 +118,16 @@ def _checked_folder(path: str | None) -> str | None:
 def _free_name(model: str, running: tuple[Instance, ...]) -> str:
     base = model.rpartition("/")[2].replace(":", "-") or "gpt-oss"
     taken = {instance.name for instance in running}
-    if base not in taken:
-        return base
+    return base if base not in taken else next_name(base, taken)
+
+
+def next_name(base: str, taken: Container[str | None]) -> str:
+    """`base` with the first number, from 2 on, under which nothing runs."""
     return next(f"{base}-{n}" for n in range(2, 10_000) if f"{base}-{n}" not in taken)
 
 
-def _checked_name(name: str, running: tuple[Instance, ...]) -> str:
+def checked_name(name: str, running: tuple[Instance, ...]) -> str:
+    """Raises `UsageError` for what is no container name, `ConflictError` for one that is taken."""
     if not _NAME.fullmatch(name):
         raise UsageError(
             f"{name!r} is no container name.",
@@ -140,7 +144,8 @@ def _checked_image(image: str) -> str:
     return image
 
 
-def _checked_port(port: int | None, report: BoxReport, running: tuple[Instance, ...]) -> int:
+def checked_port(port: int | None, report: BoxReport, running: tuple[Instance, ...]) -> int:
+    """That port, or the first free one. Raises `UsageError`, and `ConflictError` where it is taken."""
     taken = {*report.listening_ports, *(i.port for i in running if i.port is not None)}
     if port is None:
         return next(p for p in range(FIRST_PORT, 65536) if p not in taken)

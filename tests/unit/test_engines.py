@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from gptoss_tui.domain.choose import choose
+from gptoss_tui.domain.drivers import cuda_of
 from gptoss_tui.domain.engines import ENGINES, Engine, engine_named, engine_of
-from gptoss_tui.domain.engines.parts import cuda_of, value_of
+from gptoss_tui.domain.engines.parts import value_of
 from gptoss_tui.domain.launch import LaunchSpec
 from gptoss_tui.domain.plan import DEFAULT_VERSIONS, model_named, plan
 from gptoss_tui.domain.render import engine_api_body

@@ -7,22 +7,11 @@ from itertools import zip_longest
 
 from gptoss_tui.domain.engines.base import Call, Environment
 from gptoss_tui.domain.launch import LaunchSpec
-from gptoss_tui.domain.parse.numbers import whole
 
 SECRETS_DIR = "/run/gptoss-tui"
 WEIGHTS_MOUNT = "/models/gpt-oss"
 # Where OpenAI's own documentation puts the Harmony vocabulary.
 VOCABULARY_MOUNT = "/etc/encodings"
-CUDA13_DRIVER = 580
-
-
-def cuda_of(driver_version: str | None) -> int:
-    """The newest CUDA that a driver runs: 13 from R580, else 12; 13 where it is not known.
-
-    https://docs.nvidia.com/deploy/cuda-compatibility/minor-version-compatibility.html
-    """
-    major = whole((driver_version or "").partition(".")[0])
-    return 12 if major is not None and major < CUDA13_DRIVER else 13
 
 
 def model_argument(spec: LaunchSpec) -> str:

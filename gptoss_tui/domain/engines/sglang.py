@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
+from gptoss_tui.domain.drivers import CUDA13_DRIVER
 from gptoss_tui.domain.engines import parts, sglang_log, sglang_metrics
-from gptoss_tui.domain.engines.base import Call, Environment, PhaseMark
-from gptoss_tui.domain.host import BoxReport
+from gptoss_tui.domain.engines.base import PhaseMark
+from gptoss_tui.domain.engines.hub_server import HubServer
 from gptoss_tui.domain.launch import EngineName, LaunchSpec
 from gptoss_tui.domain.plan import versions
-from gptoss_tui.domain.plan.types import DEFAULT_VERSIONS, PlanRequest
+from gptoss_tui.domain.plan.types import DEFAULT_VERSIONS
 from gptoss_tui.domain.serving import EngineSnapshot
 from gptoss_tui.errors import UsageError
 
@@ -37,18 +36,13 @@ sys.exit(next(iter(entry_points(group="console_scripts", name="sglang"))).load()
 """
 
 
-class Sglang:
+class Sglang(HubServer):
     """`Engine` for SGLang."""
 
     name: EngineName = "sglang"
     title = "SGLang"
     default_version = DEFAULT_VERSIONS["sglang"]
     container_port = _PORT
-    cache_mount = "/root/.cache/huggingface/hub"
-    health_path = "/health"
-    metrics_path: str | None = "/metrics"
-    fetches: Literal["at_start", "after_start"] = "at_start"
-    takes_key = True
 
     def image(self, version: str, cuda: int = 13) -> str:
         # From 0.5.20 there are images for CUDA 13 alone; 0.5.19 is the last with a -cu129.
@@ -58,20 +52,14 @@ class Sglang:
             if number > _LAST_CUDA_12:
                 raise UsageError(
                     f"SGLang {version} has images for CUDA 13 alone, which needs driver "
-                    f"{parts.CUDA13_DRIVER} or newer.",
+                    f"{CUDA13_DRIVER} or newer.",
                     "Update the driver, or take --engine-version 0.5.19.",
                 )
             tag += "-cu129" if number == _LAST_CUDA_12 else ""
         return f"lmsysorg/sglang:v{tag}"
 
-    def cache_dir(self, report: BoxReport) -> str | None:
-        return report.cache_dir
-
     def open_routes(self, version: str) -> tuple[str, ...]:
         return ("/health", "/health_generate", "/ready", "/metrics")
-
-    def settings(self, request: PlanRequest) -> Environment:
-        return ()
 
     def container_command(self, spec: LaunchSpec) -> tuple[str, ...]:
         # By itself it listens on 127.0.0.1, which in a container nobody reaches.
@@ -84,18 +72,6 @@ class Sglang:
 
     def container_entrypoint(self, spec: LaunchSpec) -> tuple[str, ...] | None:
         return ("python3", "-c", _KEY_PROGRAM) if spec.needs_api_key else None
-
-    def environment(self, spec: LaunchSpec) -> Environment:
-        return (*spec.environment, *parts.hub_environment(spec))
-
-    def fetch(self, spec: LaunchSpec) -> Call | None:
-        return None
-
-    def load(self, spec: LaunchSpec) -> Call | None:
-        return None
-
-    def question(self, spec: LaunchSpec) -> Call:
-        return parts.chat_question(spec)
 
     def read_metrics(self, page: str) -> EngineSnapshot:
         return sglang_metrics.read_metrics(page)

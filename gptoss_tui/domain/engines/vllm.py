@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from gptoss_tui.domain.engines import parts, vllm_log, vllm_metrics
-from gptoss_tui.domain.engines.base import Call, Environment, PhaseMark
-from gptoss_tui.domain.host import BoxReport
+from gptoss_tui.domain.engines.base import PhaseMark
+from gptoss_tui.domain.engines.hub_server import HubServer
 from gptoss_tui.domain.launch import EngineName, LaunchSpec
 from gptoss_tui.domain.plan import versions
-from gptoss_tui.domain.plan.types import DEFAULT_VERSIONS, PlanRequest
+from gptoss_tui.domain.plan.types import DEFAULT_VERSIONS
 from gptoss_tui.domain.serving import EngineSnapshot
 
 # The key goes from a 0400 file into the server's own environment: it is in no argument list, and
@@ -23,18 +21,13 @@ _KEY_ENTRYPOINT = (
 )
 
 
-class Vllm:
+class Vllm(HubServer):
     """`Engine` for vLLM."""
 
     name: EngineName = "vllm"
     title = "vLLM"
     default_version = DEFAULT_VERSIONS["vllm"]
     container_port = 8000
-    cache_mount = "/root/.cache/huggingface/hub"
-    health_path = "/health"
-    metrics_path: str | None = "/metrics"
-    fetches: Literal["at_start", "after_start"] = "at_start"
-    takes_key = True
 
     def image(self, version: str, cuda: int = 13) -> str:
         # Since 0.20 the plain tag is built for CUDA 13, and -cu129 runs on older drivers:
@@ -44,9 +37,6 @@ class Vllm:
             tag += "-cu129"
         return f"vllm/vllm-openai:v{tag}"
 
-    def cache_dir(self, report: BoxReport) -> str | None:
-        return report.cache_dir
-
     def open_routes(self, version: str) -> tuple[str, ...]:
         # https://docs.vllm.ai/en/latest/usage/security.html: the key guards /v1 and few others.
         return (
@@ -54,26 +44,11 @@ class Vllm:
             "/ping", "/pause", "/resume", "/abort_requests",
         )  # fmt: skip
 
-    def settings(self, request: PlanRequest) -> Environment:
-        return ()
-
     def container_command(self, spec: LaunchSpec) -> tuple[str, ...]:
         return (parts.model_argument(spec), *spec.arguments, *parts.served_name_argument(spec))
 
     def container_entrypoint(self, spec: LaunchSpec) -> tuple[str, ...] | None:
         return _KEY_ENTRYPOINT if spec.needs_api_key else None
-
-    def environment(self, spec: LaunchSpec) -> Environment:
-        return (*spec.environment, *parts.hub_environment(spec))
-
-    def fetch(self, spec: LaunchSpec) -> Call | None:
-        return None
-
-    def load(self, spec: LaunchSpec) -> Call | None:
-        return None
-
-    def question(self, spec: LaunchSpec) -> Call:
-        return parts.chat_question(spec)
 
     def read_metrics(self, page: str) -> EngineSnapshot:
         return vllm_metrics.read_metrics(page)

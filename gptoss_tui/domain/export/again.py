@@ -13,6 +13,7 @@ from gptoss_tui.domain.gpu_access import gpu_access
 from gptoss_tui.domain.host import BoxReport
 from gptoss_tui.domain.instance import Instance
 from gptoss_tui.domain.launch import LaunchSpec, Secrets
+from gptoss_tui.domain.spec import checked_name, checked_port
 from gptoss_tui.errors import ConflictError, DoesNotFitError, UsageError
 
 
@@ -33,21 +34,15 @@ def placed(
     gpus = _gpus(spec, report, others, gpu_ids)
     way, devices = gpu_access(report.docker, gpus)
     engine = engine_named(spec.engine)
-    made = msgspec.structs.replace(
+    return msgspec.structs.replace(
         spec,
-        name=name or spec.name,
-        port=port or spec.port,
+        name=checked_name(name or spec.name, others),
+        port=checked_port(port or spec.port, report, others),
         gpu_ids=tuple(gpu.uuid or str(gpu.index) for gpu in gpus),
         gpu_access=way,
         cdi_devices=devices,
         cache_dir=engine.cache_dir(report) if spec.cache_dir else None,
     )
-    if any(other.name == made.name for other in others):
-        raise ConflictError(f"There is a server {made.name} already.", "Choose another --name.")
-    ports = {*report.listening_ports, *(o.port for o in others if o.port is not None)}
-    if made.port in ports:
-        raise ConflictError(f"Port {made.port} of the box is taken.", "Choose another --port.")
-    return made
 
 
 def _gpus(

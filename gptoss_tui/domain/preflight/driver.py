@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gptoss_tui.domain.drivers import CUDA12_DRIVER, CUDA13_DRIVER, branch
 from gptoss_tui.domain.host import Finding
-from gptoss_tui.domain.preflight.images import (
-    CUDA12_DRIVER,
-    CUDA13_DRIVER,
-    OLLAMA_DRIVER,
-    branch,
-)
+from gptoss_tui.domain.preflight.images import OLLAMA_DRIVER
 from gptoss_tui.domain.preflight.seen import Seen
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gptoss_tui.domain.gpu_access import takes_gpus
 from gptoss_tui.domain.host import DockerInfo, Finding
 from gptoss_tui.domain.preflight.seen import Seen
 from gptoss_tui.domain.preflight.system import has_engine
 
 _INSTALL = "Install Docker Engine: https://docs.docker.com/engine/install/."
-_WITH_GPUS = (1, 40)  # Docker 19.03 brought --gpus
 
 
 def check(seen: Seen) -> Iterator[Finding]:
@@ -57,7 +57,7 @@ def _there(docker: DockerInfo) -> Iterator[Finding]:
             "nvidia-container-cli.no-cgroups --in-place.",
             topic="Docker",
         )
-    if _number(docker.api_version) < _WITH_GPUS:
+    if not takes_gpus(docker.api_version):
         yield Finding(
             code="docker_old",
             level="warning",
@@ -76,11 +76,6 @@ def _there(docker: DockerInfo) -> Iterator[Finding]:
             topic="Docker",
             repair="stale-containers",
         )
-
-
-def _number(text: str) -> tuple[int, int]:
-    major, _, minor = text.partition(".")
-    return (int(major), int(minor)) if major.isdigit() and minor.isdigit() else _WITH_GPUS
 
 
 def _none(seen: Seen) -> Finding:

@@ -1,19 +1,17 @@
 """Which CUDA an image was built for, and whether a driver runs it.
 
 Images: vLLM 0.11.2 to 0.19 CUDA 12.9, 13 from 0.20; SGLang 13 from 0.5.20; `-cu129` and `-cu130`
-in a tag say it; Ollama's one image has libraries for both. Drivers: CUDA 13 from R580, CUDA 12 from
-R525 (https://docs.nvidia.com/deploy/cuda-compatibility/minor-version-compatibility.html), Ollama
-from R550 (https://github.com/ollama/ollama/blob/main/docs/gpu.mdx).
+in a tag say it; Ollama's one image has libraries for both, and wants R550 (https://github.com/ollama/ollama/blob/main/docs/gpu.mdx).
 """
 
 from __future__ import annotations
 
 import re
 
+from gptoss_tui.domain.drivers import CUDA12_DRIVER, CUDA13_DRIVER, branch
 from gptoss_tui.domain.host import Finding
-from gptoss_tui.domain.parse.numbers import whole
 
-CUDA13_DRIVER, CUDA12_DRIVER, OLLAMA_DRIVER = 580, 525, 550
+OLLAMA_DRIVER = 550
 _TAG = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
 _CUDA13_FROM = {"vllm-openai": (0, 20, 0), "sglang": (0, 5, 20)}
 
@@ -32,11 +30,6 @@ def driver_needed(image: str) -> tuple[int, str] | None:
         return CUDA13_DRIVER, "CUDA 13"
     number = tuple(int(part) for part in version.groups())
     return (CUDA13_DRIVER, "CUDA 13") if number >= since else (CUDA12_DRIVER, "CUDA 12")
-
-
-def branch(driver_version: str | None) -> int | None:
-    """580 of "580.95.05"."""
-    return whole((driver_version or "").partition(".")[0])
 
 
 def image_finding(driver_version: str | None, image: str) -> Finding | None:
