@@ -12,8 +12,8 @@ import asyncio
 import contextlib
 import os
 import shlex
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
+from typing import Any
 
 import asyncssh
 import httpcore
@@ -23,17 +23,20 @@ from gptoss_tui.errors import CommandError, ConnectionLostError, UsageError
 from gptoss_tui.remote import link, scripts
 from gptoss_tui.remote.carrier import Carrier
 from gptoss_tui.remote.lines import LineSplitter
+from gptoss_tui.remote.sessions import SESSIONS, Sessions
 from gptoss_tui.remote.streams import ChannelStream
 from gptoss_tui.remote.transport import Completed
 
-SESSIONS = 6  # OpenSSH allows 10 by default; other tools of the user may share the connection
+__all__ = ["SESSIONS", "SshTransport"]
+
 # So many of them may carry streams (where sshd forwards none): the rest is for commands.
 STREAMS = SESSIONS - 2
 HEARTBEAT_S = 10.0
 CLOSE_S = 2.0
 OUTPUT_LIMIT = 16 * 1024**2
+# A command that reads data where there is no session for the guard: it has an end of its own.
+_BOUNDED = 'command -v timeout >/dev/null 2>&1 && exec timeout 60 "$@"; exec "$@"'
 
-_T = TypeVar("_T")
 _Process = asyncssh.SSHClientProcess[bytes]
 
 
@@ -46,9 +49,8 @@ class SshTransport:
         self._connection = connection
         self._name = name
         self._slots = asyncio.Semaphore(SESSIONS)
+        self._sessions = Sessions(name, connection, self._slots, self._lost)
         self._streams = asyncio.Semaphore(STREAMS)
-        self._open = 0  # session channels, as the box counts them
-        self._reapers: set[asyncio.Task[None]] = set()
         self._guarded = 0  # who needs the guard: commands whose input is data
         self._guard: asyncio.Task[None] | None = None
         self._forwards = True  # until sshd says that it may not (AllowTcpForwarding, PermitOpen)
@@ -69,18 +71,25 @@ class SshTransport:
         self, argv: Sequence[str], *, stdin: bytes = b"", timeout_s: float = 20.0
     ) -> Completed:
         # Standard input is the watch's heartbeat, so a command that reads it cannot be watched.
-        words = tuple(argv) if stdin else scripts.command("watch", *argv)
+        words = scripts.command("watch", *argv)
+        if stdin:
+            bounded = ("sh", "-c", _BOUNDED, "gptoss-bounded") if self._sessions.single else ()
+            words = (*bounded, *argv)
         with self._guarding() if stdin else contextlib.nullcontext():
             return await self._run(words, argv, stdin, timeout_s)
 
     async def _run(
         self, words: Sequence[str], argv: Sequence[str], stdin: bytes, timeout_s: float
     ) -> Completed:
+        begun = False
         try:
             # Waiting for a session is part of it: a call that waits for ever tells nobody why.
             async with asyncio.timeout(timeout_s), self._process(words) as process:
+                begun = True
                 return await self._complete(process, stdin)
         except TimeoutError as error:
+            if not begun and self._sessions.allowed < SESSIONS:
+                raise self._sessions.none_free(timeout_s) from error
             raise CommandError(
                 f"A command on {self._name} did not end in {timeout_s:.0f} s: {_title(argv)}.",
                 "The box may be overloaded, or its GPU driver may hang: try again.",
@@ -103,7 +112,10 @@ class SshTransport:
     async def follow(self, argv: Sequence[str]) -> AsyncIterator[AsyncIterator[bytes]]:
         # Errors that nobody reads would fill their window, and hold up the output behind them.
         words = scripts.command("watch", *argv)
+        if self._sessions.single:
+            raise self._sessions.refusal()
         async with self._process(words, stderr=asyncssh.DEVNULL) as process:
+            self._sessions.holds(process)
             heart = asyncio.create_task(_beat(process), name=f"heartbeat {self._name}")
             try:
                 yield self._lines(process)
@@ -122,67 +134,23 @@ class SshTransport:
         for line in splitter.flush():
             yield line
         self._check()
+        if self._sessions.single:
+            raise self._sessions.refusal()  # whatever ended it: another one would not be better off
 
     @contextlib.asynccontextmanager
     async def _process(
         self, argv: Sequence[str], stderr: int = asyncssh.PIPE
     ) -> AsyncIterator[_Process]:
         """A session channel with a command in it."""
-        process = await self._session(
+        process = await self._sessions.open(
             lambda: self._connection.create_process(shlex.join(argv), encoding=None, stderr=stderr)
         )
         try:
             yield process
         finally:
             process.stdin.write_eof() if not process.is_closing() else None
-            # Wait (unless cancelled, then in the background) until the box let go.
-            await asyncio.shield(self._let_go(process))
-
-    async def _session(self, opening: Callable[[], Awaitable[_T]]) -> _T:
-        """Open a session channel. It is taken from the budget until `_let_go` has closed it.
-
-        An opening goes on to its end even when cancelled: a half-open channel is a lost slot. Where
-        the box allows fewer sessions than our budget, the budget shrinks to what it allows.
-        """
-        while True:
-            await self._slots.acquire()
-            self._open += 1
-            task = asyncio.ensure_future(opening())
-            try:
-                return await asyncio.shield(task)
-            except asyncio.CancelledError:
-                task.add_done_callback(self._abandoned)
-                raise
-            except asyncssh.ChannelOpenError as error:
-                self._open -= 1
-                if not self._open or self._connection.is_closed():
-                    self._slots.release()
-                    raise self._lost(error) from error
-                # The slot is not given back; the next one that is closed makes room.
-            except (asyncssh.Error, OSError) as error:
-                self._free()
-                raise self._lost(error) from error
-
-    def _free(self) -> None:
-        self._open -= 1
-        self._slots.release()
-
-    def _abandoned(self, task: asyncio.Future[Any]) -> None:
-        """Nobody waits for this opening any more: close what it opened after all."""
-        if task.cancelled() or task.exception() is not None:
-            self._free()
-        else:
-            opened = task.result()
-            self._let_go(opened[0] if isinstance(opened, tuple) else opened)
-
-    def _let_go(self, channel: _Process | asyncssh.SSHWriter[bytes]) -> asyncio.Task[None]:
-        """Close a session channel; its slot is free again once the box has closed it too."""
-        channel.close()
-        reaper = asyncio.create_task(_reap(channel), name=f"close channel of {self._name}")
-        self._reapers.add(reaper)
-        reaper.add_done_callback(self._reapers.discard)
-        reaper.add_done_callback(lambda _: self._free())
-        return reaper
+            # Wait a moment (unless cancelled, then in the background) until the box let go.
+            await asyncio.wait({self._sessions.close(process)}, timeout=CLOSE_S)
 
     def _lost(self, error: Exception | None) -> ConnectionLostError:
         if self._connection.is_closed() or isinstance(error, asyncssh.ConnectionLost):
@@ -226,11 +194,13 @@ class SshTransport:
         return ChannelStream(reader, writer, self._check)
 
     async def open_exec(self, argv: Sequence[str]) -> httpcore.AsyncNetworkStream:
+        if self._sessions.single:
+            raise httpcore.ConnectError(self._sessions.refusal().message)
         self._start_guard()  # and keep it: more such streams follow where one was needed
         self._guarded += 1
         await self._streams.acquire()
         try:
-            writer, reader, errors = await self._session(
+            writer, reader, errors = await self._sessions.open(
                 lambda: self._connection.open_session(shlex.join(argv), encoding=None)
             )
         except BaseException as error:
@@ -240,11 +210,11 @@ class SshTransport:
             self._check()
             raise httpcore.ConnectError(str(error)) from error
         drained = asyncio.create_task(_drain(errors), name=f"errors of {argv[0]} {self._name}")
-        self._reapers.add(drained)
-        drained.add_done_callback(self._reapers.discard)
+        self._sessions.await_end(drained)
+        self._sessions.holds(writer)
 
         def close() -> None:
-            self._let_go(writer).add_done_callback(lambda _: self._streams.release())
+            self._sessions.close(writer).add_done_callback(lambda _: self._streams.release())
 
         return ChannelStream(reader, writer, self._check, on_close=close, keep=False)
 
@@ -262,12 +232,13 @@ class SshTransport:
                 self._guard = None
 
     def _start_guard(self) -> None:
-        if self._guard is None or self._guard.done():
+        if (self._guard is None or self._guard.done()) and not self._sessions.single:
             self._guard = asyncio.create_task(self._beat_guard(), name=f"guard {self._name}")
 
     async def _beat_guard(self) -> None:
         with contextlib.suppress(ConnectionLostError):
             async with self._process(scripts.command("guard")) as process:
+                self._sessions.holds(process)
                 await _beat(process)
 
     @contextlib.asynccontextmanager
@@ -293,7 +264,7 @@ class SshTransport:
         with contextlib.suppress(TimeoutError, asyncssh.Error, OSError):
             async with asyncio.timeout(CLOSE_S):
                 await self._connection.wait_closed()
-                await asyncio.gather(*self._reapers)
+                await self._sessions.aclose()
         # A goodbye that a silent box does not answer leaves the socket open: let it go.
         self._connection.abort()
         left = [task for task in (self._watch, self._guard) if task is not None]
@@ -319,12 +290,6 @@ def _close_late(task: asyncio.Future[Any]) -> None:
             part.close()
 
 
-async def _reap(channel: _Process | asyncssh.SSHWriter[bytes]) -> None:
-    with contextlib.suppress(TimeoutError, asyncssh.Error, OSError):
-        async with asyncio.timeout(CLOSE_S):
-            await channel.wait_closed()
-
-
 async def _drain(reader: asyncssh.SSHReader[bytes]) -> None:
     """Read and drop: what nobody reads fills its window, and holds up the rest."""
     with contextlib.suppress(asyncssh.Error, OSError):
@@ -333,11 +298,15 @@ async def _drain(reader: asyncssh.SSHReader[bytes]) -> None:
 
 
 async def _beat(process: _Process) -> None:
-    """Tell the watch script that somebody is still there."""
+    """Tell the script on the box that somebody is still there, until it has ended."""
     with contextlib.suppress(asyncssh.Error, OSError):
         while True:
-            await asyncio.sleep(HEARTBEAT_S)
-            process.stdin.write(b".")
+            try:
+                async with asyncio.timeout(HEARTBEAT_S):
+                    await process.wait_closed()
+                return
+            except TimeoutError:
+                process.stdin.write(b".")
 
 
 async def _read_all(reader: asyncssh.SSHReader[bytes]) -> bytes:

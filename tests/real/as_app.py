@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from gptoss_tui.domain.facts import AnyFact, Hub
 from gptoss_tui.domain.gpu import GpuSnapshot
-from gptoss_tui.domain.host import LinkState
+from gptoss_tui.domain.host import BoxReport, LinkState
 from gptoss_tui.domain.instance import InstanceList, LogLine
 from gptoss_tui.domain.serving import EngineSnapshot
 from gptoss_tui.errors import GptossError
@@ -59,6 +59,7 @@ class Seen:
         self.phase = ""
         self.lines = Lines()
         self.samples = self.lists = self.scrapes = self.answers = self.losses = 0
+        self.looks = 0
         self.gone_since: float | None = None
         self.wrong: list[str] = []  # said as if it was there, while the box was gone
         # Also untrue, but the link told of trouble or the box was there; or true, but late.
@@ -84,6 +85,7 @@ class Seen:
             self.samples += 1
             self._figures = body
         else:
+            self.looks += isinstance(body, BoxReport)
             self.lists += fact.instance is None
             self.scrapes += fact.instance is not None
 
@@ -134,9 +136,10 @@ class AppBox:
         self.name = name
         self.seen = Seen()
         self.keeper = Keeper(name, fleet, self._watch)
+        self.hub = fleet.hub
         self._fleet = fleet
         self._cursor = LogCursor()
-        self._forget = fleet.hub.tap(lambda f: self.seen.take(f) if f.box == name else None)
+        self._forget = self.hub.tap(lambda f: self.seen.take(f) if f.box == name else None)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -148,6 +151,13 @@ class AppBox:
                 group.create_task(self._look())
         finally:
             self._forget()
+
+    @property
+    def opened(self) -> Box:
+        """What a user who does something else on this box has."""
+        box = self._fleet.box(self.name)
+        assert box is not None
+        return box
 
     async def flows(self, seconds: float = 60) -> float:
         """Wait until it is up and everything that is watched goes on; how long that took."""

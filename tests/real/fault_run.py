@@ -221,6 +221,9 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--boxes", type=int, default=Plan.boxes)
     parser.add_argument("--faults", type=int, default=Plan.faults, help="over all boxes")
     parser.add_argument("--seed", type=int, default=Plan.seed)
+    parser.add_argument("--long", type=float, default=Plan.long, help="share of the long outages")
+    parser.add_argument("--longest", type=float, default=Plan.longest_s, help="of the others, in s")
+    parser.add_argument("--hurry", action="store_true", help="ask for each box at the end")
     parser.add_argument("--quiet", action="store_true", help="only the outcome")
     arguments = parser.parse_args(words)
     if lacking := missing():
@@ -232,7 +235,15 @@ def main(words: Sequence[str] | None = None) -> int:
         if not arguments.quiet:
             print(f"{time.monotonic() - began:6.1f} {line}", file=sys.stderr)
 
-    outcome = run(Plan(arguments.boxes, arguments.faults, arguments.seed), tell)
+    plan = Plan(
+        boxes=arguments.boxes,
+        faults=arguments.faults,
+        seed=arguments.seed,
+        long=arguments.long,
+        longest_s=arguments.longest,
+        patient=not arguments.hurry,
+    )
+    outcome = run(plan, tell)
     print(outcome.told())
     return 1 if outcome.wrong else 0
 

@@ -25,6 +25,7 @@ from gptoss_tui.remote.keeper import Keeper
 from gptoss_tui.remote.resume import LogCursor
 from gptoss_tui.state.paths import Paths
 from tests.real.box import RealBox
+from tests.real.waiting import until
 
 TALKER = "talker"
 # A line every 50 ms; its number is all that it says.
@@ -193,6 +194,21 @@ def narrow(box: RealBox, action: str, rate: str = "64kbit") -> None:
 
 def cable(box: RealBox, state: str) -> None:
     subprocess.run(["ip", "link", "set", box.cable, state], check=True)
+
+
+def stop_docker(box: RealBox, number: signal.Signals) -> None:
+    """End the daemon. By SIGTERM it stops its containers, by SIGKILL they go on without it."""
+    box.run("pkill", f"-{number.value}", "-x", "dockerd", check=False)
+    until("dockerd is gone", lambda: not box.run("pgrep", "-x", "dockerd", check=False))
+
+
+def start_docker(box: RealBox) -> None:
+    """Start it again, unless it runs, and wait until it answers."""
+    if not box.run("pgrep", "-x", "dockerd", check=False):
+        start = f"rm -f /run/docker.pid; exec dockerd $(cat {box.folder}/dockerd.options)"
+        log = f">>{box.folder}/dockerd.log 2>&1"
+        box.run("setsid", "-f", "sh", "-c", f"({start}) {log} </dev/null &")
+    until("dockerd answers", lambda: box.docker("info", "-f", "{{.ID}}", check=False).strip())
 
 
 def ours_on(box: RealBox) -> list[str]:

@@ -52,6 +52,12 @@ class LightBox:
     def start_sshd(self) -> None:
         self.box.sshd(SSH_PORT)
 
+    def set_clock(self, ahead_s: int) -> None:
+        """What the box's clock shows: so many seconds more than is right."""
+        new = self.box.folder / "clock.new"
+        new.write_text(str(ahead_s))
+        new.rename(self.box.folder / "clock")
+
     def fall_silent(self) -> int:
         """End the log; how many lines it has."""
         (self.box.folder / "quiet").touch()
@@ -81,7 +87,8 @@ def missing() -> str:
 @contextmanager
 def light_box(*, delays: bool = False) -> Iterator[LightBox]:
     with real_box(1, BARE) as box:
-        _tell_the_time(box.folder / "bin" / "nvidia-smi")
+        (box.folder / "clock").write_text("0")
+        _tell_the_time(box.folder / "bin" / "nvidia-smi", box.folder / "clock")
         program = Path(light_engine.__file__)
         argv = box.enter(sys.executable, "-S", str(program), SOCKET, str(PORT), str(box.folder))
         with subprocess.Popen(argv, cwd="/", env=box.environment()) as engine:
@@ -126,10 +133,13 @@ def age_of(figures: GpuSnapshot) -> float:
     return age if age < CLOCK / 2 else age - CLOCK
 
 
-def _tell_the_time(script: Path) -> None:
+def _tell_the_time(script: Path, clock: Path) -> None:
     now = f"$(($(date +%s) % {CLOCK}))"
+    shown = f'date -d "@$(($(date +%s) + $(cat {clock})))"'
     text = script.read_text()
     for old, new in (
+        ("timestamp) date ", f"timestamp) {shown} "),
+        ('|| date "$stamp"', f'|| {shown} "$stamp"'),
         ("memory.used) echo 4 ;;", f"memory.used) echo {now} ;;"),
         (
             'printf \'%s    %s%s\\n\' "$at" 0 "$rest" "$at" 1 "$rest"; do',

@@ -10,10 +10,11 @@ there are. Only the standard library: a box has nothing else.
 from __future__ import annotations
 
 import asyncio
-import bisect
 import email.utils
+import itertools
 import json
 import random
+import re
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -31,6 +32,32 @@ Writer = asyncio.StreamWriter
 Answer = Callable[[Writer, str, dict[str, str]], Awaitable[None]]
 
 
+class Clock:
+    """The box's own: FOLDER/clock says by how many seconds it is ahead of everybody else's."""
+
+    def __init__(self) -> None:
+        self.file: Path | None = None
+
+    def now_ns(self) -> int:
+        ahead = int(self.file.read_text()) if self.file else 0
+        return time.time_ns() + ahead * 10**9
+
+
+class Voice:
+    """What stands in all that the box says, FOLDER/evil, where there is one."""
+
+    def __init__(self) -> None:
+        self.file: Path | None = None
+
+    def evil(self) -> str:
+        if self.file is None or not self.file.exists():
+            return ""
+        return self.file.read_bytes().decode("utf-8", "surrogateescape")
+
+
+CLOCK, VOICE = Clock(), Voice()
+
+
 class Log:
     """Messages as Docker stores them: stamped, framed; `lines` are complete."""
 
@@ -44,7 +71,7 @@ class Log:
     async def talk(self, folder: Path) -> None:
         """About 20 lines in a second, until `quiet`."""
         while not (folder / "quiet").exists():
-            at = max([time.time_ns(), *self.stamps[-1:]])
+            at = CLOCK.now_ns()
             for _ in range(self._chance.choice((0, 1, 1, 1, 2, 3, 6))):
                 self._line(at)
             async with self.grown:
@@ -54,8 +81,8 @@ class Log:
         (folder / "written.new").rename(folder / "written")
 
     def _line(self, at: int) -> None:
-        long = "x" * 40_000 if self._chance.random() < 0.01 else "said"
-        data = f"{self.lines} {long}\n".encode()
+        long = "x" * 40_000 if self._chance.random() < 0.01 else f"said {VOICE.evil()}"
+        data = f"{self.lines} {long}\n".encode("utf-8", "surrogateescape")
         stream = self._chance.choice((1, 1, 1, 2))
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at // 10**9))
         for begin in range(0, len(data), PART):
@@ -64,13 +91,12 @@ class Log:
             self.frames.append(bytes([stream, 0, 0, 0]) + len(raw).to_bytes(4, "big") + raw)
         self.lines += 1
 
-    def first(self, query: dict[str, str]) -> int:
-        """The number of the first message that this query is about."""
+    def asked(self, query: dict[str, str]) -> tuple[int, int]:
+        """The number of the first message that this query is about, and the oldest stamp."""
         seconds, _, parts = query.get("since", "0").partition(".")
-        since = int(seconds) * 10**9 + int(parts.ljust(9, "0"))
         tail = query.get("tail", "all")
-        last = 0 if tail == "all" else max(0, len(self.frames) - int(tail))
-        return max(last, bisect.bisect_left(self.stamps, since))
+        first = 0 if tail == "all" else max(0, len(self.frames) - int(tail))
+        return first, int(seconds) * 10**9 + int(parts.ljust(9, "0"))
 
     async def more(self, seen: int) -> None:
         async with self.grown:
@@ -78,7 +104,7 @@ class Log:
 
 
 def _head(status: int, *headers: str) -> bytes:
-    date = email.utils.formatdate(usegmt=True)
+    date = email.utils.formatdate(CLOCK.now_ns() // 10**9, usegmt=True)
     return "\r\n".join((f"HTTP/1.1 {status} X", f"Date: {date}", *headers, "", "")).encode()
 
 
@@ -97,13 +123,10 @@ class Engine:
         self._log = log
         self._container = {
             "Id": CONTAINER,
-            "Names": [f"/{TALKER}"],
             "Image": "vllm/vllm-openai:talker",
             "Command": "vllm serve openai/gpt-oss-20b",
             "Created": int(time.time()),
             "State": "running",
-            "Status": "Up",
-            "Labels": {},
             "Ports": [{"IP": "127.0.0.1", "PrivatePort": 8000, "PublicPort": port, "Type": "tcp"}],
         }
 
@@ -115,7 +138,7 @@ class Engine:
         elif path.endswith("/images/json"):
             _send_json(writer, [])
         elif path.endswith("/containers/json"):
-            _send_json(writer, [self._container])
+            _send_json(writer, [self._described()])
         elif path.endswith(f"/{CONTAINER}/json"):
             _send_json(writer, {"Id": CONTAINER, "Config": {"Tty": False}})
         elif path.endswith(f"/{CONTAINER}/logs"):
@@ -123,13 +146,21 @@ class Engine:
         else:
             _send_json(writer, {"message": f"No such thing: {path}"}, 404)
 
+    def _described(self) -> dict[str, Any]:
+        evil = VOICE.evil()
+        labels = {"io.gptoss-tui.spec": evil} if evil else {}
+        named = {"Names": [f"/{TALKER}{evil}"], "Status": f"Up {evil}", "Labels": labels}
+        return {**self._container, **named}
+
     async def _logs(self, writer: Writer, query: dict[str, str]) -> None:
         writer.write(_head(200, "Transfer-Encoding: chunked"))
-        at = self._log.first(query)
+        at, since = self._log.asked(query)
         while True:
-            for frame in self._log.frames[at:]:
-                writer.write(f"{len(frame):x}\r\n".encode() + frame + b"\r\n")
+            for frame, stamp in zip(self._log.frames[at:], self._log.stamps[at:], strict=True):
                 at += 1
+                if stamp < since:  # Docker asks each message, whatever came before it
+                    continue
+                writer.write(f"{len(frame):x}\r\n".encode() + frame + b"\r\n")
                 await writer.drain()
             if query.get("follow") != "1":
                 break
@@ -138,8 +169,15 @@ class Engine:
 
 
 async def vllm(writer: Writer, path: str, query: dict[str, str]) -> None:
-    """What the server answers."""
-    if path == "/v1/models":
+    """What the server answers. A chat is numbers, one after the other, for as long as one listens."""
+    if path == "/v1/chat/completions":
+        writer.write(_head(200, "Content-Type: text/event-stream", "Connection: close"))
+        for number in itertools.count():
+            piece = {"choices": [{"index": 0, "delta": {"content": f"{number} {VOICE.evil()}"}}]}
+            writer.write(f"data: {json.dumps(piece)}\n\n".encode())
+            await writer.drain()
+            await asyncio.sleep(TICK_S)
+    elif path == "/v1/models":
         _send_json(writer, {"data": [{"id": "openai/gpt-oss-20b"}]})
     else:
         _send(writer, METRICS.encode() if path == "/metrics" else b"")
@@ -147,10 +185,12 @@ async def vllm(writer: Writer, path: str, query: dict[str, str]) -> None:
 
 def _served(answer: Answer) -> Callable[[asyncio.StreamReader, Writer], Awaitable[None]]:
     async def connection(reader: asyncio.StreamReader, writer: Writer) -> None:
-        """Requests without bodies, one after the other."""
+        """Requests one after the other; what their bodies say does not matter."""
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
+                length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+                await reader.readexactly(int(length[1]) if length else 0)
                 url = urlsplit(head.split(b" ", 2)[1].decode())
                 await answer(writer, url.path, dict(parse_qsl(url.query)))
                 await writer.drain()
@@ -163,6 +203,7 @@ def _served(answer: Answer) -> Callable[[asyncio.StreamReader, Writer], Awaitabl
 
 
 async def main(socket: str, port: int, folder: Path) -> None:
+    CLOCK.file, VOICE.file = folder / "clock", folder / "evil"
     log = Log()
     engine = Engine(log, port)
     async with (

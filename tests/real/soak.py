@@ -107,10 +107,10 @@ async def _soaked(
     async with as_app(config, home, NAME) as (box,):
         while time.monotonic() < began + outcome.seconds:
             await asyncio.sleep(chance.uniform(*PAUSE_S))
-            losses = box.seen.losses
+            losses, looks = box.seen.losses, box.seen.looks
             await asyncio.to_thread(faults.signal_sshd, light.box, signal.SIGKILL)
             outcome.breaks += 1
-            if not await _came_back(box, losses, outcome):
+            if not await _came_back(box, losses, looks, outcome):
                 return
             counted = await _count(light, began)
             outcome.counted.append(counted)
@@ -119,12 +119,14 @@ async def _soaked(
     await _nothing_left(light, before, outcome)
 
 
-async def _came_back(box: AppBox, losses: int, outcome: Outcome) -> bool:
+async def _came_back(box: AppBox, losses: int, looks: int, outcome: Outcome) -> bool:
     began = time.monotonic()
     try:
         await eventually("it noticed", lambda: box.seen.losses > losses, 10)
         await _hurried(box)
         await box.flows(RETURN_S)
+        # The look at the box that follows each login has ended: what it starts there is no growth.
+        await eventually("it was looked at", lambda: box.seen.looks > looks, RETURN_S)
     except AssertionError as error:
         outcome.wrong.append(f"after break {outcome.breaks}: {error}")
         return False

@@ -1,27 +1,9 @@
-"""The soak, for a minute; `make soak` does the same for as long as one likes."""
+"""What the soak (`make soak`) calls wrong; `test_long_runs.py` runs it for a minute."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-
-import pytest
-
 from tests.real.as_app import Lines
 from tests.real.soak import Counted, Outcome
-
-
-@pytest.mark.usefixtures("_parts")
-def test_a_minute_of_broken_connections() -> None:
-    """In a process of its own: what is counted is not what other tests have left."""
-    argv = [sys.executable, "-m", "tests.real.soak", "--seconds", "55"]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=240)
-    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
-    outcome = json.loads(done.stdout)
-    assert outcome["wrong"] == []
-    assert outcome["breaks"] >= 4
-    assert outcome["lines"] > 200
 
 
 def test_what_grows_is_seen() -> None:

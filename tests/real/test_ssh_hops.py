@@ -5,17 +5,26 @@ from __future__ import annotations
 import asyncio
 import subprocess
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, aclosing, asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
-from gptoss_tui.errors import AuthError, ChangedHostKeyError, UnreachableError
+from gptoss_tui.domain.facts import AnyFact, Hub
+from gptoss_tui.domain.host import LinkState
+from gptoss_tui.errors import AuthError, ChangedHostKeyError, GptossError, UnreachableError
+from gptoss_tui.remote.box import Box, Cadence
+from gptoss_tui.remote.fleet import Fleet, FleetOptions
+from gptoss_tui.remote.keeper import Keeper
 from gptoss_tui.remote.ssh_connect import ConnectOptions, Dialer
 from gptoss_tui.remote.target import parse_target
 from tests.real.box import Kind, RealBox, real_box
 from tests.real.cli import Cli
+from tests.real.faults import eventually
 from tests.remote.ssh_parts import Person
+from tests.remote.support import paths_in
 
 BARE = Kind(docker=False, gpu_runtime=False)
 BOXES = 32
@@ -190,6 +199,7 @@ async def test_a_jump_host_that_may_not_forward(
 async def test_32_boxes_behind_one_bastion(
     chain: tuple[RealBox, RealBox, RealBox], config: Path
 ) -> None:
+    """As the app keeps them: all come up, and again after the bastion dropped them all."""
     outer, inner, _ = chain
     ports = range(3000, 3000 + BOXES)
     for port in ports:
@@ -198,14 +208,49 @@ async def test_32_boxes_behind_one_bastion(
     _put_before(config, "".join(hosts))
     bastion = outer.log_of_sshd(2200)
     logs = [inner.log_of_sshd(port) for port in ports]
-    async with dialing(config) as dialer:
-        names = [f"b{port}" for port in ports]
-        await asyncio.gather(*(dialer.connect(name, parse_target(name)) for name in names))
-        assert len(dialer.opened) == BOXES
-    assert bastion.count("Connection from") == 1
-    assert bastion.count("Accepted publickey") == 1
-    assert [log.count("Connection from") for log in logs] == [1] * BOXES
-    assert [log.count("Accepted publickey") for log in logs] == [1] * BOXES
+    options = FleetOptions(config_file=config, accept_new=True, with_local=False)
+    async with Fleet(Hub(lambda: datetime.now(UTC)), paths_in(config.parent), options) as fleet:
+        kept = [WatchedBox(fleet, f"b{port}") for port in ports]
+        tasks = [asyncio.create_task(one.run(), name=f"keep {one.name}") for one in kept]
+        try:
+            for times in (1, 2):
+                await eventually("all are up", lambda: all(one.fresh for one in kept), 100)
+                assert bastion.count("Connection from") == times
+                assert bastion.count("Accepted publickey") == times
+                assert [log.count("Connection from") for log in logs] == [times] * BOXES
+                assert [log.count("Accepted publickey") for log in logs] == [times] * BOXES
+                if times == 1:
+                    outer.run("pkill", "-9", "-f", "^sshd: root")  # the one that all go through
+                    await eventually("all are lost", lambda: all(one.losses for one in kept), 30)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+    assert [error for one in kept for error in one.failures] == []
+
+
+class WatchedBox:
+    """A keeper, and whether figures came since the box is up."""
+
+    def __init__(self, fleet: Fleet, name: str) -> None:
+        self.name = name
+        self.fresh = False
+        self.losses = 0
+        self.failures: list[GptossError] = []
+        self._keeper = Keeper(name, fleet, self._watch)
+        fleet.hub.tap(self._tap)
+
+    async def run(self) -> None:
+        await self._keeper.run(self.failures.append)
+
+    def _tap(self, fact: AnyFact) -> None:
+        if fact.box == self.name and isinstance(fact.body, LinkState) and fact.body.phase == "lost":
+            self.losses, self.fresh = self.losses + 1, False
+
+    async def _watch(self, box: Box) -> None:
+        async with aclosing(cast("Any", box.watch_gpus(Cadence(period_s=10.0)))) as facts:
+            async for _ in facts:
+                self.fresh = True
 
 
 def test_check_tells_the_way_and_what_has_no_effect(
