@@ -10,14 +10,14 @@ import httpx
 import msgspec
 
 from gptoss_tui.domain.chat import ChatDelta, ChatDone, ChatRequest
-from gptoss_tui.domain.engines import engine_named
 from gptoss_tui.domain.instance import Instance
 from gptoss_tui.domain.rates import rates
 from gptoss_tui.domain.secret import Secret
 from gptoss_tui.domain.serving import EngineSnapshot
 from gptoss_tui.errors import EngineError, NotFoundError
+from gptoss_tui.remote.beat import Beat
 from gptoss_tui.remote.box import Forward
-from gptoss_tui.remote.engine_client import EngineClient
+from gptoss_tui.remote.engine_clients import EngineClients
 from gptoss_tui.remote.pulse import REAL, Pulse
 from gptoss_tui.remote.servers import Servers
 from gptoss_tui.remote.transport import Transport
@@ -26,18 +26,26 @@ MISSES = 2  # so many answers in a row must have come too late for a server to b
 
 
 class Endpoints:
-    """The HTTP clients of a box's servers, one per port and engine, kept while it is connected."""
+    """What is asked of a server by its name."""
 
-    def __init__(self, transport: Transport, servers: Servers, pulse: Pulse = REAL) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        servers: Servers,
+        clients: EngineClients,
+        beat: Beat,
+        pulse: Pulse = REAL,
+    ) -> None:
         self._pulse = pulse
         self._transport = transport
         self._servers = servers
-        self._clients: dict[tuple[str, int, str], EngineClient] = {}
+        self._clients = clients
+        self._beat = beat
         self._models: dict[tuple[str, str | None, int | None], str] = {}
 
     async def scrape(self, name: str) -> EngineSnapshot:
         """One scrape. Raises `NotFoundError` or `EngineError`."""
-        return await self._client(await self._reachable(name)).snapshot()
+        return await self._clients.of(await self._reachable(name)).snapshot()
 
     async def watch(self, name: str, period_s: float) -> AsyncGenerator[EngineSnapshot, None]:
         """Scrapes with rates between them; a silent server is a snapshot with `healthy` False."""
@@ -59,14 +67,14 @@ class Endpoints:
                 missed = 0
                 yield _with_rates(before, began, snapshot)
                 before = (began, snapshot)
-            await self._pulse.sleep(max(0.0, period_s - (self._pulse.seconds() - began)))
+            await self._beat.pause(began, period_s)
 
     async def chat(
         self, name: str, request: ChatRequest, api_key: Secret | None
     ) -> AsyncGenerator[ChatDelta | ChatDone, None]:
         """One answer. Raises `NotFoundError` or `EngineError`."""
         instance = await self._reachable(name)
-        client = self._client(instance)
+        client = self._clients.of(instance)
         # Another container may get the name, with another model in it.
         process = (name, instance.container_id, instance.pid)
         if process not in self._models:
@@ -87,15 +95,6 @@ class Endpoints:
         async with self._transport.listen(local_port, (instance.host, instance.port)) as port:
             yield Forward(f"http://127.0.0.1:{port}/v1", port, instance.model)
 
-    def _client(self, instance: Instance) -> EngineClient:
-        assert instance.port is not None
-        where = (instance.host, instance.port)
-        key = (*where, instance.engine or "vllm")
-        if key not in self._clients:
-            engine = engine_named(key[2])
-            self._clients[key] = EngineClient(self._transport, engine, *where, self._pulse)
-        return self._clients[key]
-
     async def _reachable(self, name: str) -> Instance:
         instance = await self._servers.named(name)
         if instance.port is None:
@@ -104,11 +103,6 @@ class Endpoints:
                 "It cannot be reached from outside its container network.",
             )
         return instance
-
-    async def aclose(self) -> None:
-        for client in self._clients.values():
-            await client.aclose()
-        self._clients.clear()
 
 
 def _with_rates(

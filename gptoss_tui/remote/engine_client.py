@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
@@ -22,6 +23,8 @@ from gptoss_tui.remote.transport import Transport
 from gptoss_tui.text import clean_line, decode
 
 PAGE_LIMIT = 8 * 1024**2
+# A server that was healthy a moment ago is not asked again with every scrape of its figures.
+HEALTH_S = 5.0
 
 
 class EngineClient:
@@ -33,6 +36,7 @@ class EngineClient:
         self._pulse = pulse
         self._engine = engine
         self._where = f"{bracketed(host)}:{port}"
+        self._healthy_at: float | None = None
         self._client = http.client(
             lambda: transport.open_tcp(host, port), base_url=f"http://{self._where}", timeout_s=10
         )
@@ -46,22 +50,44 @@ class EngineClient:
         None when nothing came in time: that may be the way there as well as the server.
         """
         try:
-            reply = await self._get(self._engine.health_path, timeout=timeout_s)
+            return await self._health(timeout=timeout_s)
         except httpx.TimeoutException:
             return None
         except httpx.HTTPError:
             return False
-        return reply.status_code == 200
+
+    async def _health(self, **more: Any) -> bool:
+        self._healthy_at = None
+        reply = await self._get(self._engine.health_path, **more)
+        if reply.status_code != 200:
+            return False
+        self._healthy_at = self._pulse.seconds()
+        return True
+
+    async def _is_healthy(self) -> bool:
+        at = self._healthy_at
+        if at is not None and self._pulse.seconds() - at < HEALTH_S:
+            return True
+        return await self._health()
+
+    async def _health_and(self, path: str) -> tuple[bool, httpx.Response]:
+        """Both at once: one after the other would take twice as long on a far box."""
+        health = asyncio.create_task(self._is_healthy(), name=f"health of {self._where}")
+        try:
+            page = await self._get(path)
+            return await health, page
+        finally:
+            health.cancel()
+            await asyncio.gather(health, return_exceptions=True)
 
     async def snapshot(self) -> EngineSnapshot:
-        """Health, then metrics. Raises `EngineError` when the server is silent."""
+        """Metrics, and health where that is not known. Raises `EngineError` for a silent server."""
         try:
-            health = await self._get(self._engine.health_path)
-            healthy = health.status_code == 200
             if not self._engine.metrics_path:
-                return EngineSnapshot(healthy=healthy, metrics=False)
-            page = await self._get(self._engine.metrics_path)
+                return EngineSnapshot(healthy=await self._is_healthy(), metrics=False)
+            healthy, page = await self._health_and(self._engine.metrics_path)
         except httpx.HTTPError as error:
+            self._healthy_at = None
             raise self._silent(error) from error
         if page.status_code != 200:
             return EngineSnapshot(healthy=healthy, metrics=False)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from gptoss_tui.domain.engines import engine_named, engine_of
+from gptoss_tui.domain.engines import engine_of
 from gptoss_tui.domain.instance import Instance, InstanceList, InstanceState
 from gptoss_tui.domain.parse.docker_json import instances_from_containers
 from gptoss_tui.domain.parse.probe import Probe, Server
@@ -21,6 +21,7 @@ from gptoss_tui.errors import (
 from gptoss_tui.remote import launcher
 from gptoss_tui.remote.docker import Docker
 from gptoss_tui.remote.engine_client import EngineClient
+from gptoss_tui.remote.engine_clients import EngineClients
 from gptoss_tui.remote.transport import Transport
 
 
@@ -32,15 +33,18 @@ class Servers:
         transport: Transport,
         docker: Callable[[], Awaitable[Docker]],
         probe: Callable[[], Probe | None],
+        clients: EngineClients,
     ) -> None:
         self._transport = transport
         self._docker = docker
         self._probe = probe
+        self._clients = clients
         self._last: InstanceList | None = None
 
-    async def all(self) -> InstanceList:
+    async def all(self, *, ask: bool = True) -> InstanceList:
         """Every server: ours first. A box without Docker lists its plain processes.
 
+        Without `ask`, a server that Docker knows no health of is as it was last known.
         Raises `DockerError` when Docker is there and does not say: that is not "no servers".
         """
         containers, launches = await asyncio.gather(self._containers(), self._launches())
@@ -48,7 +52,7 @@ class Servers:
         coming = [instance for instance in launches if instance.name not in named]
         launching = {instance.launch_id for instance in launches}
         checked = await asyncio.gather(
-            *(self._with_health(instance, launching) for instance in containers)
+            *(self._with_health(instance, launching, ask=ask) for instance in containers)
         )
         plain = self._processes(taken={instance.port for instance in checked})
         everything = [*coming, *checked, *plain]
@@ -123,7 +127,7 @@ class Servers:
 
     async def _launches(self) -> tuple[Instance, ...]:
         try:
-            found = await launcher.records(self._transport)
+            found = await launcher.running(self._transport)
         except ConnectionLostError:
             raise
         except GptossError:
@@ -136,28 +140,26 @@ class Servers:
                 detail=record.progress.current.name if record.progress.current else "",
                 launch_id=record.progress.launch_id,
                 container_id=record.progress.container_id,
+                gpu_ids=record.progress.spec.gpu_ids if record.progress.spec else (),
             )
             for record in found
             if record.alive
         )
 
-    async def _with_health(self, instance: Instance, launching: set[str | None]) -> Instance:
+    async def _with_health(
+        self, instance: Instance, launching: set[str | None], *, ask: bool
+    ) -> Instance:
         """Tell a server that answers from one that still loads."""
         if instance.state != "unknown" or instance.port is None or instance.engine is None:
             return instance
-        client = EngineClient(
-            self._transport, engine_named(instance.engine), instance.host, instance.port
-        )
-        try:
-            healthy = await client.healthy(timeout_s=3)
-            model = instance.model or (await self._model(client) if healthy else None)
-        finally:
-            await client.aclose()
+        client = self._clients.of(instance)
+        healthy = await client.healthy(timeout_s=3) if ask else None
+        model = instance.model or (await self._model(client) if healthy else None)
         state: InstanceState = "ready" if healthy else "loading"
         if instance.launch_id in launching:  # it may answer, and still fetch its model
             state = "launching"
         elif healthy is None:
-            state = self._state_before(instance) or state
+            state = self._state_before(instance) or "unknown"
         return msgspec.structs.replace(instance, state=state, model=model)
 
     def _state_before(self, instance: Instance) -> InstanceState | None:

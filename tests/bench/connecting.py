@@ -75,7 +75,7 @@ async def connect_in_app(config: Path, box: str, *, opened: bool) -> dict[str, f
                     seen[part] = time.perf_counter() - began
                 if time.perf_counter() - began > 30:
                     raise TimeoutError(f"only {sorted(seen)} came to life")
-                await asyncio.sleep(0.002)
+                await asyncio.sleep(0.004)
             return {**seen, "all": max(seen.values())}
 
 
@@ -91,7 +91,7 @@ def live_panes(app: object) -> set[str]:
 
     assert isinstance(app, GptossApp)
     screen = app.screen
-    if not isinstance(screen, DashboardScreen) or not screen.query("EnginePane #figures"):
+    if not isinstance(screen, DashboardScreen) or not screen.query(EnginePane):
         return set()  # not yet built
     snapshot = screen.query_one(EnginePane).view.snapshot
     live = {

@@ -10,8 +10,11 @@ import pytest
 from gptoss_tui.domain.chat import ChatDelta, ChatRequest
 from gptoss_tui.domain.instance import Instance
 from gptoss_tui.domain.secret import Secret
-from gptoss_tui.remote import endpoints
+from gptoss_tui.remote import engine_clients
+from gptoss_tui.remote.beat import Beat
 from gptoss_tui.remote.endpoints import Endpoints
+from gptoss_tui.remote.engine_clients import EngineClients
+from gptoss_tui.remote.pulse import REAL
 
 
 class _Client:
@@ -53,15 +56,14 @@ async def _answer(ends: Endpoints) -> str:
 async def test_a_name_that_another_container_got_is_asked_for_its_model(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(endpoints, "EngineClient", _Client)
+    monkeypatch.setattr(engine_clients, "EngineClient", _Client)
     monkeypatch.setattr(_Client, "made", [])
     monkeypatch.setattr(_Client, "asked", 0)
     servers = _Servers(Instance(name="one", port=8000, container_id="c1", engine="vllm"))
-    ends = Endpoints(None, servers)  # type: ignore[arg-type]
+    ends = Endpoints(None, servers, EngineClients(None), Beat(REAL))  # type: ignore[arg-type]
     assert [await _answer(ends), await _answer(ends)] == ["model-a"] * 2
     assert _Client.asked == 1
     monkeypatch.setattr(_Client, "serves", "model-b")
     servers.instance = Instance(name="one", port=8000, container_id="c2", engine="sglang")
     assert await _answer(ends) == "model-b"
     assert _Client.made == ["vllm", "sglang"]
-    await ends.aclose()

@@ -10,11 +10,13 @@ import httpx
 import pytest
 
 from gptoss_tui.domain.host import LinkPhase, LinkState
-from gptoss_tui.domain.instance import Instance, InstanceList
+from gptoss_tui.domain.instance import Instance, InstanceList, InstanceState
 from gptoss_tui.domain.serving import EngineSnapshot
 from gptoss_tui.errors import EngineError
-from gptoss_tui.remote import servers
+from gptoss_tui.remote.beat import Beat
 from gptoss_tui.remote.endpoints import Endpoints
+from gptoss_tui.remote.engine_client import EngineClient
+from gptoss_tui.remote.engine_clients import EngineClients
 from gptoss_tui.remote.servers import Servers
 
 GOOD = EngineSnapshot(healthy=True)
@@ -47,7 +49,8 @@ async def test_answers_that_come_too_late(
     phase: LinkPhase, scrapes: list[object], seen: list[bool]
 ) -> None:
     transport = SimpleNamespace(link=LinkState(phase=phase))
-    endpoints = Endpoints(cast("Any", transport), cast("Any", None), cast("Any", NoTime()))
+    nothing, no_time = cast("Any", None), NoTime()
+    endpoints = Endpoints(cast("Any", transport), nothing, nothing, Beat(no_time), no_time)
     coming = iter(scrapes)
 
     async def scrape(name: str) -> EngineSnapshot:
@@ -67,23 +70,31 @@ async def test_answers_that_come_too_late(
 
 
 @pytest.mark.parametrize(
-    ("healthy", "state"), [(None, "ready"), (False, "loading"), (True, "ready")]
+    ("healthy", "before", "state"),
+    [
+        (None, "ready", "ready"),
+        (None, None, "unknown"),
+        (False, "ready", "loading"),
+        (True, None, "ready"),
+    ],
 )
 async def test_a_server_is_what_it_was_while_nothing_comes(
-    healthy: bool | None, state: str, monkeypatch: pytest.MonkeyPatch
+    healthy: bool | None, before: InstanceState | None, state: InstanceState
 ) -> None:
     class Client:
-        def __init__(self, *_: object) -> None: ...
         async def healthy(self, timeout_s: float) -> bool | None:
             return healthy
 
-        async def aclose(self) -> None: ...
+    class Clients(EngineClients):
+        def of(self, instance: Instance) -> EngineClient:
+            return cast("EngineClient", Client())
 
-    monkeypatch.setattr(servers, "EngineClient", Client)
     there = Instance(
         name="ours", engine="vllm", model="m", port=8000, container_id="c", state="unknown"
     )
-    listing = Servers(cast("Any", None), cast("Any", None), lambda: None)
-    ready = Instance(name="ours", container_id="c", state="ready")
-    listing._last = InstanceList(instances=(ready,))
-    assert (await listing._with_health(there, set())).state == state
+    nowhere = cast("Any", None)
+    listing = Servers(nowhere, nowhere, lambda: None, Clients(nowhere))
+    if before:
+        known = Instance(name="ours", container_id="c", state=before)
+        listing._last = InstanceList(instances=(known,))
+    assert (await listing._with_health(there, set(), ask=True)).state == state

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from textwrap import wrap
 
-from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
-from textual.content import Content
-from textual.reactive import reactive
-from textual.widgets import Static
+from textual.reactive import var
+from textual.strip import Strip
 
 from gptoss_tui.app.widgets.figures import UNKNOWN, count, percent, seconds
-from gptoss_tui.app.widgets.line_chart import Chart, LineChart
+from gptoss_tui.app.widgets.line_chart import Chart, chart_lines
+from gptoss_tui.app.widgets.paint import Cell, Painted, padded
 from gptoss_tui.domain.health import KV_FULL, engine_findings
 from gptoss_tui.domain.history import Series
 from gptoss_tui.domain.host import Finding
@@ -47,57 +46,76 @@ def engine_view(snapshot: EngineSnapshot, history: Mapping[str, Series]) -> Engi
     )
 
 
-def figures_line(view: EngineView) -> Content:
-    """The figures that have no chart of their own, and the findings in words."""
+def engine_lines(view: EngineView, width: int, rows: int) -> list[list[Cell]]:
+    """The whole pane: two charts beside each other, two below, then words and figures."""
+    words = word_lines(view, width)
+    room = max(0, rows - len(words))
+    queue, cache, tokens, ttft = charts(view)
+    upper = beside(queue, cache, width, room // 2)
+    lower = beside(tokens, ttft, width, room - room // 2)
+    return [*upper, *lower, *words][:rows]
+
+
+def beside(one: Chart, other: Chart, width: int, rows: int) -> list[list[Cell]]:
+    """Two charts in as many rows, each with an empty column behind it."""
+    half = width // 2 - 1
+    pairs = zip(chart_lines(one, half, rows), chart_lines(other, half, rows), strict=True)
+    return [[*padded(left, half + 1), *right] for left, right in pairs]
+
+
+def word_lines(view: EngineView, width: int) -> list[list[Cell]]:
+    """The note, the figures that have no chart of their own, and the findings in words."""
+    lines: list[list[Cell]] = [[(text, "text")] for text in wrap(view.note, max(1, width))]
     snapshot = view.snapshot
-    lines: list[Content] = []
-    if view.note:
-        lines.append(Content(view.note))
     if snapshot is not None and snapshot.metrics:
-        rates = snapshot.rates
-        pool = snapshot.kv_cache_tokens
-        most = snapshot.kv_cache_max_concurrency
-        lines.append(
-            Content(
-                f"TTFT p90 {seconds(rates.ttft.p90_s if rates and rates.ttft else None)}"
-                f"  hits {percent(rates.prefix_hit_ratio if rates else None)}"
-                f"  done {count(rates.finished_per_s if rates else None)}/s"
-                f"  preempted {count(snapshot.counters.preemptions)}"
-                f"  KV {count(pool)} tok"
-                f" = {UNKNOWN if most is None else f'{most:.1f}'} req"
-            )
-        )
-    lines += [Content.assemble(("▲ ", "$warning bold"), f"{f.what} {f.do}") for f in view.findings]
-    return Content("\n").join(lines)
+        lines += [[(text, "text")] for text in wrap(_figures(snapshot), max(1, width))]
+    for finding in view.findings:
+        text = wrap(f"{finding.what} {finding.do}", max(1, width - 2))
+        marks = ["▲ ", *["  "] * (len(text) - 1)]
+        lines += [[(mark, "warn"), (line, "text")] for mark, line in zip(marks, text, strict=True)]
+    return lines
 
 
-def charts(view: EngineView) -> dict[str, Chart]:
-    """The four charts by the id of their widget."""
+def _figures(snapshot: EngineSnapshot) -> str:
+    rates = snapshot.rates
+    most = snapshot.kv_cache_max_concurrency
+    return (
+        f"TTFT p90 {seconds(rates.ttft.p90_s if rates and rates.ttft else None)}"
+        f"  hits {percent(rates.prefix_hit_ratio if rates else None)}"
+        f"  done {count(rates.finished_per_s if rates else None)}/s"
+        f"  preempted {count(snapshot.counters.preemptions)}"
+        f"  KV {count(snapshot.kv_cache_tokens)} tok"
+        f" = {UNKNOWN if most is None else f'{most:.1f}'} req"
+    )
+
+
+def charts(view: EngineView) -> tuple[Chart, Chart, Chart, Chart]:
+    """Queue, KV cache, tokens, time to first token."""
     snapshot = view.snapshot
     rates = snapshot.rates if snapshot else None
     ttft = rates.ttft.p50_s if rates and rates.ttft else None
     waiting = snapshot.waiting if snapshot else None
     usage = snapshot.kv_cache_usage if snapshot else None
-    return {
-        "chart-queue": Chart(
+    return (
+        Chart(
             "running", view.past("running"), count(snapshot.running if snapshot else None),
             note=f"waiting {count(waiting)}", alarm="queue" if waiting else "",
         ),
-        "chart-kv": Chart(
+        Chart(
             "KV cache", view.past("kv_cache_usage"), percent(usage), top=1.0, threshold=KV_FULL,
             alarm="above 90 %" if usage is not None and usage > KV_FULL else "",
             label=lambda value: f"{value * 100:.0f}%", ink="good",
         ),
-        "chart-tokens": Chart(
+        Chart(
             "tokens/s out", view.past("generation"),
             count(rates.generation_tokens_per_s if rates else None),
             note=f"in {count(rates.prompt_tokens_per_s if rates else None)}", ink="accent",
         ),
-        "chart-ttft": Chart(
+        Chart(
             "TTFT p50", view.past("ttft"), seconds(ttft),
             label=short_seconds, least=0.1, ink="cool",
         ),
-    }  # fmt: skip
+    )  # fmt: skip
 
 
 def short_seconds(value: float) -> str:
@@ -105,37 +123,29 @@ def short_seconds(value: float) -> str:
     return f"{value * 1000:.0f}ms" if value < 1 else f"{value:.1f}s"
 
 
-class EnginePane(Vertical):
-    """Draws an `EngineView`."""
+class EnginePane(Painted):
+    """Draws an `EngineView`: all of it by one widget, so that a line is drawn once."""
 
     DEFAULT_CSS = """
-    EnginePane { background: $surface; }
-    EnginePane #figures { height: auto; }
-    EnginePane Horizontal { height: 1fr; }
-    EnginePane LineChart { width: 1fr; margin-right: 1; }
+    EnginePane { overflow: hidden hidden; }
     """
-    view: reactive[EngineView] = reactive(EngineView())
+    can_focus = False
+    view: var[EngineView] = var(EngineView())
+    _lines: list[list[Cell]] | None = None
 
-    def compose(self) -> ComposeResult:
-        with Horizontal():
-            yield LineChart(id="chart-queue")
-            yield LineChart(id="chart-kv")
-        with Horizontal():
-            yield LineChart(id="chart-tokens")
-            yield LineChart(id="chart-ttft")
-        yield Static(id="figures")
+    def watch_view(self) -> None:
+        before, self._lines = self._lines, engine_lines(self.view, *self.size)
+        self.refresh_changed(before, self._lines)
 
-    def watch_view(self, view: EngineView) -> None:
-        if self.is_mounted:
-            self._draw(view)
+    def on_resize(self) -> None:
+        # What was drawn before this came (nothing, while it was hidden) has the old size.
+        self._lines = None
+        self.refresh()
 
-    def _draw(self, view: EngineView) -> None:
-        for name, chart in charts(view).items():
-            self.query_one(f"#{name}", LineChart).chart = chart
-        figures, text = self.query_one("#figures", Static), figures_line(view)
-        # A new layout costs more than all charts together: only where the text takes more lines.
-        rows = text.get_height({}, max(1, figures.size.width))
-        figures.update(text, layout=rows != figures.size.height)
-
-    def on_mount(self) -> None:
-        self._draw(self.view)
+    def render_line(self, y: int) -> Strip:
+        width, height = self.size
+        if self._lines is None:
+            self._lines = engine_lines(self.view, width, height)
+        if y >= len(self._lines):
+            return self.blank(width)
+        return self.strip(self._lines[y], width)

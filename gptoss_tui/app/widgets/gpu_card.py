@@ -10,7 +10,7 @@ from typing import Literal
 
 from gptoss_tui.app.widgets.figures import foreign, gib, left, right, size, whole
 from gptoss_tui.app.widgets.line_chart import Chart, chart_lines
-from gptoss_tui.app.widgets.paint import Cell, spread, width_of
+from gptoss_tui.app.widgets.paint import Cell, padded, spread, width_of
 from gptoss_tui.app.widgets.spark import bar, sparkline
 from gptoss_tui.domain.gpu import GpuSample
 
@@ -175,13 +175,9 @@ def _tall(card: GpuCard, width: int) -> list[list[Cell]]:
         note=f"of {whole(card.power_limit_w)} W", ink="good",
     )  # fmt: skip
     pairs = zip(chart_lines(load, half, 4), chart_lines(power, half, 4), strict=True)
-    charts = [[*_padded(one, half), ("   ", "text"), *two] for one, two in pairs]
+    charts = [[*padded(one, half), ("   ", "text"), *two] for one, two in pairs]
     figures = _memory_figures(sample)
     room = max(0, width - width_of(figures) - 4)
     memory: list[Cell] = [("fb  ", "dim"), *_memory_bar(sample, room), *figures]
     small = [cell for one in _engines(sample) for cell in one]
     return [spread(name, heat, width), *charts, memory, [("   ", "text"), *small], []]
-
-
-def _padded(line: list[Cell], width: int) -> list[Cell]:
-    return [*line, (" " * max(0, width - width_of(line)), "text")]

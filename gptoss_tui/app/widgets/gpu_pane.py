@@ -75,12 +75,13 @@ class GpuPane(Painted, can_focus=True):
         self.refresh()  # all lines: those of the old size may have been drawn before this came
 
     def _measure(self) -> None:
-        """Lay the lines out anew; the virtual size changes only with the number of lines."""
+        """Lay the lines out anew. A new virtual size is a new layout: only where it scrolls."""
         width, rows = self.scrollable_content_region.size
         self._lines = gpu_lines(self.view, width, rows)
         self._drawn_width = width
-        if self.virtual_size.height != len(self._lines):
-            self.virtual_size = Size(width, len(self._lines))
+        height = max(rows, len(self._lines))
+        if self.virtual_size.height != height:
+            self.virtual_size = Size(width, height)
 
     def render_line(self, y: int) -> Strip:
         width = self.scrollable_content_region.width

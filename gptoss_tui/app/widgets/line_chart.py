@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from textual.reactive import var
-from textual.strip import Strip
-
 from gptoss_tui.app.widgets.figures import UNKNOWN, count, right
-from gptoss_tui.app.widgets.paint import Cell, Painted, spread
+from gptoss_tui.app.widgets.paint import Cell, spread
 from gptoss_tui.app.widgets.spark import EIGHTHS, columns, tail
 
 AXIS = 5
+_RUNS = re.compile(r" +|[^ ]+")
 
 
 @dataclass(frozen=True)
@@ -84,6 +83,8 @@ def _labels(chart: Chart, top: float, number: int, rows: int) -> list[Cell]:
 
 def _plot(chart: Chart, row: str, shown: Sequence[float | None], threshold: bool) -> list[Cell]:
     """One row of columns: what is above the threshold in another ink, the line where it is empty."""
+    if chart.threshold is None:
+        return [(run, chart.ink if run.strip() else "text") for run in _RUNS.findall(row)]
     cells: list[Cell] = []
     run, run_ink = "", ""
     for column, value in zip(row, shown, strict=True):
@@ -96,32 +97,3 @@ def _plot(chart: Chart, row: str, shown: Sequence[float | None], threshold: bool
             run = ""
         run, run_ink = run + shape, ink
     return [*cells, (run, run_ink)] if run else cells
-
-
-class LineChart(Painted):
-    """Draws one `Chart`; takes the height that it is given."""
-
-    DEFAULT_CSS = """
-    LineChart { height: 1fr; overflow: hidden hidden; }
-    """
-
-    can_focus = False
-    chart: var[Chart] = var(Chart(""))
-    _lines: list[list[Cell]] | None = None
-
-    def watch_chart(self) -> None:
-        before, self._lines = self._lines, chart_lines(self.chart, *self.size)
-        self.refresh_changed(before, self._lines)
-
-    def on_resize(self) -> None:
-        # What was drawn before this came (nothing, while it was hidden) has the old size.
-        self._lines = None
-        self.refresh()
-
-    def render_line(self, y: int) -> Strip:
-        width, height = self.size
-        if self._lines is None:
-            self._lines = chart_lines(self.chart, width, height)
-        if y >= len(self._lines):
-            return self.blank(width)
-        return self.strip(self._lines[y], width)

@@ -12,6 +12,7 @@ from typing import ClassVar
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
+from textual.geometry import Region
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
@@ -26,7 +27,12 @@ INKS = (
 
 def width_of(line: Iterable[Cell]) -> int:
     """How many terminal cells a line takes."""
-    return sum(cell_len(text) for text, _ in line)
+    return sum(len(text) if text.isascii() else cell_len(text) for text, _ in line)
+
+
+def padded(line: Line, width: int) -> list[Cell]:
+    """The line, with space behind it up to `width` cells."""
+    return [*line, (" " * max(0, width - width_of(line)), "text")]
 
 
 def plain(line: Iterable[Cell]) -> str:
@@ -85,9 +91,14 @@ class Painted(ScrollView):
         if old is None or len(old) != len(new):
             self.refresh()
             return
-        for number, (before, after) in enumerate(zip(old, new, strict=True)):
-            if before != after:
-                self.refresh_line(number)
+        top, width = self.scroll_offset.y, self.size.width
+        changed = [
+            Region(0, number - top, width, 1)
+            for number, (before, after) in enumerate(zip(old, new, strict=True))
+            if before != after
+        ]
+        if changed:
+            self.refresh(*changed)
 
     def strip(self, line: Line, width: int) -> Strip:
         """A line of cells as a strip of exactly `width` cells."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import ClassVar, Self
 
 from textual.containers import Vertical
 from textual.content import Content
+from textual.geometry import Region
 from textual.reactive import reactive
 from textual.widget import Widget
 
@@ -35,6 +38,7 @@ class Pane(Vertical):
         super().__init__(*children, id=id)
         self._digit = digit
         self._name_word = name
+        self._only_edges = False
 
     @property
     def word(self) -> str:
@@ -48,7 +52,8 @@ class Pane(Vertical):
         self._retitle()
 
     def watch_hint(self) -> None:
-        self.border_subtitle = Content(f" {self.hint} ") if self.hint else ""
+        with self._drawing_edges():
+            self.border_subtitle = Content(f" {self.hint} ") if self.hint else ""
 
     def watch_age_s(self) -> None:
         self.set_class(self.age_s is not None, "-stale")
@@ -61,4 +66,27 @@ class Pane(Vertical):
             parts.append((f" · {self.detail}", ""))
         if self.age_s is not None:
             parts.append((f" · {stale_words(self.age_s)}", "$warning bold"))
-        self.border_title = Content.assemble(*parts, " ")
+        with self._drawing_edges():
+            self.border_title = Content.assemble(*parts, " ")
+
+    @contextmanager
+    def _drawing_edges(self) -> Iterator[None]:
+        """A new title is a line of the frame; Textual would draw all that is inside anew."""
+        self._only_edges = True
+        try:
+            yield
+        finally:
+            self._only_edges = False
+
+    def refresh(
+        self,
+        *regions: Region,
+        repaint: bool = True,
+        layout: bool = False,
+        recompose: bool = False,
+    ) -> Self:
+        if self._only_edges and not regions:
+            # Regions count from the content, which lies inside of the frame.
+            width, height = self.outer_size
+            regions = (Region(-1, -1, width, 1), Region(-1, height - 2, width, 1))
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 EIGHTHS = " ▁▂▃▄▅▆▇█"
 
@@ -28,11 +29,14 @@ def _column(value: float | None, top: float) -> str:
 
 def columns(values: Sequence[float | None], width: int, height: int, top: float) -> list[str]:
     """`height` rows of columns, the topmost first; a value above zero shows at least a line."""
-    steps = [_steps(value, height, top) for value in tail(values, width)]
-    rows = []
-    for row in range(height - 1, -1, -1):
-        rows.append("".join(EIGHTHS[max(0, min(8, step - row * 8))] for step in steps))
-    return rows
+    steps = "".join(chr(_steps(value, height, top)) for value in tail(values, width))
+    return [steps.translate(_shapes(row, height)) for row in range(height - 1, -1, -1)]
+
+
+@lru_cache(maxsize=64)
+def _shapes(row: int, height: int) -> dict[int, str]:
+    """What the row (0 is the lowest) shows of a column of so many eighths."""
+    return {step: EIGHTHS[max(0, min(8, step - row * 8))] for step in range(height * 8 + 1)}
 
 
 def _steps(value: float | None, height: int, top: float) -> int:

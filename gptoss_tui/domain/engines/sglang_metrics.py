@@ -13,7 +13,7 @@ from gptoss_tui.domain.engines import prometheus
 from gptoss_tui.domain.serving import EngineSnapshot
 
 if TYPE_CHECKING:
-    from prometheus_client import Metric
+    from gptoss_tui.domain.engines.prometheus import Samples
 
 _GAUGES = {
     "sglang:num_running_reqs": "running",
@@ -43,9 +43,11 @@ def read_metrics(page: str) -> EngineSnapshot:
     families = prometheus.families(page, _WANTED)
     if not families:
         return EngineSnapshot(metrics=False)
-    for family in families.values():
-        # With metrics of all schedulers each rank of a server tells the same figures.
-        family.samples = [s for s in family.samples if s.labels.get("tp_rank", "0") == "0"]
+    # With metrics of all schedulers each rank of a server tells the same figures.
+    families = {
+        name: [sample for sample in samples if sample.labels.get("tp_rank", "0") == "0"]
+        for name, samples in families.items()
+    }
     gauges = {field: prometheus.total(families.get(name)) for name, field in _GAUGES.items()}
     counters = prometheus.counters(families, _COUNTERS, _HISTOGRAMS)
     if counters.prefix_hits is not None:
@@ -62,6 +64,6 @@ def read_metrics(page: str) -> EngineSnapshot:
     )
 
 
-def _largest(family: Metric | None) -> float | None:
+def _largest(family: Samples | None) -> float | None:
     """Of a figure that all replicas share."""
-    return max((s.value for s in family.samples if s.value > 0), default=None) if family else None
+    return max((s.value for s in family or () if s.value > 0), default=None)

@@ -9,7 +9,7 @@ from gptoss_tui.domain.parse.numbers import finite
 from gptoss_tui.domain.serving import EngineSnapshot
 
 if TYPE_CHECKING:
-    from prometheus_client import Metric
+    from gptoss_tui.domain.engines.prometheus import Samples
 
 # Family names as the parser reports them (without _total); later names win over older ones.
 # Source of the life spans: vLLM's `v1/metrics/loggers.py` in releases 0.10.1 to 0.33.
@@ -55,12 +55,12 @@ def read_metrics(page: str) -> EngineSnapshot:
     )
 
 
-def _pool(families: dict[str, Metric]) -> tuple[int | None, float | None]:
+def _pool(families: dict[str, Samples]) -> tuple[int | None, float | None]:
     """The KV pool's tokens and largest concurrency, from the labels of the info metric."""
     info = families.get(_INFO)
-    if info is None or not info.samples:
+    if not info:
         return None, None
-    labels = info.samples[0].labels
+    labels = info[0].labels
     tokens = finite(labels.get("kv_cache_size_tokens"))
     return (
         None if tokens is None else round(tokens),

@@ -8,7 +8,7 @@ arguments or on standard input: no value is ever pasted into shell text.
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Literal
 
 Script = Literal[
@@ -20,7 +20,7 @@ Script = Literal[
 @cache
 def text(file: str) -> str:
     """The source of `file` (as "watch.sh")."""
-    return files(__package__).joinpath(file).read_text(encoding="utf-8")
+    return Path(__file__).with_name(file).read_text(encoding="utf-8")
 
 
 def command(script: Script, *args: str) -> tuple[str, ...]:
