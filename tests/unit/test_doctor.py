@@ -91,6 +91,59 @@ LINES: tuple[tuple[str, str], ...] = (
     ("wrong_architecture", "docker: no matching manifest for linux/arm64/v8 in the manifest list"),
     ("rootless_cgroups", "nvidia-container-cli: mount error: failed to add device rules: unable to "
      "generate new device filter program: bpf_prog_query(BPF_CGROUP_DEVICE) failed"),
+    ("no_driver", "nvidia-container-cli: initialization error: driver error: failed to process request"),
+    ("cdi_stale", 'Error: setting up CDI devices: failed to inject devices: failed to stat CDI host device '
+     '"/dev/dri/renderD128": no such file or directory'),
+    ("cdi_stale", "Error: crun: cannot stat `/usr/lib64/libEGL_nvidia.so.580.10.01`: No such file or "
+     "directory: OCI runtime attempted to invoke a command that was not found"),
+    ("no_gpu_runtime", "Error: setting up CDI devices: unresolvable CDI devices nvidia.com/gpu=all"),
+    ("no_gpu_runtime", "ERROR: for web  Cannot create container for service web: Unknown runtime "
+     "specified nvidia"),
+    ("registry_login", "unauthorized: authentication required"),
+    ("registry_unreachable", 'docker: Error response from daemon: Get "https://registry-1.docker.io/v2/": '
+     "net/http: request canceled while waiting for connection (Client.Timeout exceeded)"),
+    ("image_missing", 'docker: Error response from daemon: failed to resolve reference "docker.io/a/b:c": '
+     "docker.io/a/b:c: not found"),
+    ("docker_network", "docker: Error response from daemon: driver failed programming external "
+     "connectivity: (iptables failed: No chain/target/match by that name.)"),
+    ("wrong_architecture", "exec /usr/bin/python3: exec format error"),
+    ("cannot_listen", "ERROR:    [Errno 99] error while attempting to bind on address ('10.9.9.9', 8000): "
+     "cannot assign requested address"),
+    ("disk_error", "OSError: [Errno 5] Input/output error"),
+    ("user_unknown", "KeyError: 'getpwuid(): uid not found: 1001'"),
+    ("proxy", "AssertionError: res=<Response [503]>, res.text='<html><head><title>Proxy'"),
+    ("cuda_fork", "RuntimeError: Cannot re-initialize CUDA in forked subprocess. To use CUDA with "
+     "multiprocessing, you must use the 'spawn' start method"),
+    ("moe_backend", "NotImplementedError: No MXFP4 MoE backend supports the deployment configuration."),
+    ("kernels_unreachable", "ConnectionError: HTTPSConnectionPool(host='edge.urm.nvidia.com', port=443): "
+     "Max retries exceeded"),
+    ("vanished", "ERROR 11-24 08:00:00 [core_client.py:600] Engine core proc EngineCore_DP0 died "
+     "unexpectedly, shutting down client."),
+    ("killed", "RuntimeError: Engine core initialization failed. See root cause above. Failed core "
+     "proc(s): {'EngineCore_DP0': -9}"),
+    ("host_memory", "panic: insufficient memory - required allocations: {InputWeights:1A CPU:{} GPUs:[]}"),
+    ("host_memory", "llama_model_load: error loading model: unable to allocate CPU buffer"),
+    ("host_memory", "slurmstepd: error: Detected 1 oom_kill event in StepId=1.0."),
+    ("gpu_fault", "Failed: Cuda error /x/custom_all_reduce.cuh:364 'uncorrectable ECC error encountered'"),
+    ("graph_capture_failed", "RuntimeError: CUDA error: operation not permitted when stream is capturing"),
+    ("build_failed", "triton.runtime.errors.OutOfResources: out of resource: shared memory, Required: 147456, "
+     "Hardware limit: 101376."),
+    ("gpu_not_in_image", "RuntimeError: No compiled cutlass_scaled_mm for CUDA device capability: 120"),
+    ("gpu_not_visible", 'time=2026-11-24T08:00:00Z level=INFO source=gpu.go:392 msg="no compatible GPUs were '
+     'discovered"'),
+    ("driver_mismatch", 'level=INFO source=gpu.go:612 msg="Unable to load cudart" error="cuda driver library '
+     'init failure: 803"'),
+    ("parallel_size", "RuntimeError: size_n = 1440 is not divisible by tile_n_size = 64"),
+    ("engine_too_old", "ValueError: X has no vLLM implementation and the Transformers implementation is not "
+     "compatible with vLLM."),
+    ("hub_refused", "httpx.HTTPStatusError: Client error '401 Unauthorized' for url "
+     "'https://huggingface.co/api/models/openai/gpt-oss-20b'"),
+    ("download_broken", "HfHubHTTPError: 503 Server Error: Service Unavailable for url: "
+     "https://huggingface.co/openai/gpt-oss-20b/resolve/main/model.safetensors"),
+    ("runner_crashed", "Error: 500 Internal Server Error: do load request: Post "
+     '"http://127.0.0.1:38703/load": EOF'),
+    ("start_timeout", 'level=ERROR msg="error loading llama server" error="timed out waiting for llama runner '
+     'to start - progress 0.35 - "'),
 )  # fmt: skip
 PREFIXES = (
     "",
@@ -100,6 +153,14 @@ PREFIXES = (
     "2026-11-24T08:00:00.123456789Z ",
     "Nov 24 08:00:00 box dockerd[88]: ",
     "[rank3]: ",
+    "[pod/gpt-oss-0/vllm] ",
+    "2026-11-24T08:00:00.123456789Z stderr F ",
+    "2026-11-24T08:00:00+0000 box vllm[88]: ",
+    "2026-11-24 08:00:00.123 | ",
+    "gptoss_vllm.1.abc@box    | ",
+    "#033[1;36m(Worker_TP1 pid=9)#033[0;0m ERROR 11-24 08:00:00 [multiproc_executor.py:559] ",
+    "> ",
+    "  121: ",
 )
 
 
@@ -134,6 +195,11 @@ HARMLESS = (
     "/usr/lib/x.py:14: UserWarning: Failed to load image Python extension: 'Could not load this "
     "library: image.so'",
     "Engine error handling enabled; out of memory protection: on",
+    "box:1:2 [0] ras/client_support.cc:160 NCCL WARN Call to bind failed: Address already in use",
+    "[2026-11-24 08:00:00 TP0] Decode out of memory happened. #retracted_reqs: 3, #new_token_ratio: 0.1",
+    "68: (APIServer pid=4) WARNING 11-24 08:00:00 [interface.py:225] Failed to import from vllm._C: "
+    "ImportError('libcuda.so.1: cannot open shared object file: No such file or directory')",
+    "Kernel x is not supported on sm_120, falling back to Triton (error 801)",
     "",
 )  # fmt: skip
 

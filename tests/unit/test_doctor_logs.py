@@ -100,6 +100,42 @@ def test_a_failed_request_is_no_failure_of_the_server() -> None:
     assert diagnose([*lines, "INFO:     Shutting down"], exit_code=0).verdict == "nothing_wrong"
 
 
+def test_a_piece_of_a_log_that_begins_in_service() -> None:
+    lines = ["ERROR:    Exception in ASGI application", "Traceback (most recent call last):",
+             '  File "x.py", line 1, in f', "pydantic_core.ValidationError: 1 validation error for X",
+             "  Input should be 'user' [type=literal_error, input_value='x', input_type=str]"]  # fmt: skip
+    assert diagnose(lines).verdict == "nothing_wrong"
+
+
+def test_a_piece_of_a_log_that_begins_in_a_traceback() -> None:
+    lines = ['  File "/x/custom_all_reduce.py", line 307, in register_graph_buffers',
+             "    ops.register_graph_buffers(self._ptr)", "RuntimeError: invalid argument"]  # fmt: skip
+    assert diagnose(lines).cause == "custom_all_reduce"
+    assert diagnose(lines[1:]).cause is None
+
+
+def test_a_port_is_found_taken_after_the_server_called_itself_ready() -> None:
+    bind = "ERROR:    [Errno 98] error while attempting to bind on address ('0.0.0.0', 8000)"
+    assert diagnose([READY, bind]).cause == "port_taken"
+
+
+def test_ray_s_word_of_its_end_does_not_hide_that_the_engine_died() -> None:
+    ray = ("INFO 11-24 08:00:00 [ray_distributed_executor.py:127] Shutting down Ray distributed executor. "
+           "If you see error log from logging.cc regarding SIGTERM received, please ignore")  # fmt: skip
+    fault = P + "RuntimeError: CUDA error: an illegal memory access was encountered"
+    missing = P + "ModuleNotFoundError: No module named 'pyarrow'"
+    for line, cause in ((fault, "gpu_fault"), (missing, "missing_module")):
+        lines = [READY, ray, P + "EngineCore hit an exception: x", line]
+        assert diagnose(lines).cause == cause
+
+
+def test_a_process_that_vanished_is_the_last_guess() -> None:
+    died = "ERROR 11-24 08:00:00 [core_client.py:600] Engine core proc EngineCore_DP0 died unexpectedly"
+    assert diagnose([READY, died]).cause == "vanished"
+    assert diagnose([*_log(CONTEXT), died]).cause == "context_does_not_fit"
+    assert diagnose([*_log("MoonError: the wrong phase"), died]).verdict == "unknown"
+
+
 def test_an_engine_that_dies_in_service() -> None:
     fault = P + "torch.AcceleratorError: CUDA error: an illegal memory access was encountered"
     lines = [READY, P + "EngineCore encountered a fatal error.", fault]

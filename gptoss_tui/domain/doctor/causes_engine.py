@@ -61,6 +61,10 @@ ENGINE_CAUSES: tuple[tuple[str, str, str], ...] = (
      "The attention backend cannot run gpt-oss (attention sinks) on this GPU.",
      "Leave the choice to the engine (no --attention-backend, no VLLM_ATTENTION_BACKEND), "
      "or use a newer image."),
+    ("moe_backend",
+     "No MoE kernel of this release runs the model with these flags on this GPU.",
+     "Leave the choice to the engine (no --moe-backend, no VLLM_*MOE* variables), or use a newer "
+     "image."),
     ("custom_all_reduce",
      "vLLM's own all-reduce does not work between these GPUs.",
      "Add --disable-custom-all-reduce, or use one GPU."),
@@ -90,6 +94,10 @@ ENGINE_CAUSES: tuple[tuple[str, str, str], ...] = (
     ("build_failed",
      "A kernel could not be built for this GPU.",
      "Use an image made for this GPU and CUDA version."),
+    ("kernels_unreachable",
+     "FlashInfer could not download its kernels from NVIDIA.",
+     "Let the box reach edge.urm.nvidia.com, use an image that holds them (flashinfer-cubin), or "
+     "leave the attention and MoE backend to the engine."),
     ("compile_failed",
      "torch.compile failed.",
      "Try a newer image, or --enforce-eager."),
@@ -103,7 +111,8 @@ ENGINE_CAUSES: tuple[tuple[str, str, str], ...] = (
      "Use 0.31 or newer, or let the box reach the internet."),
     ("hub_refused",
      "Hugging Face refused the download.",
-     "gpt-oss needs no token: take a stale one away, or give a valid one."),
+     "Check the model's name. gpt-oss needs no token: take a stale one away; a gated or private "
+     "model needs a valid one."),
     ("hub_rate_limit",
      "Hugging Face refuses more downloads for now.",
      "Wait, or give an HF token."),
@@ -132,11 +141,19 @@ ENGINE_CAUSES: tuple[tuple[str, str, str], ...] = (
      "Xid or ECC errors."),
     ("nccl",
      "The GPUs could not talk to each other (NCCL).",
-     "Try one GPU first; set NCCL_DEBUG=INFO, and see that --shm-size is large enough."),
+     "Try one GPU first; set NCCL_DEBUG=INFO, see that --shm-size is large enough, and set "
+     "NCCL_P2P_DISABLE=1 where the GPUs have no peer access."),
     ("start_timeout",
      "A part of the engine did not answer in time.",
      "Launch again: what was downloaded and compiled is kept. See that the disk is not slow and "
      "the box's memory is not full."),
+    ("cuda_fork",
+     "A worker was forked after CUDA had been used, which CUDA does not allow.",
+     "Set VLLM_WORKER_MULTIPROC_METHOD=spawn."),
+    ("vanished",
+     "A process of the engine ended without a word: it was killed from outside, or crashed.",
+     "See the kernel's log (dmesg) for the OOM killer, a segmentation fault or an Xid, then launch "
+     "again."),
     ("model_unloadable",
      "Ollama cannot load this model file: it is not made for this release, or damaged.",
      "Update Ollama and pull the official model again (gpt-oss:20b, gpt-oss:120b)."),

@@ -13,19 +13,28 @@ from gptoss_tui.text import clean
 Level = Literal["debug", "info", "warning", "error", ""]
 LONGEST = 8_000
 
-# Compose writes "service-1  | ", journald and docker their times, a terminal that lost its escape
-# bytes "[1;36m", markdown "**(...)**".
-_COMPOSE = re.compile(r"^([A-Za-z0-9][\w.-]{0,60})\s*\| (?!\s*\d+/\d+)")
+# Compose and swarm write "service-1  | ", kubectl "[pod/name/container] ", containerd a time and
+# "stderr F ", journald and docker their times, a terminal that lost its escape bytes "[1;36m" or
+# wrote them out ("ESC[1;36m", "#033[1;36m"), markdown "**(...)**", a quotation "> ",
+# grep and cat the number of the line.
+_COMPOSE = re.compile(r"^([A-Za-z0-9][\w.@-]{0,80})\s*\| (?!\s*\d+/\d+)")
+_POD = re.compile(r"^\[pod/([\w./-]{1,200})\] ?")
+_QUOTED = re.compile(r"^(?:> ?)+|^ {0,8}(?:Line )?\d{1,7}(?:: |\t)")
+_STREAM = re.compile(r"^(?:stdout|stderr) [FP] ")
+_HOST = re.compile(r"^[\w.-]{1,64} ([\w.@-]+)\[\d+\]: ")  # behind a time: journalctl -o short-iso
 _JOURNAL = re.compile(
     r"^(?:\[ *\d+\.\d+\] |[A-Z][a-z]{2} +\d{1,2} \d\d:\d\d:\d\d )(?:\S+ )?([\w.@-]+)(?:\[\d+\])?: "
     r"|^[A-Z][a-z]{2} +\d{1,2} \d\d:\d\d:\d\d: ()"
 )
 # Programs that start an engine print its lines with a time and a level of their own.
 _WRAPPED = re.compile(r"^- [\w.]+ - [A-Z]+ - ?|^\[(?:Info|Warning|Error)\] \(Process\) ?")
-_TIME = re.compile(r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?[ \t:]")
-_COLOUR = re.compile(r"\[(?:\d{1,3};)*\d{1,3}m")
+_TIME = re.compile(
+    r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?(?: \||[ \t:]) ?"
+    r"|^\[\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?\] "
+)
+_COLOUR = re.compile(r"(?:ESC|\^\[|#033|\\033|\\x1b|\\u001b)?\[(?:\d{1,3};)*\d{1,3}m")
 _RANK = re.compile(
-    r"^\**(?:\((\w[\w :.-]{0,40}?pid=\d+[^()]{0,60}"
+    r"^\**(?:\(((?:\w[\w :.-]{0,40}?)?pid=\d+[^()]{0,60}"
     r"|(?:EngineCore|Api|APIServer|Worker|VllmWorker|RayWorker|DP|TP|PP)\w*[^()]{0,60})\)"
     r"|\[(rank\d+)\]:?)\**[ \t]?"
 )
@@ -48,12 +57,19 @@ _TALK = re.compile(
 _ASIDE = re.compile(
     r"stats\.vllm\.ai|Failed to import Triton kernels|Dumping input data|_report_usage|Cannot use FA version|usage_lib|Exception ignored in"
     r"|No available shared memory broadcast block|Retrying in|retrying in"
+    r"|[Ff](?:alling|alls) back to|[Ff]allback to|NCCL WARN Call to bind failed"
+    r"|Error while finding module specification for"
 )
 _WARNING = re.compile(r"\b\w*Warning: |^\[?W\d{3,}|^warning:|^\[W ", re.IGNORECASE)
 _DOCKER = re.compile(
     r"error response from daemon|^docker: |nvidia-container-|failed to register layer|"
     r"ImagePullBackOff|Failed to pull image|OCI runtime|trying to connect to the docker|"
-    r"docker daemon|manifest for \S+ not found|toomanyrequests|docker\.io/|error pulling image|"
+    r"docker daemon|CDI devices?\b|^Error: (?:crun|runc|OCI|unable to|initializing|creating|statfs|"
+    r"stat |rootlessport|short-name|copying|writing blob|netavark|preparing|something went wrong)|"
+    r"failed to resolve reference|failed to pull and unpack|manifest for \S+ not found|toomanyrequests|"
+    r"^(?:error(?: from registry)?: )?(?:unauthorized|denied|manifest unknown)\b|docker\.sock|docker API|"
+    r"no matching manifest for|"
+    r"docker\.io/|error pulling image|failed to start daemon|Cannot create container for service|returned error: |iptables failed|"
     r"^Error: (?:pull|image)|Cannot start service|could not select device driver|"
     r"unknown or invalid runtime name",
     re.IGNORECASE,
@@ -74,11 +90,13 @@ class Line(msgspec.Struct, frozen=True):
 def take_apart(raw: str) -> Line:
     """Read one line, without its end. Never raises."""
     text = _COLOUR.sub("", clean(_unwrapped(raw[:LONGEST]))).replace("\n", " ").rstrip()
-    message, service = text, ""
-    if found := _COMPOSE.match(message):
+    message, service = _QUOTED.sub("", text), ""
+    if found := _COMPOSE.match(message) or _POD.match(message):
         service, message = found[1], message[found.end() :]
-    message = _TIME.sub("", message)
-    if found := _JOURNAL.match(message):
+    bare = _TIME.sub("", message)
+    found = _HOST.match(bare) if bare != message else None
+    message = _STREAM.sub("", bare)
+    if found := found or _JOURNAL.match(message):
         service, message = service or found[1] or "", message[found.end() :]
     message = _WRAPPED.sub("", message)
     level, rank, message = _speaker(message)

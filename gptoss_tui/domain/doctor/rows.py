@@ -19,7 +19,8 @@ class Row(msgspec.Struct, frozen=True):
     Of all rows that match in a log the lowest `rank` wins, then the first line: ROOT is a cause by
     itself, LIKELY is one unless something more definite is said, WEAK is one only where nothing
     better stands anywhere, LAST only where nothing else went wrong, and HINT is evidence alone.
-    `serving`: counts after the server was ready, too. `warned`: counts in a warning, too.
+    `serving`: counts after the server was ready, too. `warned`: counts in a warning, too;
+    `told`: at any level, for what is told in passing.
     `after`: one of the frames of the traceback above must match this.
     """
 
@@ -29,6 +30,7 @@ class Row(msgspec.Struct, frozen=True):
     scope: Scope = "log"
     serving: bool = False
     warned: bool = False
+    told: bool = False
     after: re.Pattern[str] | None = None
 
 
@@ -40,11 +42,12 @@ def row(
     scope: Scope = "log",
     serving: bool = False,
     warned: bool = False,
+    told: bool = False,
     after: str | None = None,
 ) -> Row:
     """A row from its words; what Docker says is read without regard to case."""
     flags = re.IGNORECASE if scope == "docker" else 0
     return Row(
-        cause, re.compile(words, flags), rank, scope, serving, warned,
+        cause, re.compile(words, flags), rank, scope, serving, warned or told, told,
         None if after is None else re.compile(after),
     )  # fmt: skip

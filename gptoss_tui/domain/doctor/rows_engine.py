@@ -1,4 +1,8 @@
-"""Words that speak of flags, versions, and how an engine ended."""
+"""Words that speak of flags, versions, and how an engine ended.
+
+Sources: https://github.com/vllm-project/vllm/issues (14535, 19504, 19703),
+https://github.com/sgl-project/sglang/issues (3623, 4094), https://github.com/ollama/ollama/issues/11987.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +17,16 @@ ENGINE_ROWS = (
     row("parallel_size", r"Total number of (?:attention|key/value|kv) heads \(\d+\) must be divisible"
         r"|must be divisible by (?:the )?(?:tensor parallel|tp)[ _]size"
         r"|is not divisible by (?:the )?(?:tensor parallel|tp|weight quantization|world)[ _]?\w*"
+        r"|not divisible by min_thread|[Cc]onsider reducing tensor_parallel_size|size_[nk] = \d+ (?:is )?not divisible by|caused by too large tensor parallel size"
         r"|heads? (?:is )?not divisible|not divisible by weight quantization block_n"
         r"|^AssertionError: \d+ is not divisible by \d+"),
     row("too_few_gpus", r"(?:World size|[Tt]ensor[ _]parallel(?:ism)?[ _]?(?:size)?|tp_size)\b.*(?:is "
         r"larger than|cannot be larger than|exceeds?|greater than).*(?:available|GPUs)"
         r"|number of required \S+ exceeds the total number of available"
-        r"|CUDA error: invalid device ordinal|cudaErrorInvalidDevice\b"
+        r"|(?:CUDA|HIP) error: invalid device ordinal|does not allocate any GPUs on the driver node|cudaErrorInvalidDevice\b"
+        r"|device >= 0 && device < num_gpus|Cannot provide a placement group|No available node types can fulfill"
         r"|Not enough GPUs|not enough GPUs|(?:DP|device) .*adjusted local rank .*out of bounds"
-        r"|Current node has no GPU available"),
+        r"|Current node has no \w+ available"),
     row("quantization_mismatch", r"Quantization method specified in the model config"),
     row("dtype_unsupported", r"is not supported for quantization method gpt_oss_mxfp4"
         r"|is not supported for quantization method mxfp4"),
@@ -31,6 +37,11 @@ ENGINE_ROWS = (
         r"|unknown (?:flag|command|shorthand flag)[: ]|Error: No such (?:option|command)"
         r"|__init__\(\) got an unexpected keyword argument '\w+'.*(?:Args|Config)",
         LIKELY),
+    row("bad_argument", r"(?:Tool|[Rr]easoning) parser \W?\w+\W? not found"
+        r"|^ *(?:Input should be|Extra inputs are not permitted|Unexpected keyword argument) .*\[type=",
+        WEAK),
+    row("cuda_fork", r"Cannot re-initialize CUDA in forked subprocess"),
+    row("user_unknown", r"getpwuid\(\): uid not found|No user exists for uid \d+"),
     # --- versions -----------------------------------------------------------------------------
     row("engine_too_old", r"model type `?'?gpt_oss'?`? but Transformers does not recognize"
         r"|Model architectures \[.*\] are not supported"
@@ -39,10 +50,23 @@ ENGINE_ROWS = (
         r"|Unknown quantization (?:type|method),? got mxfp4"
         r"|unknown model architecture: '?gpt-?oss|unsupported (?:model )?architecture \"?gpt-?oss"
         r"|invalid ggml type 39|requires a newer version of Ollama|GptOssForCausalLM.*not supported"
+        r"|has no vLLM implementation and the Transformers implementation is not compatible"
         r"|Model class GptOss\w* not found|no attribute 'GptOss\w*'"
         r"|architectures? \W*GptOss\w*\W* (?:is|are) not (?:currently )?supported"),
     row("broken_install", r"Model architectures \[.*\] failed to be inspected", WEAK),
+    row("engine_too_old", r"'\w+Config' object has no attribute '(?:hidden_size|num_attention_heads|vocab_size"
+        r"|num_hidden_layers|num_key_value_heads|head_dim|intermediate_size|max_position_embeddings)'",
+        WEAK),
     row("broken_install", r"undefined symbol: \w+", WEAK),
+    row("broken_install", r"expected at most \d+ argument\(s\) but received|cannot allocate memory in static "
+        r"TLS|version \S*CXXABI_[\d.]+'? not found|Tokenizer\w* has no attribute all_special_tokens_extended"
+        r"|partially initialized module|lib[\w.+-]+\.so[\w.]*: cannot open shared object file"
+        r"|Failed to import transformers\.|compiled with different CUDA|mismatches the version that was used"
+        r"|TypeError: (?:type '[\w.]+'|'type' object) is not subscriptable"
+        r"|'(?:GptOssConfig|Pre[Tt]rainedConfig)' object has no attribute", WEAK),
+    row("broken_install", r"TypeError: .*(?:got an unexpected keyword argument"
+        r"|takes (?:from )?\d.* positional arguments? but \d+ (?:was|were) given)", WEAK,
+        after=r"/(?:flashinfer|sgl_kernel|flash_attn|transformers|torch|huggingface_hub|tokenizers|xgrammar)/"),
     row("broken_install", r"Tried to instantiate class '_\w+\.\w+', but it does"
         r"|lib(?:torch\w*|cudart|cublas\w*|nccl|cudnn\w*|c10\w*|cusparse\w*|nvrtc|nvJitLink|amdhip64|"
         r"mpi\w*|cupti|tvm_ffi|numa|rocm\w*|hip\w*)\.so\S*: (?:cannot open|version)"
@@ -59,6 +83,7 @@ ENGINE_ROWS = (
         LIKELY),
     row("broken_install", r"Failed to import from vllm\._", HINT, warned=True),
     row("missing_module", r"ModuleNotFoundError: No module named '(?!triton)"
+        r"|requires \"?[\w-]+\"? to be installed|^ImportError: .*(?:pip install|[Pp]lease install)"
         r"|^PackageNotFoundError|No package metadata was found for", LIKELY),
     # --- how it ended -------------------------------------------------------------------------
     row("start_timeout", r"Timed out waiting for engine|TimeoutError: RPC call to|RPC call to \w+ "
@@ -66,17 +91,22 @@ ENGINE_ROWS = (
         r"|timed out after \d+ seconds waiting for (?:clients|workers)"
         r"|Did not receive response from front-end process|[Ww]atchdog timeout"
         r"|Engine (?:process|core).*did not (?:start|respond)|wait timeout after \S+ for key"
-        r"|DistStoreError: Timed out|[Tt]imeout waiting for (?:the )?(?:engine|server|worker)", WEAK),
+        r"|DistStoreError: Timed out|RayChannelTimeoutError|failed to report ZMQ addresses"
+        r"|DistNetworkError|socket has timed out after|client connection closed before (?:llama-)?server finished loading|[Tt]imeout waiting for (?:the )?(?:engine|server|worker)", WEAK),
     row("model_unloadable", r"unable to load model: \S*(?:blobs|models)|llama_model_load(?:er)?: (?:failed|"
         r"error) (?:to )?load(?:ing)? model", WEAK, serving=True, warned=True),
     row("runner_crashed", r"model failed to load, this may be due to resource limitations", WEAK,
         serving=True, warned=True),
-    row("runner_crashed", r"llama runner process (?:has terminated|no longer running)"
-        r"|GGML_ASSERT\(|llama-server process (?:has terminated|no longer)"
+    row("runner_crashed", r"llama runner process (?:has terminated|no longer running)|^panic: "
+        r"|model runner has unexpectedly stopped|do load request: Post .*EOF"
+        r"|GGML_ASSERT(?:\(|: )|llama-server process (?:has terminated|no longer)"
         r"|runner terminated.*err", WEAK, serving=True, warned=True),
+    row("crashed", r"[Ff]ailed core proc\(s\): \{.*: -11\b", WEAK, serving=True),
     row("crashed", r"Segmentation fault|SIGSEGV|exited with (?:exit )?code (?:139|-11)\b"
         r"|[Ee]xit code: ?-11\b|double free or corruption|malloc\(\): ", WEAK, serving=True),
     row("cpu_too_old", r"Illegal instruction(?! was encountered)|SIGILL"
         r"|CPU does not (?:have|support) \w*AVX|exited with (?:exit )?code (?:132|-4)\b", LIKELY),
+    row("proxy", r"AssertionError: res=<Response \[\d+\]>, res\.text='<"),
+    row("vanished", r"(?:Engine core|Worker) proc \S+ died unexpectedly", LAST, serving=True),
     row("terminated", r"^KeyboardInterrupt(?:: .*terminated)?\s*$", LAST),
 )  # fmt: skip

@@ -1,4 +1,8 @@
-"""Words that speak of weights, vocabulary, disk, ports and the network."""
+"""Words that speak of weights, vocabulary, disk, ports and the network.
+
+Sources: https://github.com/huggingface/huggingface_hub, https://github.com/vllm-project/vllm/issues
+(9556, 12673, 13451), https://github.com/openai/harmony.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +15,16 @@ FILE_ROWS = (
         r"|error downloading or loading vocab file|openaipublic\.blob\.core\.windows\.net"),
     row("hub_refused", rf"(?:401|403) Client Error.*{_HUB}|GatedRepoError|Access to model .* is "
         r"restricted|Cannot access gated repo|Invalid (?:user token|credentials in Authorization)"
+        rf"|HfHubHTTPError: 40[13]\b|Client error '40[13] [^']*' for url '\S*{_HUB}|Cannot access content at: \S*{_HUB}"
+        rf"|[Tt]rying to access a gated repo|awaiting a review from the repo authors"
         rf"|(?:Unauthorized|Forbidden) for url: \S*{_HUB}|RepositoryNotFoundError: 401"),
     row("hub_rate_limit", r"429 Client Error|HTTP (?:status|Error) .*429.*hugging"
-        r"|We had to rate limit you"),
+        r"|We had to rate limit you|429 Too Many Requests\S* for url:? \S*(?:huggingface|hf\.co)"),
     row("model_not_found", rf"404 Client Error.*{_HUB}/(?:api/models/[\w./-]+|[\w.-]+/[\w.-]+/resolve/"
         r"\S+/config\.json)|RepositoryNotFoundError|RevisionNotFoundError"
         r"|is not a local folder and is not a valid model identifier"
+        rf"|Client error '404 [^']*' for url '\S*{_HUB}|No supported config format found|Incorrect path_or_model_id"
+        r"|Unrecognized model in \S+\. Should have"
         r"|Repo id must (?:be in the form|use alphanumeric)|Invalid repository ID or local directory"
         r"|does not appear to have a file named config\.json|HFValidationError"
         r"|model ['\"]?[\w./:-]+['\"]? not found(?:, try pulling it first)?$"
@@ -25,13 +33,16 @@ FILE_ROWS = (
     row("hub_unreachable", rf"(?:Failed to establish a new connection|Name or service not known"
         rf"|NameResolutionError|Max retries exceeded|MaxRetryError|ConnectTimeout|ReadTimeout"
         rf"|Temporary failure in name resolution|Network is unreachable).*{_HUB}"
-        rf"|{_HUB}.*(?:Failed to (?:establish|resolve)|Name or service not known|Network is "
+        rf"|{_HUB}.*(?:Max retries exceeded|Failed to (?:establish|resolve)|Name or service not known|Network is "
         rf"unreachable|Temporary failure in name resolution|timed out)"
         rf"|[Ww]e couldn't connect to '?https://{_HUB}|Cannot reach .*{_HUB}"
         r"|LocalEntryNotFoundError|OfflineModeIsEnabled|outgoing traffic has been disabled", LIKELY),
-    row("download_broken", r"CAS service error|Data processing error: |File reconstruction error"
+    row("hub_unreachable", r"^(?:httpx|httpcore|requests\.exceptions|urllib3\.exceptions)\.\w*(?:Connect|Timeout|"
+        r"Connection|NameResolution|Proxy)\w*", WEAK, after=r"huggingface_hub|transformers/utils/hub"),
+    row("download_broken", rf"5\d\d Server Error.*{_HUB}|Server error '5\d\d [^']*' for url '\S*{_HUB}|"
+        r"CAS service error|Data processing error: |File reconstruction error"
         r"|Consistency check failed|hf_transfer.*(?:error|failed)|digest mismatch"
-        r"|IncompleteRead|ChunkedEncodingError|Connection broken:|An error occurred while downloading"
+        r"|416 Client Error|Range Not Satisfiable|IncompleteRead|ChunkedEncodingError|Connection broken:|An error occurred while downloading"
         r"|max retries exceeded: |error decoding response body|RuntimeError: Internal Writer Error"
         r"|RemoteProtocolError: peer closed", LIKELY),
     row("weights_damaged", r"SafetensorError|MetadataIncompleteBuffer|HeaderTooLarge|InvalidHeader"
@@ -39,7 +50,9 @@ FILE_ROWS = (
         r"|tensor .* data is not within the file bounds|invalid magic (?:number|characters)"
         r"|PytorchStreamReader failed|Unable to load weights from|unexpectedly reached end of file"
         r"|No such file or directory: .*\.safetensors|Missing shard|gguf_init_from_file.*failed"
-        r"|file is (?:truncated|corrupted)"),
+        r"|Error no file named|file is (?:truncated|corrupted)|config file at .* is not a valid JSON"),
+    row("disk_error", r"\[Errno 5\]|\(os error 5\)|\[Errno 116\]|[Ss]tale file handle"
+        r"|[Ii]nput/output error|disk I/O error", LIKELY, scope="both", serving=True),
     row("tokenizer_missing", r"TypeError: not a string$", after=r"SentencePiece|tokenizer"),
     row("tokenizer_missing", r"Can't load tokenizer for|Couldn't instantiate the backend tokenizer"
         r"|Tokenizer class \S+ does not exist|does not appear to have a file named tokenizer"
@@ -49,6 +62,7 @@ FILE_ROWS = (
     row("checkpoint_mismatch", r"There is no module or parameter named|Following weights were not "
         r"initialized from checkpoint|(?:KeyError|AttributeError): '[\w.]*(?:mlp|experts|layers|w13|w2|"
         r"blocks|scales|gate_up_proj|down_proj|qkv_proj|sinks|router)[\w.]*'"
+        r"|KeyError: '[\w.]+\.(?:weight|qweight|qzeros|scales|bias|weight_scale\w*|input_scale)'"
         r"|size mismatch for |The size of tensor a \(\d+\) must match|Attempted to load weight \("
         r"|missing tensor '|wrong number of tensors|tensor '[\w.]+' has (?:wrong shape|invalid)"
         r"|wrong shape; expected", LIKELY),
@@ -57,10 +71,16 @@ FILE_ROWS = (
     row("disk_full", r"No space left on device|\(os error 28\)|ENOSPC|[Dd]isk quota exceeded"
         r"|not enough (?:free )?(?:disk )?space (?:on|to|in)|[Nn]ot enough disk space"
         r"|There is not enough space on the disk", scope="both", serving=True),
-    row("port_taken", r"\[Errno 98\]|[Aa]ddress already in use|EADDRINUSE|address is already in use"
+    row("wrong_architecture", r"exec format error|^exec /\S+: exec format", scope="both"),
+    # uvicorn says that it is up before it binds.
+    row("port_taken", r"\[Errno (?:98|48)\]", serving=True),
+    row("port_taken", r"[Aa]ddress already in use|EADDRINUSE|address is already in use"
         r"|port is already allocated|Only one usage of each socket address"
         r"|[Pp]ort \d+ is (?:already )?(?:in use|not available|occupied|unavailable)", scope="both"),
-    row("no_permission", r"PermissionError: \[Errno 13\]|\[Errno 30\] Read-only file system"
+    row("cannot_listen", r"\[Errno 99\]|[Cc]annot assign requested address"
+        r"|\[Errno 13\] error while attempting to bind|bind: permission denied"
+        r"|cannot expose privileged port", scope="both", serving=True),
+    row("no_permission", r"PermissionError: \[Errno 13?\]|\[Errno 30\] Read-only file system"
         r"|(?:open|mkdir|unlink|chmod) /\S+: (?:permission denied|read-only file system)"
         r"|Permission denied \(os error 13\)|PermissionError at /"),
     row("certificate", r"CERTIFICATE_VERIFY_FAILED|certificate verify failed|SSLCertVerificationError"

@@ -1,8 +1,13 @@
-"""Words that speak of the card, its driver, and of kernels."""
+"""Words that speak of the card, its driver, and of kernels.
+
+Sources: https://docs.nvidia.com/cuda/cuda-runtime-api/group__CUDART__TYPES.html,
+https://github.com/vllm-project/vllm/issues (22290, 32109), https://github.com/triton-lang/triton,
+https://github.com/sgl-project/sglang/issues (7918, 9706), https://github.com/ollama/ollama/issues/12352.
+"""
 
 from __future__ import annotations
 
-from gptoss_tui.domain.doctor.rows import LIKELY, WEAK, row
+from gptoss_tui.domain.doctor.rows import LAST, LIKELY, WEAK, row
 
 GPU_ROWS = (
     row("driver_too_old", r"NVIDIA driver on your system is too old"
@@ -11,6 +16,7 @@ GPU_ROWS = (
         r"|cudaErrorInsufficientDriver|CUDA_ERROR_UNSUPPORTED_PTX_VERSION"
         r"|unsatisfied condition: (?:cuda|driver|brand)|please update your driver", scope="both"),
     row("driver_mismatch", r"[Dd]river/library version mismatch"
+        r"|cudaErrorSystemDriverMismatch|CUDA_ERROR_SYSTEM_DRIVER_MISMATCH"
         r"|system has unsupported display driver / cuda driver combination|CUDA error 803",
         scope="both"),
     row("cuda_compat", r"forward compatibility was attempted on non supported HW|Error 804"
@@ -22,13 +28,26 @@ GPU_ROWS = (
         r"|NVMLError_LibraryNotFound|libnvidia-ml\.so\.1: cannot open shared object"
         r"|NVIDIA-SMI has failed because it couldn't communicate|nvml error: driver not loaded"
         r"|libcuda\.so(?:\.1)?: cannot open shared object|libcuda\.so cannot be found"
-        r"|NVMLError_DriverNotLoaded", scope="both"),
+        r"|NVMLError_DriverNotLoaded|Failed to initialize NVML: Driver Not Loaded", scope="both"),
+    row("no_driver", r"libcuda\.so\S*: file too short", LIKELY, warned=True),
     row("gpu_not_visible", r"No CUDA GPUs are available|no CUDA-capable device is detected"
         r"|Failed to infer device type|Torch not compiled with CUDA enabled"
         r"|No (?:accelerator|HIP GPUs|GPUs?) (?:\(\S+\) )?(?:is|are) available"
+        r"|0 active drivers \(\[\]\)\. There should|^No devices were found"
+        r"|Failed to initialize NVML: No supported GPUs|CUDA driver initialization failed"
         r"|cudaErrorNoDevice|NVMLError_NotFound|Device string must not be empty"
         r"|No platform detected, vLLM is running on UnspecifiedPlatform", LIKELY),
-    row("nvml_lost", r"Failed to initialize NVML: Unknown Error|NVMLError_Unknown"
+    # Ollama goes on without a GPU, and tells of it in passing.
+    row("gpu_not_visible", r"cuda driver library (?:init failure|failed to \w+(?: \w+)?):? 100\b", told=True),
+    row("fabric_manager", r"cuda driver library (?:init failure|failed to \w+(?: \w+)?):? 802\b", told=True),
+    row("driver_mismatch", r"cuda driver library (?:init failure|failed to \w+(?: \w+)?):? 803\b", told=True),
+    row("cuda_compat", r"cuda driver library (?:init failure|failed to \w+(?: \w+)?):? 804\b", told=True),
+    row("gpu_unavailable", r"cuda driver library (?:init failure|failed to \w+(?: \w+)?):? \d+", LIKELY,
+        told=True),
+    row("gpu_not_visible", r"no compatible GPUs were discovered"
+        r"|msg=\"(?:entering low vram mode|vram-based default context)\" \"?total[ _]vram\"?=\"0 B\"", LAST,
+        told=True),
+    row("nvml_lost", r"Failed to initialize NVML: (?:Unknown Error|Insufficient Perm)|NVMLError_Unknown"
         r"|NVMLError_NoPermission|nvml error: insufficient permissions", scope="both"),
     row("nvml_lost", r"Can't initialize NVML", WEAK, warned=True),
     row("gpu_too_old", r"[Qq]uantization method \S+ is not supported for the current GPU"
@@ -38,11 +57,17 @@ GPU_ROWS = (
         r"|[Qq]uantization scheme is not supported for|Min capability: \d+\. "
         r"|SGLang only supports sm7\d and above|does not support bfloat16"),
     row("gpu_unavailable", r"device(?:s|\(s\))? (?:is/)?are busy or unavailable"
-        r"|cudaErrorDevicesUnavailable|CUDA_ERROR_DEVICE_UNAVAILABLE"),
+        r"|cudaErrorDevicesUnavailable|CUDA_ERROR_DEVICE_UNAVAILABLE|RmInitAdapter failed"
+        r"|GPU access blocked by the operating system"
+        r"|CUDA unknown error - this may be due to an incorrectly set up environment", LIKELY),
     row("gpu_not_in_image", r"no kernel image is available for execution on the device"
         r"|cudaErrorNoKernelImageForDevice|CUDA_ERROR_NO_BINARY_FOR_GPU"
         r"|Value '?\"?sm_\w+'?\"? is not defined for option 'gpu-name'"
         r"|[Uu]nsupported gpu architecture|Unknown CUDA arch|arch \S+ (?:is )?not supported"
+        r"|not compiled for (?:SM ?|sm_)\d|device kernel image is invalid|is not a recognized processor for this target"
+        r"|No compiled \w+ for CUDA device capability"
+        r"|(?:kernels?|backend\b.*|GEMM|attention) (?:does|do) not support (?:current device|.*capability"
+        r"|sm_?\d)|does not support backend '\w+' with capability"
         r"|invalid device function|No supported CUDA architectures found"
         r"|(?:sm_?|SM ?)1[02]\w* requires CUDA|no ROCm-capable|Unsupported (?:GPU|SM|CUDA) arch"
         r"|ROCm error: invalid device function|HIP error: invalid device function"
@@ -56,6 +81,9 @@ GPU_ROWS = (
     row("attention_backend", r"No valid attention backend found for|attention backend \S+ is not "
         r"(?:valid|supported)|(?:does not|doesn't|not) support(?:ed)? (?:attention )?sinks?\b"
         r"|[Ss]ink(?: setting|s)? (?:is |are )?not supported"
+        r"|Invalid value '\w*' for VLLM_ATTENTION_BACKEND|Unknown attention backend"
+        r"|Unsupported max_mma_kv|Batch(?:Prefill|Decode)With\w+ failed with error"
+        r"|[Ff]ailed to dispatch (?:head|group)|Failed to allocate memory for \w+ with size .*AlignedAllocator"
         r"|GptOssForCausalLM requires.*(?:attention backend|one of)"
         r"|[Ss]elected backend .* is not valid for this configuration"
         r"|Invalid attention backend|Unsupported attention backend"
@@ -63,22 +91,33 @@ GPU_ROWS = (
         r"|TRTLLM MHA backend is only supported on|FA3 (?:is )?(?:only|not) support"),
     row("kv_dtype_unsupported", r"FP8 KV cache is not supported by|fp8e4nv not supported in this "
         r"architecture|type fp8e4nv not supported|kv[_-]cache[_-]dtype\S* .*not supported"),
+    row("gpu_fault", r"uncorrectable ECC error|NVRM: Xid|GPU has fallen off the bus|GPU is lost",
+        serving=True, warned=True),
+    row("moe_backend", r"No \w+ MoE backend supports|MoE backend\b.*(?:does not support|is not supported)",
+        LIKELY),
     row("custom_all_reduce", r"custom_all_reduce\.cuh?\S*.*(?:error|Failed|invalid)"
+        r"|peer access is not supported between"
         r"|Failed: Cuda error .*custom_all_reduce|lamport.*all[_-]?reduce.*(?:error|fail)"),
+    row("custom_all_reduce", r"^(?:RuntimeError|torch\.AcceleratorError): (?:CUDA error: )?invalid (?:argument|"
+        r"resource handle|device)", LIKELY, after=r"all_reduce\.py"),
+    row("graph_capture_failed", r"operation not permitted when stream is capturing", LIKELY),
+    row("graph_capture_failed", r"operation failed due to a previous error during capture", WEAK),
     row("gpu_fault", r"illegal memory access was encountered|device-side assert triggered"
         r"|unspecified launch failure|illegal instruction was encountered|misaligned address"
         r"|Memory access fault by GPU|HSA_STATUS_ERROR_\w+|NVRM: Xid|GPU is lost"
-        r"|uncorrectable ECC error"
+        r"|uncorrectable ECC error|Unable to determine the device handle for (?:gpu|GPU)"
         r"|CUDA error: (?:an )?(?:unknown error|invalid (?:argument|configuration argument)|launch)"
         r"|CUDA_ERROR_ILLEGAL_ADDRESS|GPU has fallen off the bus"
         r"|CUBLAS_STATUS_(?:EXECUTION_FAILED|INTERNAL_ERROR|NOT_SUPPORTED|INVALID_VALUE)"
         r"|amdgpu: .*page fault", LIKELY, serving=True, warned=True),
+    row("nccl", r"gloo/transport.*Connection (?:closed|reset)", WEAK, serving=True),
     row("gpu_fault", r"(?:CUDA|ROCm|HIP) error: (?!.*out of memory)\w"
-        r"|Triton Error \[(?:CUDA|HIP)\]: (?!.*out of memory)", WEAK, serving=True),
-    row("nccl", r"NCCL error|nccl(?:UnhandledCuda|System|Internal|InvalidUsage|Remote)Error"
+        r"|Triton Error \[(?:CUDA|HIP)\]: (?!.*out of memory)|failed with error code \w+ \w", WEAK, serving=True),
+    row("nccl", r"NCCL [Ee]rror|nccl(?:UnhandledCuda|System|Internal|InvalidUsage|Remote)Error"
         r"|NCCL WARN (?:Cuda failure|Error|Call to connect)|ncclCommInitRank.*failed"
         r"|Watchdog caught collective operation timeout|DistBackendError"
-        r"|Gloo connectFullMesh failed|RCCL error", LIKELY, serving=True),
+        r"|Gloo connectFullMesh failed|RCCL error|no socket interface found"
+        r"|makeDeviceForHostname\(\): unsupported gloo device", LIKELY, serving=True),
     row("triton_mismatch", r"No module named 'triton_?\w*(?:\.\w+)*'|cannot import name '\w+' from "
         r"'triton\w*|module 'triton(?:_kernels)?(?:\.\w+)*' has no attribute"
         r"|triton_kernels.*(?:not (?:found|installed|available)|version)"
@@ -92,14 +131,19 @@ GPU_ROWS = (
         r"(?:nvcc|ninja|gcc|g\+\+|cc|ptxas|clang\+*)'|nvcc: (?:command )?not found"
         r"|Ninja is required to load C\+\+|`?nvcc`? .*(?:not found|does not exist)"
         r"|command '\S*(?:gcc|cc|clang)' failed|'\S*/(?:gcc|cc)', .*returned non-zero"
-        r"|No such file or directory: '\S*cuda/bin/nvcc'"),
+        r"|No such file or directory: '\S*cuda/bin/nvcc'"
+        r"|(?:g\+\+|c\+\+|gcc|cc1plus)'?: (?:command )?(?:not found|No such file)"),
+    row("kernels_unreachable", r"edge\.urm\.nvidia\.com|[Ff]ailed to (?:get|download|acquire|load) \S*cubin"),
     row("gpu_too_old", r"^AssertionError$", after=r"is_fa_version_supported"),
     row("gpu_not_in_image", r"FlashInfer requires sm\d+", LIKELY),
+    row("gpu_not_in_image", r"/sm_?\d+\w*\.cuh?$", WEAK),
+    row("build_failed", r"OutOfResources: out of resource|out of resource: shared memory", LIKELY),
+    row("build_failed", r"^LLVM ERROR: |PassManager::run failed|^IndexError: map::at", WEAK),
     row("build_failed", r"/ptxas['\" ].*returned non-zero|ninja: build stopped|Ninja build failed|Error building extension"
         r"|PTXASError|ptxas (?:fatal|error)|`ptxas` (?:failed|raised)|nvcc fatal"
         r"|NVRTC.*(?:error|ERROR)|Triton compilation failed|Internal Triton PTX codegen error", WEAK),
     row("compile_failed", r"torch\._dynamo\.exc\.\w+|torch\._inductor\.exc\.\w+|BackendCompilerFailed"
         r"|InductorError|triton\.compiler\.errors\.CompilationError", WEAK),
-    row("graph_capture_failed", r"Capture cuda graph failed|CUDA ?graph capture failed"
-        r"|operation not permitted when stream is capturing|cudaErrorStreamCapture\w+", WEAK),
+    row("graph_capture_failed", r"Capture cuda graph failed(?!.*gloo)|CUDA ?graph capture failed"
+        r"|cudaErrorStreamCapture\w+", WEAK),
 )  # fmt: skip

@@ -1,4 +1,8 @@
-"""Words that speak of memory: the GPU's, the box's, and what an engine makes of them."""
+"""Words that speak of memory: the GPU's, the box's, and what an engine makes of them.
+
+Sources: https://github.com/vllm-project/vllm, https://github.com/sgl-project/sglang,
+https://github.com/ollama/ollama (issues 11790 and 12634 among others).
+"""
 
 from __future__ import annotations
 
@@ -10,15 +14,14 @@ MEMORY_ROWS = (
         r"max(?:imum)? (?:seq(?:uence)? len(?:gth)?|model len) \(\d+\) is larger than the maximum"),
     row("context_does_not_fit", r"max_total_num_tokens.*(?:<|less than|smaller than).*context"),
     row("no_kv_memory", r"No available memory for the cache blocks"),
-    row("no_kv_memory", r"Not enough memory\. Please try to increase --mem-fraction-static"),
+    row("no_kv_memory", r"[Pp]lease (?:try to )?increase --mem-fraction-static"),
     row("sampler_memory", r"out of memory occurred when warming up (?:sampler|pooler)"),
     row("gpu_busy", r"Free memory on device .*is less than desired GPU memory utilization"),
     row("gpu_busy", r"Error in memory profiling\. Initial (?:free|used) memory"),
     row("gpu_busy", r"The memory capacity is unbalanced\. Some GPUs may be occupied"),
     row("weights_do_not_fit", r"Failed to load model - not enough GPU memory"),
-    row("weights_do_not_fit", r"(?:gguf_init|load_tensors|model load): .*unable to allocate .*buffer"
-        r"|error loading model: unable to allocate \S+ buffer"
-        r"|llama_model_load: .*unable to allocate"),
+    row("weights_do_not_fit", r"(?:gguf_init|load_tensors|model load|llama_model_load|"
+        r"error loading model): (?:.*: )?unable to allocate (?!CPU|\w+_Host)\w+ buffer"),
     row("gpu_memory", r"OutOfMemoryError(?:: |\b.*[Mm]emory)"
         r"|(?:CUDA|HIP|XPU) out of memory\. Tried to allocate", LIKELY, serving=True),
     row("gpu_memory", r"(?:CUDA|HIP|ROCm|cuda|hip)[ _]?(?:runtime |driver )?[Ee]rror[^\n]{0,60}?"
@@ -30,19 +33,27 @@ MEMORY_ROWS = (
         LIKELY, serving=True),
     row("host_memory", r"model requires more system memory"),
     row("host_memory", r"Out of memory: Killed process|oom-kill:|oom_reaper: reaped"
-        r"|Memory cgroup out of memory", serving=True, warned=True),
+        r"|Memory cgroup out of memory|OOMKilled|Detected \d+ oom[-_ ]kill", serving=True, warned=True),
     row("host_memory", r"can't allocate memory: you tried to allocate \d+ bytes"
-        r"|DefaultCPUAllocator: not enough memory|\[Errno 12\] Cannot allocate memory"
+        r"|DefaultCPUAllocator: not enough memory|[Cc]annot allocate memory(?! in static TLS)"
+        r"|std::bad_alloc|Too large swap space|paging file is too small"
         r"|^MemoryError\b|: MemoryError$|numpy\S*MemoryError"
-        r"|unable to allocate (?:CPU|CUDA_Host)\w* buffer"
-        r"|CPU (?:RAM|memory) .*(?:not enough|insufficient)|cannot allocate memory \(os error 12\)"),
+        r"|(?:unable|failed) to allocate (?:CPU|\w+_Host)\w* buffer|cpu_buffer_type_alloc_buffer: failed"
+        r"|insufficient memory - required allocations: .*GPUs:\[\]"
+        r"|CPU (?:RAM|memory) .*(?:not enough|insufficient)|request too large for system",
+        warned=True),
     row("host_memory", r"Ray.*OutOfMemoryError|ray\.exceptions\.OutOfMemoryError"
-        r"|worker\(s\) were killed due to (?:the )?(?:node|memory)"),
+        r"|worker\(s\) were killed due to (?:the )?(?:node|memory)|killed due to memory pressure"
+        r"|due to the node running low on memory"),
     row("killed", r"signal: killed|[Ee]xit code: ?-9\b|exited with (?:exit )?code (?:137|-9)\b"
+        r"|[Ff]ailed core proc\(s\): \{.*: -9\b|is killed by signal: Killed"
         r"|died with <?Signals?\.SIGKILL|received signal 9\b|was terminated by signal 9", LIKELY,
         serving=True, warned=True),
     row("killed", r"^(?:.*: line \d+: +\d+ )?Killed\b(?:\s+(?:vllm|python\S*|sglang)\b.*)?$", LAST,
         serving=True),
+    row("gpu_memory", r"insufficient memory - required allocations", LIKELY, serving=True),
+    row("gpu_memory", r"CUDA error: the resource allocation failed"
+        r"|^(?:RuntimeError: )?(?:Prefill|Decode) out of memory\. (?:Try|Please)", LIKELY, serving=True),
     row("gpu_memory", r"NV_ERR_NO_MEMORY", LIKELY, serving=True),
     row("shm_too_small", r"Insufficient space in /dev/shm|insufficient shared memory \(shm\)"
         r"|No space left on device.*(?:/dev/shm|psm_)|(?:/dev/shm|psm_).*No space left on device"

@@ -16,14 +16,19 @@ _READY = re.compile(
     r"Application startup complete|The server is fired up and ready|llama runner started in"
     r"|server is listening on http"
 )
+# A request is being answered, so it came up before the first line of this piece of a log.
+_ANSWERS = re.compile(
+    r"Exception in ASGI application|ERROR [^\[]{0,40}\[(?:serving|serving_\w+|\w*tool_parser)\.py:\d+\]"
+)
 # After the server was ready: only with one of these is an exception more than a failed request.
 _DIED = re.compile(
-    r"EngineDeadError|EngineCore encountered a fatal error|AsyncLLM output_handler failed"
+    r"EngineDeadError|EngineCore (?:encountered a fatal error|hit an exception)|Got fatal signal from worker|AsyncLLM output_handler failed"
     r"|Engine core proc \S+ died|[Rr]eceived sigquit|SIGQUIT received|Scheduler hit an exception"
-    r"|Initialization failed\. warmup|Worker proc \S+ died|MQLLMEngine.*(?:dead|terminated)"
+    r"|Exception in (?:ModelTpServer|ControllerSingle)|Initialization failed\. warmup|Worker proc \S+ died|MQLLMEngine.*(?:dead|terminated)"
 )
 _STOPS = re.compile(
-    r"Shutting down|Application shutdown complete|shutdown triggered|signal_handler|SIGTERM"
+    r"Shutting down(?! Ray)|Application shutdown complete|shutdown triggered|signal_handler"
+    r"|SIGTERM(?! received, please ignore)"
 )
 
 
@@ -64,6 +69,8 @@ class Service:
             self._any.append((number, line.text))
         if _READY.search(message):
             self._ready()
+        elif not self._serving and self._well() and _ANSWERS.search(line.text):
+            self._serving = True
         elif _STOPS.search(message):
             self.stopping = True
         if _DIED.search(message):
@@ -85,7 +92,7 @@ class Service:
         row = row or row_of(line.message, frames)
         if row is None:
             return
-        if line.level == "info":
+        if line.level == "info" and not row.told:
             return
         if row.rank == HINT or (line.level == "warning" and not row.warned):
             self.hints.append((row.cause, number, line.text))
@@ -119,6 +126,9 @@ class Service:
         self._loud.clear()
         self.raised = self._generic = None
         self.stopping = False
+
+    def _well(self) -> bool:
+        return not self.marks and self.raised is None and self._generic is None
 
     def _died(self) -> None:
         if not self._serving or self.stopping:

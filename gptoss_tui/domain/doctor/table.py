@@ -16,6 +16,7 @@ _DOCKER = tuple(r for r in TABLE if r.scope == "docker")
 # One of these stands in every line that a row of the table matches (in lower case).
 _QUICK = (
     "abort",
+    "alloc",
     "already",
     "brok",
     "bus",
@@ -34,6 +35,7 @@ _QUICK = (
     "ggml_assert",
     "greater",
     "in use",
+    "input should",
     "interrupt",
     "invalid",
     "kill",
@@ -51,7 +53,9 @@ _QUICK = (
     "reset",
     "restricted",
     "segmentation",
+    "response [",
     "sig",
+    "sm",
     "small",
     "space",
     "term",
@@ -65,6 +69,7 @@ _QUICK = (
     "unknown",
     "unrecognized",
     "unsupported",
+    "vram",
     "want",
     "x509",
     "xid",

@@ -10,6 +10,8 @@ import msgspec
 from gptoss_tui.domain.doctor.lines import Line
 
 _BEGINS = "Traceback (most recent call last):"
+# A copied piece of a log may begin inside a traceback.
+_WITHIN = re.compile(r'^ *File "[^"]+", line \d+, in ')
 _RAISED = re.compile(
     r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Failure|Interrupt|Exit|Refused|Timeout|Died)"
     r"(?=:|$)(?!: *$)"
@@ -49,11 +51,12 @@ class Tracebacks:
     def feed(self, number: int, line: Line) -> Raised | None:
         """The traceback that ends with this line, if one does."""
         if _BEGINS in line.message:
-            if len(self._open) >= _MOST_SPEAKERS:
-                self._open.pop(next(iter(self._open)))
-            self._open[line.speaker] = deque(maxlen=6)
+            self._start(line)
             return None
         there = self._open.get(line.speaker)
+        if there is None and _WITHIN.match(line.message):
+            self._start(line)
+            there = self._open[line.speaker]
         if there is not None and _FRAME.match(line.message):
             if line.message.strip(" ^~"):
                 there.append((number, line.text))
@@ -64,3 +67,8 @@ class Tracebacks:
         return Raised(
             number, line.text, tuple(there or ())[-4:], bool(GENERIC.search(line.message))
         )
+
+    def _start(self, line: Line) -> None:
+        if len(self._open) >= _MOST_SPEAKERS:
+            self._open.pop(next(iter(self._open)))
+        self._open[line.speaker] = deque(maxlen=6)
