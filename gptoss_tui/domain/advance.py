@@ -10,7 +10,7 @@ from typing import Any
 from gptoss_tui.domain.pace import Pace
 from gptoss_tui.domain.parse.docker_pull import PullProgress
 from gptoss_tui.domain.parse.ollama_pull import ModelPull
-from gptoss_tui.domain.pull_time import Unpacking, left_s
+from gptoss_tui.domain.pull_time import Unpacking, behind, left_s, worked_off
 
 # An engine may take minutes to begin with its download; unpacking is quiet at the end of a layer.
 _WEIGHTS_GRACE_S = 180.0
@@ -51,12 +51,15 @@ class PullAdvance:
         """The pull broke and is tried again: "SECONDS WHY"."""
         pause, _, why = rest.partition(" ")
         self._pull.again()
+        self._pace.begin_again()
         self._why = f"{why.strip() or 'it broke off'}: again in {pause} s"
 
     def tick(self, at: datetime) -> None:
         seconds = at.timestamp()
         self._pace.note(seconds, self._pull.moved_bytes, self._pull.worked)
-        self._unpacking.note(seconds, self._pull.unpacked_bytes, self._pull.unpacking)
+        layers = tuple(self._pull.layers.values())
+        busy = behind(layers) and not self._why
+        self._unpacking.note(seconds, worked_off(layers), busy)
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -85,7 +88,9 @@ class PullAdvance:
         rate = self._pace.rate
         if pull.total_bytes is None or (rate is None and not pull.loaded):
             return None
-        return left_s(tuple(pull.layers.values()), rate or 1.0, self._unpacking.rate)
+        layers = tuple(pull.layers.values())
+        unpacking = self._unpacking
+        return left_s(layers, rate or 1.0, unpacking.rate, unpacking.waited_s)
 
     def _stalled(self) -> float | None:
         silent = self._pace.stalled_s

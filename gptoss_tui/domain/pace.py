@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 
-# A rate is that of the last half minute: long enough to be steady, short enough to be true.
-WINDOW_S = 30.0
+# A rate is that of the last half minute: long enough to be steady. Where the last seconds are
+# another matter altogether, it is theirs: the way has become slower or quicker.
+WINDOW_S, RECENT_S, CHANGED = 30.0, 6.0, 1.5
 LEAST_S = 2.0  # the clock of a launch has whole seconds
 STALLED_S = 15.0
 
@@ -41,19 +42,40 @@ class Pace:
                 samples.append(last)
             self._any, self._moved_at = True, at
         self._signs = max(self._signs, signs)
+        if samples and (at == samples[-1][0] or (len(samples) == 1 and moved == samples[0][1])):
+            samples.pop()  # the second goes on; and the time until the first byte is in no rate
         samples.append((at, moved))
         while len(samples) > 2 and at - samples[1][0] >= WINDOW_S:
             samples.popleft()
+        self._forget()
+
+    def begin_again(self) -> None:
+        """What comes now comes another way: the rate until here says nothing of it."""
+        while len(self._samples) > 1:
+            self._samples.popleft()
+
+    def _forget(self) -> None:
+        """Drop what came before the rate changed: one burst, or one pause, is no change."""
+        now = self._samples[-1][0]
+        recent = [one for one in self._samples if now - one[0] <= RECENT_S]
+        if now - recent[0][0] < RECENT_S - 1 or recent[0][1] == recent[-1][1]:
+            return
+        middle = min(recent, key=lambda one: abs(now - RECENT_S / 2 - one[0]))
+        whole = _rate(self._samples[0], self._samples[-1])
+        halves = (_rate(recent[0], middle), _rate(middle, recent[-1]))
+        if whole is None:
+            return
+        if all((half or 0.0) > whole * CHANGED for half in halves) or all(
+            (half or 0.0) < whole / CHANGED for half in halves
+        ):
+            self._samples = deque(recent)
 
     @property
     def rate(self) -> float | None:
         """Bytes per second; None while it is not known, and in a stall."""
         if len(self._samples) < 2 or self.stalled_s is not None:
             return None
-        (then, before), (now, after) = self._samples[0], self._samples[-1]
-        if now - then < LEAST_S or after == before:
-            return None
-        return (after - before) / (now - then)
+        return _rate(self._samples[0], self._samples[-1])
 
     @property
     def stalled_s(self) -> float | None:
@@ -62,3 +84,10 @@ class Pace:
             return None
         silent = self._samples[-1][0] - self._moved_at
         return silent if silent >= (STALLED_S if self._any else self._grace_s) else None
+
+
+def _rate(first: tuple[float, int], last: tuple[float, int]) -> float | None:
+    (then, before), (now, after) = first, last
+    if now - then < LEAST_S or after == before:
+        return None
+    return (after - before) / (now - then)

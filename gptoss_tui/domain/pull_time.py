@@ -12,7 +12,9 @@ from gptoss_tui.domain.parse.docker_pull import Layer
 
 AT_ONCE = 3
 # Compressed bytes a second of gzip, SHA-256 and an SSD, until this box has shown its own speed.
-FIRST_BYTES_PER_S, _FIRST_S = 40.0 * 1000**2, 2.0
+FIRST_BYTES_PER_S, _FIRST_S = 20.0 * 1000**2, 2.0
+# A layer takes some time however small it is, about that of so many bytes more.
+EACH_BYTES = 8 * 1000**2
 
 
 class Unpacking:
@@ -26,19 +28,27 @@ class Unpacking:
         self._bytes = 0
         self._seconds = 0.0
         self._last: tuple[float, int] | None = None
-        self._busy = 0  # for how many seconds on end
+        self._busy = False
+        self.waited_s = 0.0
 
     def note(self, at: float, unpacked: int, busy: bool) -> None:
-        """`unpacked` bytes were done by `at` (seconds), and some layer is being unpacked now."""
+        """`unpacked` bytes were done by `at` (seconds); `busy`: a layer is there to be unpacked.
+
+        `waited_s` is for how long it has worked and told no bytes: Docker's image store of
+        containerd tells them only when a layer is done.
+        """
         if self._last is not None:
             then, before = self._last
             if at < then:
                 return
-            # By a clock of seconds only what goes on for some of them has a rate.
-            if self._busy and (busy or (self._busy > 2 and unpacked > before)):
-                self._seconds += at - then
-                self._bytes += max(0, unpacked - before)
-        self._busy = self._busy + 1 if busy else 0
+            # The clock has whole seconds: what begins or ends within one has half of it in the mean.
+            self.waited_s += (at - then) * (self._busy + busy) / 2
+            if unpacked > before and self.waited_s:
+                self._seconds += self.waited_s
+                self._bytes += unpacked - before
+            if unpacked > before or not busy:
+                self.waited_s = 0.0
+        self._busy = busy
         self._last = (at, unpacked)
 
     @property
@@ -52,12 +62,37 @@ class Unpacking:
         return (self._first * _FIRST_S + self._bytes) / (_FIRST_S + self._seconds)
 
 
-def left_s(layers: Sequence[Layer], rate: float, unpack_rate: float) -> float:
-    """Seconds until the last layer is unpacked, at these rates (bytes a second, above 0)."""
+def behind(layers: Sequence[Layer]) -> bool:
+    """Whether the layer whose turn it is to be unpacked is there, so that its time counts."""
+    for layer in layers:
+        if not layer.finished:
+            return bool(layer.size) and not layer.left
+    return False
+
+
+def worked_off(layers: Sequence[Layer]) -> int:
+    """What this pull has unpacked, in bytes."""
+    return sum(
+        layer.unpacked + EACH_BYTES * (layer.finished and layer.unpacked > 0) for layer in layers
+    )
+
+
+def left_s(
+    layers: Sequence[Layer], rate: float, unpack_rate: float, waited_s: float = 0.0
+) -> float:
+    """Seconds until the last layer is unpacked, at these rates (bytes a second, above 0).
+
+    `waited_s`: for how long the one that is being unpacked has told no bytes.
+    """
     over = 0.0
     for layer, came in zip(layers, _arrivals([one.left for one in layers], rate), strict=True):
-        if not layer.finished:
-            over = max(over, came) + layer.packed / unpack_rate
+        if layer.finished:
+            continue
+        takes = (layer.packed + EACH_BYTES) / unpack_rate
+        if waited_s and not layer.left:
+            # It is that much further; past its time, nobody knows how much more it needs.
+            takes, waited_s = max(takes - waited_s, min(takes, waited_s / 10)), 0.0
+        over = max(over, came) + takes
     return over
 
 

@@ -1,6 +1,7 @@
 """A launch through a registry throttled to a known rate: how true the shown time left was.
 
-`python -m tests.real.pull_figures` (root) prints it; a test holds a looser bound.
+`python -m tests.real.pull_figures` (root) prints it for one image, `--grid` for images of several
+sizes and layers at several rates; a test holds a looser bound.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 
+from tests.real import made_images
 from tests.real.box import RealBox, real_box
 from tests.real.cli import Cli, Document
 from tests.real.parts import lab, missing
@@ -56,6 +58,13 @@ class Figures:
             f"median {self.median_error:.1%} off the truth, {self.within_20:.0%} within 20 %\n"
             f"shown rate: median {self.shown_rate_off:.1%} off\n"
             f"went back: {self.went_back} times; at 100 % while working: {self.at_100} times"
+        )
+
+    def line(self) -> str:
+        return (
+            f"{self.rate_bytes_per_s / MIB:.0f} MiB/s, {self.took_s:.0f} s: "
+            f"median {self.median_error:.0%} off, {self.within_20:.0%} within 20 %, "
+            f"went back {self.went_back} times"
         )
 
 
@@ -120,10 +129,39 @@ def _each_second(running: list[tuple[datetime, Document]]) -> list[tuple[datetim
     return found
 
 
+# MiB of the layers, and the rates (MiB/s) at which each image is pulled.
+GRID: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
+    "one layer of 60": ((60,), (2, 12)),
+    "one layer of 200": ((200,), (6, 25)),
+    "12 layers of 5": ((5,) * 12, (2, 12)),
+    "25 layers of 8": ((8,) * 25, (6, 25)),
+    "like vLLM's, of 240": (made_images.like_vllm(240), (6, 25)),
+}
+
+
+def grid(box: RealBox, way: Throttle, folder: Path, store: Path) -> float:
+    """Print a line for each image and rate; the worst median. No pull knows of an earlier one."""
+    worst = 0.0
+    for place, (words, (layers, rates)) in enumerate(GRID.items()):
+        name = f"made/number{place}:1"
+        made_images.make(folder, store, name, layers, place)
+        for rate in rates:
+            way.bytes_per_s = rate * MIB
+            with tempfile.TemporaryDirectory(prefix="gptoss-tui-pull-") as home:
+                cli = Cli(Path(home))
+                found = measure(box, way, cli, name)
+                cli.end()
+            box.clear()
+            print(f"{words} MiB: {found.line()}", flush=True)
+            worst = max(worst, found.median_error, found.went_back, found.at_100)
+    return worst
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.real.pull_figures", description=__doc__)
     parser.add_argument("--rate", type=float, default=12.0, help="MiB/s")
     parser.add_argument("--image", default="vllm/vllm-openai:v0.32.0", help="of the lab's registry")
+    parser.add_argument("--grid", action="store_true", help="many images, many rates (10 min)")
     arguments = parser.parse_args()
     folder = lab()
     if folder is None or missing() or os.getuid() != 0:
@@ -131,11 +169,15 @@ def main() -> int:
         return 2
     with tempfile.TemporaryDirectory(prefix="gptoss-tui-pull-") as name:
         home = Path(name)
+        store = home / "registry" if arguments.grid else folder / "registry"
+        store.mkdir(exist_ok=True)
         with (
-            registry(folder / "registry", home) as port,
+            registry(store, home) as port,
             Throttle("0.0.0.0", ("127.0.0.1", port), arguments.rate * MIB) as way,
             real_box(way.port) as box,
         ):
+            if arguments.grid:
+                return 0 if grid(box, way, folder, store) <= 0.2 else 1
             found = measure(box, way, Cli(home), arguments.image)
     print(found.words())
     print(json.dumps({"errors": [round(error, 3) for error in found.errors]}))

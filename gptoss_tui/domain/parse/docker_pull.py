@@ -71,11 +71,6 @@ class PullProgress:
         return self._total is not None and not any(one.left for one in self.layers.values())
 
     @property
-    def unpacked_bytes(self) -> int:
-        """Of what this pull has loaded."""
-        return sum(one.unpacked for one in self.layers.values())
-
-    @property
     def unpacking(self) -> bool:
         return any(one.unpacking for one in self.layers.values())
 
