@@ -6,6 +6,7 @@ own file. Verification cannot be switched off, whatever a config says (`UserKnow
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,13 +16,15 @@ from typing import Literal
 import asyncssh
 
 from gptoss_tui.errors import ChangedHostKeyError, HostKeyError, UnknownHostKeyError
-from gptoss_tui.remote.ssh_known_lines import Line, line_of, lines_of
+from gptoss_tui.remote.ssh_files import LINES_LIMIT, content
+from gptoss_tui.remote.ssh_known_lines import Line, hashed, line_of, lines_of
 from gptoss_tui.state import files
 
 Standing = Literal["known", "unknown", "changed", "revoked"]
 Keys = list[asyncssh.SSHKey]
 # More than any cloud's file has; what is longer is not read line by line.
 _LINES = 200_000
+_PLAIN = re.compile(r"[A-Za-z0-9_.:%-]+")
 
 
 def label_of(host: str, port: int) -> str:
@@ -55,7 +58,7 @@ class KnownHosts:
         lines: list[Line] = []
         for source in dict.fromkeys(sources):
             try:
-                text = source.read_text(encoding="utf-8", errors="replace")
+                text = content(source, LINES_LIMIT).decode("utf-8", "replace")
             except OSError:
                 continue
             lines += lines_of(text, source, _LINES)
@@ -108,18 +111,23 @@ class KnownHosts:
 
 
 def entry(host: str, port: int, key: asyncssh.SSHKey) -> str:
-    """One known_hosts line (with its end) for this host, port and key."""
+    """One known_hosts line (with its end) for this host, port and key.
+
+    A name with a sign that means something there (`a,b`, `*`, `@revoked`) is hashed: then it is that
+    name, and no other one.
+    """
     algorithm, blob, *_ = key.export_public_key("openssh").decode().split()
-    return f"{label_of(host, port)} {algorithm} {blob}\n"
+    label = label_of(host, port)
+    names = label if _PLAIN.fullmatch(host) else hashed(label.lower())
+    return f"{names} {algorithm} {blob}\n"
 
 
 def accept(path: Path, line: str) -> None:
     """Add one known_hosts line to our own file. Raises `StateError`."""
     with files.locked(path):
-        old = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-        if line not in old:
-            gap = "\n" if old and not old.endswith("\n") else ""
-            files.write_private(path, old + gap + line)
+        old = _own_lines(path)
+        if line.rstrip("\n") not in old:
+            files.write_private(path, "".join(f"{one}\n" for one in old) + line)
 
 
 def forget(path: Path, host: str, port: int) -> int:
@@ -127,11 +135,16 @@ def forget(path: Path, host: str, port: int) -> int:
     if not path.exists():
         return 0
     with files.locked(path):
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = _own_lines(path)
         kept = [line for line in lines if not _trusts(line, label_of(host, port).lower())]
         if len(kept) < len(lines):
             files.write_private(path, "".join(f"{line}\n" for line in kept))
     return len(lines) - len(kept)
+
+
+def _own_lines(path: Path) -> list[str]:
+    text = path.read_bytes().decode("utf-8", "replace") if path.exists() else ""
+    return text.removesuffix("\n").split("\n") if text else []
 
 
 def _trusts(text: str, label: str) -> bool:

@@ -15,12 +15,22 @@ class LineSplitter:
     def __init__(self, limit: int = LIMIT) -> None:
         self._limit = limit
         self._rest = b""
+        self._returned = False  # the last byte was a carriage return, which has ended its line
+
+    @property
+    def pending(self) -> bool:
+        """Whether a line has begun that has not ended."""
+        return bool(self._rest)
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The lines that `data` completes."""
+        """The lines that `data` completes; how the bytes are cut into calls makes no difference."""
+        if not data:
+            return []
+        returned, self._returned = self._returned, data.endswith(b"\r")
+        if returned:
+            data = data.removeprefix(b"\n")  # the other half of one end
         buffer = (self._rest + data).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         *lines, rest = buffer.split(b"\n")
-        # A lone carriage return at the very end may be half of a CRLF; an empty line is harmless.
         out = [piece for line in lines for piece in self._pieces(line)]
         while len(rest) > self._limit:
             out.append(rest[: self._limit])

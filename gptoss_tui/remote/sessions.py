@@ -1,7 +1,8 @@
 """The session channels of one connection: a budget, shrunk to what the box allows (MaxSessions).
 
 Where it allows only one, commands take turns, and what would hold the one for long is refused with a
-sentence: a stream, or the guard that a stream of data needs beside it.
+sentence: a stream, or the guard that a stream of data needs beside it. What can be asked again and
+again instead catches `OneSessionError`.
 """
 
 from __future__ import annotations
@@ -23,9 +24,23 @@ _ALLOW_MORE = "Let its sshd_config allow more (MaxSessions 10 is the default), t
 # ended tells nothing of how many are allowed, and is asked for again.
 SETTLE_S = 1.0
 AGAIN_S = 0.1
+_NOTED = "gptoss_tui_sessions"
+
+# A look, a stream, and a command beside them: with fewer the app is slow, and `check` says why.
+ENOUGH = 3
 
 _T = TypeVar("_T")
 Channel = asyncssh.SSHClientProcess[bytes] | asyncssh.SSHWriter[bytes]
+
+
+class OneSessionError(CommandError):
+    """Nothing can be followed there: the box allows one session at a time."""
+
+
+def sessions_of(connection: asyncssh.SSHClientConnection) -> Sessions | None:
+    """Whoever opens the sessions of this connection; None where nobody does."""
+    found = connection.get_extra_info(_NOTED)
+    return found if isinstance(found, Sessions) else None
 
 
 class Sessions:
@@ -44,18 +59,20 @@ class Sessions:
         self._slots = slots
         self._open = 0  # as the box counts them
         self._closed_at = -SETTLE_S  # the last one that was
+        self._most = 0  # at once
         self._reapers: set[asyncio.Task[None]] = set()
         self._long: dict[Channel, None] = {}
         self.allowed = SESSIONS
+        connection.set_extra_info(**{_NOTED: self})
 
     @property
     def single(self) -> bool:
         """The box allows one session at a time."""
         return self.allowed == 1
 
-    def refusal(self) -> CommandError:
+    def refusal(self) -> OneSessionError:
         """Why nothing can be streamed there."""
-        return CommandError(
+        return OneSessionError(
             f"{self._name} allows one session at a time (MaxSessions 1): "
             "commands take turns, and nothing can be followed.",
             _ALLOW_MORE,
@@ -81,7 +98,9 @@ class Sessions:
             asked = time.monotonic()
             task = asyncio.ensure_future(opening())
             try:
-                return await asyncio.shield(task)
+                opened = await asyncio.shield(task)
+                self._most = max(self._most, self._open)
+                return opened
             except asyncio.CancelledError:
                 task.add_done_callback(self._abandoned)
                 raise
@@ -99,6 +118,36 @@ class Sessions:
             except (asyncssh.Error, OSError) as error:
                 self._free()
                 raise self._lost(error) from error
+
+    async def measure(self) -> None:
+        """Find out whether the box allows `ENOUGH` at once, where so many never were open.
+
+        Raises nothing: a connection that ends meanwhile has nothing to tell.
+        """
+        for pause_s in (0.0, SETTLE_S):  # only then does a refusal tell of how many are allowed
+            await asyncio.sleep(pause_s)
+            if self._most >= ENOUGH or self.allowed < ENOUGH or self._connection.is_closed():
+                return
+            allowed = await self._open_together(ENOUGH - self._open)
+        if allowed < ENOUGH and not self._connection.is_closed():
+            self._shrink(max(1, allowed))
+
+    async def _open_together(self, count: int) -> int:
+        """Open so many that do nothing, and close them; how many there were, with those before."""
+        for _ in range(count):
+            await self._slots.acquire()
+            self._open += 1
+        openings = (self._connection.create_process("true", encoding=None) for _ in range(count))
+        opened = await asyncio.shield(asyncio.gather(*openings, return_exceptions=True))
+        refused = [one for one in opened if isinstance(one, BaseException)]
+        for _ in refused:
+            self._open -= 1
+            self._slots.release()
+        there = self._open
+        self._most = max(self._most, there)
+        closing = [self.close(one) for one in opened if not isinstance(one, BaseException)]
+        await asyncio.gather(*closing)
+        return there
 
     def _shrink(self, allowed: int) -> None:
         self.allowed = min(self.allowed, allowed)

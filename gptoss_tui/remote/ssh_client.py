@@ -13,9 +13,11 @@ from gptoss_tui.remote import known_hosts
 from gptoss_tui.remote.known_hosts import KnownHosts
 from gptoss_tui.remote.login import Questions
 from gptoss_tui.remote.ssh_host_certs import Verdict, judge_certificates
+from gptoss_tui.text import clean
 
 PROMPTS = 3  # NumberOfPasswordPrompts of OpenSSH
 _ROUNDS = 10  # a server that never stops asking is none
+_SAID = 400  # of what it says before its question, which has to be seen as well
 
 
 class Client(asyncssh.SSHClient):
@@ -125,12 +127,13 @@ class Client(asyncssh.SSHClient):
     async def kbdint_challenge_received(
         self, name: str, instructions: str, lang: str, prompts: Sequence[tuple[str, bool]]
     ) -> list[str] | None:
-        said = "\n".join(part for part in (name, instructions) if part.strip())
+        said = _few_lines(f"{name}\n{instructions}", 8)[:_SAID]
         answers: list[str] = []
         if len(prompts) > _ROUNDS:
             return None
         for number, (prompt, echo) in enumerate(prompts):
-            text = f"{said}\n{prompt}" if said and not number else prompt
+            text = _few_lines(prompt, 2)
+            text = f"{said}\n{text}" if said and not number else text
             title = "answer" if echo else "password or second factor"
             again = self._challenges > 1 and not number
             answer = await self._ask(
@@ -178,3 +181,8 @@ class Client(asyncssh.SSHClient):
         else:
             hints.append("Check the user name and what you typed.")
         return AuthError(f"{self.label} refused the login: {error.rstrip('.')}.", " ".join(hints))
+
+
+def _few_lines(text: str, most: int) -> str:
+    """The first lines that have something in them: many empty ones would push the question away."""
+    return "\n".join([line for line in clean(text).splitlines() if line.strip()][:most])

@@ -9,21 +9,21 @@ is given the results (tests hold them against `ssh -G`).
 from __future__ import annotations
 
 import getpass
-import glob
 import hashlib
 import os
 import re
 import socket
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from gptoss_tui.errors import BoxError
 from gptoss_tui.remote.ssh_config_text import matches_any, shell_unsafe, split, words_of
-from gptoss_tui.remote.target import Target
+from gptoss_tui.remote.ssh_files import config_lines, expanded, included_files
+from gptoss_tui.remote.target import Target, port_of
 
-USER_CONFIG = Path("~/.ssh/config")
+USER_CONFIG = "~/.ssh/config"
 SYSTEM_CONFIG = Path("/etc/ssh/ssh_config")
 _DEPTH = 16  # as deep as OpenSSH follows Include
 _EXEC_S = 10.0
@@ -80,14 +80,21 @@ class Config:
 
     @property
     def user(self) -> str:
-        return self.first("user") or getpass.getuser()
+        """Raises `BoxError` where none is given and this machine has no name for its own."""
+        user = self.first("user") or _local_user()
+        if not user:
+            raise BoxError(
+                f"No user is given for {self.name}, and yours has no name on this machine.",
+                "Write it as user@host, or as User in the ssh config.",
+            )
+        return user
 
     @property
     def port(self) -> int:
         """A number or the name of a service, as OpenSSH has it. Raises `BoxError` for neither."""
         value = self.first("port") or "22"
-        number = int(value) if re.fullmatch("[0-9]{1,5}", value) else _service(value)
-        if not 0 < number < 65536:
+        number = port_of(value)
+        if number is None:
             raise BoxError(f"{value!r} is no port for {self.name}.", "Mend Port in the ssh config.")
         return number
 
@@ -117,7 +124,7 @@ class Config:
         joined = f"{local}{self.host}{self.port}{self.user}"
         tokens = {
             "%": "%", "h": self.host, "n": self.name, "p": str(self.port), "r": self.user,
-            "u": getpass.getuser(), "d": str(Path.home()), "l": local, "L": local.split(".")[0],
+            "u": _local_user(), "d": str(expanded("~")), "l": local, "L": local.split(".")[0],
             "i": str(os.getuid()), "j": jump, "k": self.first("hostkeyalias") or self.name,
             "C": hashlib.sha1(joined.encode(), usedforsecurity=False).hexdigest(),
         }  # fmt: skip
@@ -135,7 +142,15 @@ class Config:
     def path(self, text: str) -> Path:
         """A file name of the config: ~, %-tokens and ${VARIABLES} replaced."""
         known = _VARIABLE.sub(lambda found: os.environ.get(found[1], ""), text)
-        return Path(self.expand(known)).expanduser()
+        return expanded(self.expand(known))
+
+
+def _local_user() -> str:
+    """Who runs this; "" for a number without a name, as a container may have it."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
 
 
 def resolve(target: Target, config_file: Path | None = None, identity: str | None = None) -> Config:
@@ -155,7 +170,7 @@ class _Reading:
     def __init__(self, target: Target, config_file: Path | None, identity: str | None) -> None:
         self.name = self.host = target.host
         self.found: dict[str, list[Directive]] = {}
-        self.final = self.wants_final = False
+        self.final = self.wants_final = self._too_deep = False
         self._settled: str | None = None
         self._config_file = config_file
         given = [("port", str(target.port or "")), ("user", target.user or "")]
@@ -185,18 +200,14 @@ class _Reading:
 
     def files(self) -> None:
         if self._config_file is not None:
-            self._file(self._config_file.expanduser(), False, 0, True)
+            self._file(expanded(str(self._config_file)), False, 0, True)
             return
-        self._file(USER_CONFIG.expanduser(), False, 0, True)
+        self._file(expanded(USER_CONFIG), False, 0, True)
         self._file(SYSTEM_CONFIG, True, 0, True)
 
     def _file(self, path: Path, system: bool, depth: int, active: bool) -> None:
-        try:
-            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-        except OSError:
-            return
         outer = active
-        for number, line in enumerate(lines, 1):
+        for number, line in enumerate(config_lines(path), 1):
             keyword, args = words_of(line)
             if keyword == "host":
                 active = outer and matches_any(self.host, args)
@@ -204,11 +215,19 @@ class _Reading:
                 # Always read: a `final` in it asks for the second pass also where it fits nobody.
                 active = self._match(line) and outer
             elif keyword == "include":
-                if depth < _DEPTH:
-                    for included in included_files(args, system):
-                        self._file(included, system, depth + 1, active)
+                self._include(args, system, depth, active)
             elif keyword and active:
                 self._take(Directive(keyword, tuple(args), f"{path} line {number}", system))
+
+    def _include(self, patterns: list[str], system: bool, depth: int, active: bool) -> None:
+        """Files that include one another end all including once it goes too deep.
+
+        OpenSSH refuses the whole config then; each with two of them, they would be read for days.
+        """
+        self._too_deep = self._too_deep or depth == _DEPTH
+        for included in included_files(patterns, system):
+            if not self._too_deep:
+                self._file(included, system, depth + 1, active)
 
     def _take(self, one: Directive) -> None:
         there = self.found.setdefault(one.keyword, [])
@@ -237,15 +256,16 @@ class _Reading:
                 fits = fits and self.final == wanted
                 continue
             argument = value if equals else (words.pop(0) if words else "")
-            fits = fits and self._criterion(name, argument) == wanted
+            fits = fits and self._criterion(name, argument) is wanted
         return fits
 
-    def _criterion(self, name: str, argument: str) -> bool:
+    def _criterion(self, name: str, argument: str) -> bool | None:
+        """Whether it holds; None for one that is not known here, and fits with no sign before it."""
         tests: dict[str, Callable[[], str]] = {
             "host": self.hostname,
             "originalhost": lambda: self.name,
-            "user": lambda: self._first("user") or getpass.getuser(),
-            "localuser": getpass.getuser,
+            "user": lambda: self._first("user") or _local_user(),
+            "localuser": _local_user,
             "tagged": lambda: self._first("tag"),
         }
         if name == "exec":
@@ -256,7 +276,7 @@ class _Reading:
         # What is not known here (localnetwork, sessiontype, …) fits nobody; `check` lists it.
         if name not in tests:
             self._take(Directive(f"match {name}", (argument,), "the ssh config"))
-            return False
+            return None
         return matches_any(tests[name](), patterns)
 
     def _first(self, keyword: str) -> str:
@@ -277,19 +297,3 @@ class _Reading:
             ).returncode
         except (OSError, subprocess.TimeoutExpired):
             return False
-
-
-def _service(name: str) -> int:
-    """The TCP port of a service (/etc/services); 0 for one that is not known."""
-    try:
-        return socket.getservbyname(name, "tcp")
-    except (OSError, ValueError):
-        return 0
-
-
-def included_files(patterns: Sequence[str], system: bool = False) -> Iterator[Path]:
-    """The files behind an Include; relative names are relative to ~/.ssh, as OpenSSH has it."""
-    base = Path("/etc/ssh") if system else Path("~/.ssh").expanduser()
-    for pattern in patterns:
-        whole = base / Path(pattern).expanduser()
-        yield from (Path(found) for found in sorted(glob.glob(str(whole))))

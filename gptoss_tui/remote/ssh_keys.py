@@ -21,6 +21,7 @@ import asyncssh
 from gptoss_tui.domain.prompts import PromptRequest
 from gptoss_tui.remote.login import Questions
 from gptoss_tui.remote.ssh_config import Config
+from gptoss_tui.remote.ssh_files import USER_FOLDER, content, expanded
 
 DEFAULT_FILES = ("id_rsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_sk")
 ATTEMPTS = 3
@@ -103,7 +104,7 @@ class KeyRing:
         if path in self._open:
             return self._open[path]
         try:
-            data = await asyncio.to_thread(path.read_bytes)
+            data = await asyncio.to_thread(content, path)
         except OSError as error:
             public = _public_beside(path)  # the agent may hold the other half
             if public is None:
@@ -224,13 +225,18 @@ def _pair(
 
 
 def _default_files() -> list[Path]:
-    files = (Path("~/.ssh").expanduser() / name for name in DEFAULT_FILES)
-    return [file for file in files if file.exists()]
+    """Those that are there, also where only the public half is: an agent may have the other one."""
+    files = [expanded(USER_FOLDER) / name for name in DEFAULT_FILES]
+    return [file for file in files if file.exists() or _public_file(file).exists()]
+
+
+def _public_file(path: Path) -> Path:
+    return path.with_name(path.name + ".pub")
 
 
 def _certificates(path: Path, problems: list[str] | None) -> list[asyncssh.SSHCertificate]:
     try:
-        return list(asyncssh.load_certificates(str(path)))
+        return list(asyncssh.load_certificates(content(path)))
     except (OSError, ValueError) as error:
         if problems is not None:
             problems.append(f"{path} is no certificate ({error})")
@@ -243,7 +249,7 @@ def _is_encrypted(data: bytes, error: Exception) -> bool:
 
 def _public_beside(path: Path) -> asyncssh.SSHKey | None:
     try:
-        return asyncssh.read_public_key(path.with_name(path.name + ".pub"))
+        return asyncssh.import_public_key(content(_public_file(path)))
     except (OSError, ValueError):
         return None
 

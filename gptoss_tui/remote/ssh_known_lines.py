@@ -10,6 +10,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -81,9 +82,16 @@ def _word(text: str) -> tuple[str, str]:
     return word, rest[0] if rest else ""
 
 
-def _hash_fits(hashed: str, label: str) -> bool:
+def hashed(label: str) -> str:
+    """The name of a host as `HashKnownHosts` has it written."""
+    salt = os.urandom(hashlib.sha1(usedforsecurity=False).digest_size)
+    made = hmac.new(salt, label.encode(), hashlib.sha1).digest()
+    return f"|1|{base64.b64encode(salt).decode()}|{base64.b64encode(made).decode()}"
+
+
+def _hash_fits(written: str, label: str) -> bool:
     try:
-        _, kind, salt, digest = hashed.split("|")
+        _, kind, salt, digest = written.split("|")
         wanted = base64.b64decode(digest)
         made = hmac.new(base64.b64decode(salt), label.encode(), hashlib.sha1).digest()
     except (ValueError, binascii.Error):

@@ -7,6 +7,7 @@ import asyncio
 import asyncssh
 import msgspec
 
+from gptoss_tui.remote.sessions import ENOUGH, sessions_of
 from gptoss_tui.remote.ssh_algorithms import LISTS, chosen
 from gptoss_tui.remote.ssh_config import Config, Directive
 from gptoss_tui.remote.ssh_connect import Opened
@@ -131,18 +132,38 @@ def _note(one: Directive, value: str, why: str, hop: str) -> Ignored:
 
 
 async def notes_of(opened: Opened) -> SshNotes:
-    """Asks the server whether it forwards, which changes nothing there."""
+    """Asks the server whether it forwards, and for a few sessions, which changes nothing there."""
     config = opened.config
     alias, port = known_name(config)
     return SshNotes(
         host=clean_line(config.host), port=config.port, user=clean_line(config.user),
         known_as=alias if port == 22 else f"[{alias}]:{port}",
         hops=opened.hops, ignored=_all_ignored(opened),
-        fallbacks=await _fallbacks(opened.connection),
+        fallbacks=(
+            *await _forwarding(opened.connection), *await _few_sessions(opened.connection)
+        ),
     )  # fmt: skip
 
 
-async def _fallbacks(connection: asyncssh.SSHClientConnection) -> tuple[str, ...]:
+async def _few_sessions(connection: asyncssh.SSHClientConnection) -> tuple[str, ...]:
+    sessions = sessions_of(connection)
+    if sessions is None:
+        return ()
+    await sessions.measure()
+    if sessions.single:
+        return (
+            "It allows one session at a time (MaxSessions 1): commands take turns, and what would "
+            "be followed (GPU figures, the progress of a launch) comes by single looks.",
+        )
+    if sessions.allowed < ENOUGH:
+        return (
+            f"It allows {sessions.allowed} sessions at a time (MaxSessions {sessions.allowed}): "
+            "commands wait for each other while something is followed.",
+        )
+    return ()
+
+
+async def _forwarding(connection: asyncssh.SSHClientConnection) -> tuple[str, ...]:
     try:
         async with asyncio.timeout(PROBE_S):
             # A port that nobody listens on: a server that may forward says "connection refused".

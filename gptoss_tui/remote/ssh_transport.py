@@ -53,7 +53,8 @@ class SshTransport:
         self._streams = asyncio.Semaphore(STREAMS)
         self._guarded = 0  # who needs the guard: commands whose input is data
         self._guard: asyncio.Task[None] | None = None
-        self._forwards = True  # until sshd says that it may not (AllowTcpForwarding, PermitOpen)
+        # Where sshd said that it may not (AllowTcpForwarding; PermitOpen names single hosts).
+        self._not_forwarded: set[str] = set()
         self.ssh_target: str | None = ssh_target
         self._link = link.LinkWatch(name, connection.abort)
         self._watch = asyncio.create_task(link.watch(connection, self._link), name=f"link {name}")
@@ -131,11 +132,11 @@ class SshTransport:
                     yield line
         except (asyncssh.Error, OSError) as error:
             raise self._lost(error) from error
-        for line in splitter.flush():
-            yield line
         self._check()
         if self._sessions.single:
             raise self._sessions.refusal()  # whatever ended it: another one would not be better off
+        for line in splitter.flush():
+            yield line
 
     @contextlib.asynccontextmanager
     async def _process(
@@ -169,13 +170,13 @@ class SshTransport:
             raise self._lost(None)
 
     async def open_tcp(self, host: str, port: int) -> httpcore.AsyncNetworkStream:
-        if self._forwards:
+        if host not in self._not_forwarded:
             try:
                 return await self._stream(self._connection.open_connection(host, port))
             except httpcore.ConnectError as error:
                 if not _is_forbidden(error.__cause__):
                     raise
-                self._forwards = False
+                self._not_forwarded.add(host)
         return await self.open_exec(scripts.command("dial", host, str(port)))
 
     async def open_unix(self, path: str) -> httpcore.AsyncNetworkStream:

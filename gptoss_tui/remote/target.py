@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import re
 import shlex
+import socket
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 
 from gptoss_tui.errors import UsageError
 from gptoss_tui.remote.ssh_config_text import shell_unsafe, words_of
 
-_NAME = re.compile(r"^[A-Za-z0-9_.:%\[\]-]+$")
-_PROMPTS = ("$", "%", "#", ">")
+_NAME = re.compile(r"[A-Za-z0-9_.:%\[\]-]+")
+_LONGEST = 8192
+_HOPS = 16
+_PROMPT_SIGNS = "$%#>❯"
+_SSH = re.compile(r"(?:/.*/)?ssh")
 # What ssh takes with a value, and what without one (getopt's list in ssh.c).
 _VALUED, _SWITCHES = frozenset("BDEFIJLOPQRSWbceilmopw"), frozenset("46AaCGKMNTVXYfgknqstvxy")
 # Options that are a line of the config in short.
@@ -48,11 +53,14 @@ class Target:
 
     def __str__(self) -> str:
         user = f"{self.user}@" if self.user else ""
-        port = f":{self.port}" if self.port else ""
-        return f"{user}{self.host}{port}"
+        if not self.port:
+            return f"{user}{self.host}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{user}{host}:{self.port}"
 
 
 EXAMPLES = "Write it as: ssh -p 40123 root@1.2.3.4 -i ~/.ssh/key, or as user@host:port."
+_ASKED_FOR = "A password does not belong in a line: it is asked for when the box wants one."
 
 
 def parse_target(text: str) -> Target:
@@ -60,19 +68,33 @@ def parse_target(text: str) -> Target:
 
     Raises `UsageError` with an example when it is none of these.
     """
+    if len(text) > _LONGEST:
+        raise UsageError("That is too long for a name or an ssh line.", EXAMPLES)
     try:
-        words = shlex.split(text.strip().replace("\\\n", ""))  # a line that goes on, as in a shell
-        if len(words) > 1 and words[0] in _PROMPTS:
-            del words[0]
+        # A line that goes on, as in a shell; and blanks as they come out of a web page.
+        words = shlex.split(text.replace("\\\n", "").replace("\xa0", " ").strip())
     except ValueError as error:
         raise UsageError(f"That line cannot be read: {error}.", EXAMPLES) from error
+    words = _without_prompt(words)
     if not words:
         raise UsageError("There is nothing to read.", EXAMPLES)
-    if re.fullmatch(r"(/.*/)?ssh", words[0]):
+    if _SSH.fullmatch(words[0]):
         return _parse_ssh(words[1:])
+    if words[0] == "sshpass":
+        raise UsageError(_ASKED_FOR, "Paste the line from the word ssh on.")
     if len(words) > 1:
         raise UsageError(f"{text.strip()!r} is neither a name nor an ssh line.", EXAMPLES)
     return _parse_address(words[0])
+
+
+def _without_prompt(words: list[str]) -> list[str]:
+    """Without a prompt that was copied along: "$" alone, or all of it ("[me@laptop ~]$") before ssh."""
+    if len(words) > 1 and words[0] in tuple(_PROMPT_SIGNS):
+        return words[1:]
+    for number, word in enumerate(words[1:4], 1):
+        if _SSH.fullmatch(word) and words[number - 1].endswith((*_PROMPT_SIGNS, "~")):
+            return words[number:]
+    return words
 
 
 @dataclass
@@ -101,13 +123,13 @@ def _parse_ssh(words: list[str]) -> Target:
     _take_options(line, rest[1:])
     base = _parse_address(line.host)
     port = line.first("p")
-    if port is not None and not re.fullmatch(r"[0-9]{1,5}", port):
-        raise UsageError(f"{port!r} is no port.", EXAMPLES)
     identities = line.values.get("i", [])
+    if not "".join(identities).isprintable():
+        raise UsageError(f"{line.first('i')!r} is no file name.", EXAMPLES)
     line.options += [f'IdentityFile="{more}"' for more in identities[1:]]
     return Target(
         host=base.host,
-        port=base.port if port is None else _checked_port(int(port)),
+        port=base.port if port is None else _checked_port(port),
         user=_checked_user(line.first("l") or base.user),
         identity=line.first("i"),
         jump=_checked_jump(line.first("J")),
@@ -148,31 +170,44 @@ def _take(line: _Line, letter: str, value: str) -> None:
 
 
 def _parse_address(word: str) -> Target:
-    word = word.removeprefix("ssh://").rstrip("/")
-    user, _, rest = word.rpartition("@")
+    is_uri = word.startswith("ssh://")
+    user, _, rest = word.removeprefix("ssh://").rstrip("/").rpartition("@")
+    if is_uri:
+        user = unquote(user.partition(";")[0])  # behind it stand parameters, which ssh drops
+    if ":" in user:
+        raise UsageError(_ASKED_FOR, "Write it without the colon and what follows, up to the @.")
     host, port = rest, None
-    bracketed = re.fullmatch(r"\[([^\]]+)\](?::([0-9]{1,5}))?", rest)
+    bracketed = re.fullmatch(r"\[([^\]]+)\](?::(.*))?", rest)
     if bracketed:
         host, port = bracketed[1], bracketed[2]
     elif rest.count(":") == 1:
         host, port = rest.split(":")
-        if not re.fullmatch(r"[0-9]{1,5}", port):
-            raise UsageError(f"{port!r} is no port.", EXAMPLES)
-    if not host or host.startswith("-") or not _NAME.match(host):
+    if not host or host.startswith("-") or not _NAME.fullmatch(host):
         raise UsageError(f"{host!r} is no host name.", EXAMPLES)
     return Target(
-        host=host, port=_checked_port(int(port) if port else None), user=_checked_user(user)
+        host=host, port=None if port is None else _checked_port(port), user=_checked_user(user)
     )
 
 
-def _checked_port(port: int | None) -> int | None:
-    if port is not None and not 0 < port < 65536:
-        raise UsageError(f"{port} is no port.", "Ports go from 1 to 65535.")
+def port_of(text: str) -> int | None:
+    """A port as ssh takes it: a number, or the name of a service (/etc/services); None for neither."""
+    if re.fullmatch(r"[0-9]{1,5}", text):
+        return int(text) if 0 < int(text) < 65536 else None
+    try:
+        return socket.getservbyname(text, "tcp")
+    except (OSError, ValueError):
+        return None
+
+
+def _checked_port(text: str) -> int:
+    port = port_of(text)
+    if port is None:
+        raise UsageError(f"{text!r} is no port.", f"Ports go from 1 to 65535. {EXAMPLES}")
     return port
 
 
 def _checked_user(user: str | None) -> str | None:
-    if user and shell_unsafe(user):
+    if user and (shell_unsafe(user) or not user.isprintable()):
         raise UsageError(f"{user!r} is no user name.", EXAMPLES)
     return user or None
 
@@ -187,7 +222,10 @@ def parse_jumps(jumps: str) -> tuple[Target, ...]:
     """The hops of a ProxyJump, the nearest first; none for "none". Raises `UsageError`."""
     if jumps.strip().lower() == "none":
         return ()
-    return tuple(_parse_address(word.strip()) for word in jumps.split(","))
+    hops = jumps.split(",")
+    if len(hops) > _HOPS:
+        raise UsageError(f"{len(hops)} jump hosts are more than {_HOPS}.", EXAMPLES)
+    return tuple(_parse_address(word.strip()) for word in hops)
 
 
 def _checked_option(option: str) -> str:

@@ -94,7 +94,14 @@ async def test_a_box_whose_clock_is_set(tmp_path: Path) -> None:
                 light.set_clock(ahead_s)
                 await box.flows()
                 await lost_and_found(light, box, ahead_s)
-            await lost_and_found(light, box, 0)  # set back while nobody was there
+            # Set back under a log that went on after a loss, by hours and by seconds.
+            for ahead_s in (-HOUR_S, -HOUR_S - 8):
+                light.set_clock(ahead_s)
+                await box.flows()
+            await lost_and_found(light, box, -HOUR_S - 8)
+            light.set_clock(HOUR_S)
+            await box.flows()
+            await lost_and_found(light, box, 0, away_s=8)  # set back while nobody was there
             written = await asyncio.to_thread(light.fall_silent)
             await eventually("all lines", lambda: box.seen.lines.expected >= written, 30)
             assert box.seen.lines.wrong == []
@@ -104,11 +111,16 @@ async def test_a_box_whose_clock_is_set(tmp_path: Path) -> None:
         assert max(late) < HOUR_S / 60
 
 
-async def lost_and_found(light: LightBox, box: AppBox, ahead_s: int) -> None:
+async def lost_and_found(light: LightBox, box: AppBox, ahead_s: int, away_s: float = 0) -> None:
     """The connection ends, and all goes on behind it; then the clock shows this."""
     losses = box.seen.losses
+    if away_s:
+        faults.cable(light.box, "down")
     await asyncio.to_thread(faults.signal_sshd, light.box, signal.SIGKILL)
     light.set_clock(ahead_s)
+    if away_s:
+        await asyncio.sleep(away_s)  # it is the length of the silence that matters
+        faults.cable(light.box, "up")
     await eventually("it noticed", lambda: box.seen.losses > losses, 10)
     box.keeper.hurry()
     await box.flows()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import asyncio
 
 import pytest
 from hypothesis import given
@@ -13,106 +12,13 @@ from gptoss_tui.domain.parse.docker_log import (
     LIMIT,
     PART,
     LogMessage,
-    LogReader,
     MuxReader,
     Stream,
-    TtyReader,
     time_of,
 )
 from gptoss_tui.remote.resume import LogCursor
-
-START = 1_790_000_000 * 10**9
-CONTAINER = "c0ffee"
-
-
-@dataclass
-class Engine:
-    """What Docker keeps of a container's output, and how `/logs` answers.
-
-    Engines differ: some drop every message older than `since`, some only those before the first
-    that is not.
-    """
-
-    each: bool
-    tty: bool = False
-
-    def __post_init__(self) -> None:
-        self.stored: list[LogMessage] = []
-        self.now = START
-
-    def store(self, stream: Stream, at: int, text: bytes) -> None:
-        self.now = at
-        self.stored.append(LogMessage("stdout" if self.tty else stream, at, text))
-
-    def answer(self, query: dict[str, str]) -> list[LogMessage]:
-        found = self.stored
-        if query["tail"] != "all":
-            found = found[max(0, len(found) - int(query["tail"])) :]
-        since = int(query.get("since", "0").replace(".", ""))
-        if self.each:
-            return [message for message in found if (message.at or 0) >= since]
-        for number, message in enumerate(found):
-            if (message.at or 0) >= since:
-                return found[number:]
-        return []
-
-    def wire(self, message: LogMessage) -> bytes:
-        at = message.at or 0
-        stamp = time_of(at)
-        assert stamp is not None
-        raw = f"{stamp:%Y-%m-%dT%H:%M:%S}.{at % 10**9:09d}Z ".encode() + message.data
-        if self.tty:
-            return raw
-        head = (b"\2" if message.stream == "stderr" else b"\1") + b"\0\0\0"
-        return head + len(raw).to_bytes(4, "big") + raw
-
-
-class Reader:
-    """Reads through connections that break, with one cursor."""
-
-    def __init__(self, engine: Engine, tail: int | None = None) -> None:
-        self.engine = engine
-        self.cursor = LogCursor()
-        self.tail = tail
-        self.lines: list[tuple[str, str]] = []
-
-    def connection(self, size: int | None = None, take: int | None = None) -> None:
-        """One connection that breaks after `size` bytes, or whose reader leaves after `take` lines."""
-        query = self.cursor.enter(CONTAINER, self.tail, self.engine.now)
-        data = b"".join(self.engine.wire(message) for message in self.engine.answer(query))
-        reader: LogReader = TtyReader() if self.engine.tty else MuxReader()
-        left = take
-        for line in self._lines(reader, data[:size]):
-            self.lines.append(line)
-            if left is not None:
-                left -= 1
-                if left <= 0:
-                    return
-
-    def _lines(self, reader: LogReader, data: bytes) -> Iterator[tuple[str, str]]:
-        step = 7 if len(data) < 2000 else 5000
-        for at in range(0, len(data), step):
-            for message in reader.feed(data[at : at + step]):
-                self.cursor.take(message)
-                while self.cursor.ready:
-                    yield self._next()
-
-    def _next(self) -> tuple[str, str]:
-        _, line = self.cursor.ready.popleft()
-        return line.stream, line.text
-
-    def close(self) -> list[tuple[str, str]]:
-        self.connection()
-        self.cursor.finish()
-        while self.cursor.ready:
-            self.lines.append(self._next())
-        return self.lines
-
-
-def expected(engine: Engine) -> list[tuple[str, str]]:
-    """What one reading of everything shows."""
-    return Reader(engine).close()
-
+from tests.remote.log_engine import CONTAINER, START, Connection, Engine, Live, Reader, expected
+from tests.remote.support import until
 
 STREAMS: st.SearchStrategy[Stream] = st.sampled_from(("stdout", "stderr"))
 # Mostly forward in small steps, often not at all, sometimes back: the streams overtake each other.
@@ -126,6 +32,7 @@ EVENTS = st.lists(
         st.tuples(st.just("break"), st.integers(0, 400)),
         st.tuples(st.just("leave"), st.integers(1, 5)),
         st.tuples(st.just("jump"), JUMPS),
+        st.tuples(st.just("meanwhile"), st.integers(1, 70)),
     ),
     max_size=60,
 )
@@ -144,6 +51,10 @@ def test_every_line_arrives_exactly_once(events: list[tuple[object, ...]], each:
             reader.connection()  # of two jumps during one silence, nobody could tell
             now += int(str(event[1]))
             engine.now = now
+        elif event[0] == "meanwhile":
+            many = [engine.message("stderr", now, b"x\n")] * int(str(event[1]))
+            engine.meanwhile += many
+            reader.connection()
         else:
             kind, stream, step, text = event
             now += int(str(step))
@@ -201,7 +112,10 @@ def test_going_on_asks_for_little(each: bool) -> None:
     reader = Reader(engine, tail=500)
     reader.connection()
     assert len(reader.lines) == 500
-    assert len(engine.answer(reader.cursor.enter(CONTAINER, 500, engine.now))) < 100
+    missed, followed = reader.connection().asked
+    assert len(engine.answer(missed)) < 100
+    assert len(engine.answer(followed)) < 100
+    assert len(reader.lines) == 500
 
 
 def test_a_clock_that_is_set_back_costs_a_longer_replay_but_no_line() -> None:
@@ -215,6 +129,92 @@ def test_a_clock_that_is_set_back_costs_a_longer_replay_but_no_line() -> None:
         reader.connection()
     assert reader.close() == expected(engine)
     assert len(reader.lines) == 1100
+
+
+@pytest.mark.parametrize("each", [True, False])
+@pytest.mark.parametrize("back_s", [8, 600, 10**9])
+def test_a_clock_that_was_set_back_long_before_somebody_came_back(each: bool, back_s: int) -> None:
+    engine = Engine(each)
+    for number in range(100):
+        engine.store("stdout", START + number * 10**9, b"%d\n" % number)
+    reader = Reader(engine)
+    reader.connection()
+    engine.now -= back_s * 10**9
+    for number in range(100):
+        engine.store("stdout", engine.now + 10**9, b"again %d\n" % number)
+    assert reader.close() == expected(engine)
+    assert len(reader.lines) == 200
+
+
+@pytest.mark.parametrize("each", [True, False])
+@pytest.mark.parametrize("tty", [True, False])
+async def test_a_clock_that_is_set_back_under_a_follow_that_went_on(each: bool, tty: bool) -> None:
+    engine = Engine(each, tty)
+    for number in range(100):
+        engine.store("stdout", START + number * 10**9, b"%d\n" % number)
+    reader = Reader(engine)
+    await reader.follow(Connection(engine), None)
+    docker = Live(engine)
+    follow = asyncio.create_task(reader.follow(docker, None), name="follow")
+    try:
+        for back_s in (3600, 8, 3):
+            engine.now -= back_s * 10**9
+            for _ in range(20):
+                number = len(engine.stored)
+                engine.store("stdout", engine.now + 10**9, b"%d\n" % number)
+                await until(lambda: len(reader.lines) == len(engine.stored), f"line {number} comes")
+    finally:
+        follow.cancel()
+        await asyncio.gather(follow, return_exceptions=True)
+    assert [int(text) for _, text in reader.lines] == list(range(160))
+    assert ["since" in query for query in docker.asked] == [True, False]
+
+
+@pytest.mark.parametrize("many", [5, 40, 700, 9000])
+@pytest.mark.parametrize("each", [True, False])
+def test_what_comes_before_the_follow_begins_is_not_missed(each: bool, many: int) -> None:
+    engine = Engine(each)
+    for number in range(100):
+        engine.store("stdout", START + number * 10**9, b"%d\n" % number)
+    reader = Reader(engine)
+    reader.connection()
+    engine.meanwhile = [
+        engine.message("stdout", START + 200 * 10**9 + n // 3, b"x\n") for n in range(many)
+    ]
+    reader.connection()
+    assert len(reader.lines) == 100 + many
+
+
+def test_a_log_of_which_nothing_seen_is_left() -> None:
+    engine = Engine(each=True)
+    for number in range(100):
+        engine.store("stdout", START + number * 10**9, b"%d\n" % number)
+    reader = Reader(engine)
+    reader.connection()
+
+    new = [engine.message("stdout", START + (200 + n) * 10**9, b"new\n") for n in range(3)]
+    engine.stored = new
+    reader.connection()
+    assert [text for _, text in reader.lines[100:]] == ["new"] * 3
+    engine.stored = [engine.message("stdout", START + 300 * 10**9, b"newer\n")]
+    reader.connection()
+    reader.connection()
+    assert reader.lines[103:] == [("stdout", "newer")]
+
+
+def test_a_line_without_an_end_that_a_restart_ended_dates_no_other() -> None:
+    cursor = LogCursor()
+    cursor.enter(CONTAINER, None)
+    cursor.take(LogMessage("stdout", START, b"bye"))
+    cursor.finish()
+    cursor.take(LogMessage("stdout", START + 10**9, b"hello\r"))
+    cursor.take(LogMessage("stdout", START + 2 * 10**9, b"\n"))
+    cursor.take(LogMessage("stdout", START + 3 * 10**9, b"again\n"))
+    assert [(at, line.text) for at, line in cursor.ready] == [
+        (time_of(START), "bye"),
+        (time_of(START + 10**9), "hello"),
+        (time_of(START + 3 * 10**9), "again"),
+    ]
 
 
 def test_a_rotated_log_goes_on_with_what_is_left() -> None:

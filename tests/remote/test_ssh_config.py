@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import fnmatch
+import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import cast
 
+import asyncssh
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from gptoss_tui.errors import BoxError
+from gptoss_tui.remote.login import Questions
 from gptoss_tui.remote.ssh_config import Config, resolve
-from gptoss_tui.remote.ssh_options import CONNECT_S, connect_s, seconds_of
+from gptoss_tui.remote.ssh_config_text import matches
+from gptoss_tui.remote.ssh_files import LIMIT
+from gptoss_tui.remote.ssh_keys import KeyRing
+from gptoss_tui.remote.ssh_options import CONNECT_S, connect_s, known_for, seconds_of
 from gptoss_tui.remote.target import parse_target
 
 pytestmark = pytest.mark.skipif(shutil.which("ssh") is None, reason="needs OpenSSH's ssh")
@@ -74,6 +86,17 @@ TABLE: dict[str, tuple[str, str]] = {
     "after an include": ("Host other\n Include {folder}/more2\n User eve\n", "box"),
     "include in its block": ("Host box\n Include {folder}/more2\n User eve\n", "box"),
     "include missing": ("Include {folder}/none\nPort 9\n", "box"),
+    "include by a set": ("Include {folder}/more[1-9]\nPort 9\n", "box"),
+    "include by a sign": ("Include {folder}/mor?1 {folder}/m*2\nPort 9\n", "box"),
+    "include in quotes": ('Include "{folder}/more 3" {folder}/more1\nPort 9\n', "box"),
+    "include of nobody's": ("Include ~nobody-is-called-so/x\nPort 9\n", "box"),
+    "include a folder": ("Include {folder}\nPort 9\n", "box"),
+    "identity of nobody": ("IdentityFile ~nobody-is-called-so/x\n", "box"),
+    "a comment has one line": ("# as they say\u2028Port 9\x85Port 8\x0bPort 7\x1cPort 6\n", "box"),
+    "an end of line within": ("Host box\n User a\x0b\n HostName b\x0c\n", "box"),
+    "a NUL ends a line": ("Host box\n Port 7\0Port 9\n User ann\0eve\n", "box"),
+    "typed service": ("Host box\n Port 9\n", "ssh -p ssh box"),
+    "service in a URI": ("Host box\n Port 9\n", "ssh ssh://ann@box:ssh"),
     "include in itself": ("Include {folder}/loop\nPort 9\n", "box"),
     "seconds and family": ("ConnectTimeout 7\nAddressFamily inet\nCompression yes\n", "box"),
     "switches": ("Host box\n AddressFamily inet6\n", "ssh -4 -C box"),
@@ -92,6 +115,7 @@ SILENT = ("no", "none", "any", "true", "yes")
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "more1").write_text("Host box\n Port 61\nHost *\n User inc\n")
     (tmp_path / "more2").write_text("Port 62\n")
+    (tmp_path / "more 3").write_text("Port 63\n")
     (tmp_path / "loop").write_text(f"User in-loop\nInclude {tmp_path}/loop\n")
     return tmp_path
 
@@ -119,7 +143,7 @@ def _openssh(config: Path, typed: str) -> dict[str, list[str]]:
     )
     assert done.returncode == 0, done.stderr
     said: dict[str, list[str]] = {}
-    for line in done.stdout.splitlines():
+    for line in done.stdout.removesuffix("\n").split("\n"):
         keyword, _, value = line.partition(" ")
         said.setdefault(keyword, []).append(value)
     return said
@@ -155,3 +179,82 @@ def test_it_says_what_openssh_says(folder: Path, name: str) -> None:
         assert theirs["identityfile"][0].startswith("~/.ssh/id_")
     if ours.all("userknownhostsfile"):
         assert " ".join(ours.all("userknownhostsfile")) == theirs["userknownhostsfile"][0]
+
+
+@pytest.mark.parametrize("sign", ["", "!"])
+def test_a_criterion_that_is_not_known_fits_nobody(tmp_path: Path, sign: str) -> None:
+    config = tmp_path / "config"
+    config.write_text(f"Match {sign}localnetwork 10.0.0.0/8\n Port 9\nMatch all\n User ann\n")
+    found = _ours(config, "box")
+    assert (found.port, found.user) == (22, "ann")
+    assert "match localnetwork" in found.directives
+
+
+def test_a_pattern_of_many_stars_is_quick() -> None:
+    name = "a" * 250
+    assert not matches(name, "*a" * 40 + "*b")
+    assert matches(name, "*a" * 40 + "*")
+    assert not matches(name, "a?" * 100 + "*b*")
+
+
+@given(st.text("ab*?", max_size=8), st.text("ab", max_size=8))
+def test_patterns_are_those_of_a_shell(pattern: str, name: str) -> None:
+    assert matches(name, pattern) == fnmatch.fnmatchcase(name, pattern)
+
+
+@pytest.mark.parametrize("what", ["IdentityFile", "CertificateFile", "UserKnownHostsFile"])
+@pytest.mark.parametrize("path", ["/dev/zero", "{folder}/pipe", "{folder}", "/dev/null"])
+async def test_a_file_that_never_ends_holds_up_nobody(folder: Path, what: str, path: str) -> None:
+    """As a hostile line may name it: `ssh -i /dev/zero …`, `-o UserKnownHostsFile=…`."""
+    os.mkfifo(folder / "pipe")
+    config = resolve(parse_target(f"ssh -o {what}={path.format(folder=folder)} box"))
+    async with asyncio.timeout(10):
+        found = await KeyRing().identities(config, cast("Questions", None))
+        known = await asyncio.to_thread(known_for, config, folder / "own")
+    assert found.keys == []
+    assert known.keys("box", 22) == ([], [], [])
+    assert len(found.problems) == (what != "UserKnownHostsFile")
+
+
+async def test_a_key_is_no_longer_than_openssh_takes(tmp_path: Path) -> None:
+    (tmp_path / "key").write_bytes(b"x" * (LIMIT + 1))
+    config = resolve(parse_target(f"ssh -i {tmp_path}/key box"), tmp_path / "none")
+    found = await KeyRing().identities(config, cast("Questions", None))
+    assert found.keys == []
+    assert "more than" in found.problems[0]
+
+
+@pytest.mark.parametrize("file", ["id_ed25519", "id_ed25519.pub"])
+async def test_a_default_key_of_which_only_the_agent_has_the_private_half(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".ssh").mkdir()
+    key = asyncssh.generate_private_key("ssh-ed25519")
+    text = key.export_public_key() if file.endswith(".pub") else key.export_private_key()
+    (tmp_path / ".ssh" / file).write_bytes(text)
+    config = resolve(parse_target("box"), tmp_path / "none")
+    found = await KeyRing().identities(config, cast("Questions", None))
+    assert [one.public_data for one, _ in found.keys] == [key.public_data]
+
+
+def test_files_that_include_one_another_are_read_to_an_end(tmp_path: Path) -> None:
+    for name in "abcdef":
+        (tmp_path / name).write_text(f"User {name}\nInclude {tmp_path}/*\n")
+    (tmp_path / "config").write_text(f"Include {tmp_path}/*\nPort 9\n")
+    found = _ours(tmp_path / "config", "box")
+    assert (found.user, found.port) == ("a", 9)
+
+
+def test_a_user_without_a_name_has_to_be_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 4711")
+
+    monkeypatch.setattr("getpass.getuser", nameless)
+    (tmp_path / "config").write_text("Match localuser root\n Port 9\n")
+    found = _ours(tmp_path / "config", "ann@box")
+    assert (found.user, found.port, found.expand("%r@%n")) == ("ann", 22, "ann@box")
+    with pytest.raises(BoxError, match="No user is given"):
+        _ = _ours(tmp_path / "config", "box").user

@@ -228,6 +228,20 @@ async def test_hostile_words_of_a_server_are_cleaned(tmp_path: Path) -> None:
         assert not set(request.text + request.title) & set("\x1b\x07\x9b\u202e")
 
 
+async def test_a_question_stays_in_sight_whatever_is_said_before_it(tmp_path: Path) -> None:
+    said = "Welcome.\n" + "\n" * 500 + "a\n" * 100 + "b" * 5000
+    door = Door(methods=("keyboard-interactive",), challenge=(said, said, [("\n\nCode: ", False)]))
+    async with opened(door), laptop(tmp_path) as made:
+        _ready(made, door)
+        person = made.prompter = Person(PASSWORD)
+        await made.connect("box")
+        (request,) = person.asked
+        lines = request.text.splitlines()
+        assert "Welcome." in lines[0]
+        assert len(lines) <= 10
+        assert lines[-1] == "Code:"
+
+
 async def test_secrets_are_nowhere(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     door = Door(methods=("password",))

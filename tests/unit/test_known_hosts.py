@@ -139,6 +139,43 @@ def test_an_accepted_key_is_known_from_then_on(tmp_path: Path) -> None:
     assert KnownHosts.read([file]).standing("box", 2222, KEY) == "known"
 
 
+def test_a_key_that_two_boxes_share_is_kept_for_both(tmp_path: Path) -> None:
+    """Boxes made from one image have one key; `1.2.3.4` is the end of `11.2.3.4`."""
+    file = tmp_path / "known_hosts"
+    accept(file, entry("11.2.3.4", 22, KEY))
+    accept(file, entry("1.2.3.4", 22, KEY))
+    assert KnownHosts.read([file]).standing("1.2.3.4", 22, KEY) == "known"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["github.com,box", "*", "b?x", "@revoked", "!box", "|1|a|b", "#", "a b", "box\n*", "Bo*x"],
+)
+@pytest.mark.parametrize("port", [22, 2222])
+def test_a_name_with_signs_that_mean_something_stands_for_itself_alone(
+    tmp_path: Path, name: str, port: int
+) -> None:
+    """`ssh -o HostKeyAlias=github.com,box …` must not put a key on file for two."""
+    file = tmp_path / "known_hosts"
+    accept(file, entry(name, port, KEY))
+    known = KnownHosts.read([file])
+    assert len(known.lines) == 1
+    assert known.standing(name, port, KEY) == "known"
+    assert known.standing(name, port, OTHER) == "changed"
+    for other in ("box", "github.com", "bx", "*x"):
+        assert known.standing(other, port, KEY) == "unknown"
+    assert forget(file, name, port) == 1
+    assert KnownHosts.read([file]).lines == ()
+
+
+def test_a_comment_hides_no_entry(tmp_path: Path) -> None:
+    """A carriage return ends a line for Python, and none for OpenSSH."""
+    (tmp_path / "known_hosts").write_bytes(
+        b"# as they say\r@cert-authority * " + entry("", 22, KEY).strip().encode() + b"\n"
+    )
+    assert KnownHosts.read([tmp_path / "known_hosts"]).lines == ()
+
+
 def test_a_file_without_a_last_line_end_keeps_its_last_entry(tmp_path: Path) -> None:
     file = tmp_path / "known_hosts"
     file.write_text(entry("box", 22, KEY).rstrip("\n"))

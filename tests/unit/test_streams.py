@@ -231,6 +231,25 @@ def test_lines_survive_any_cut(lines: list[bytes], size: int) -> None:
     assert splitter.flush() == []
 
 
+@given(
+    st.lists(st.sampled_from((b"\r", b"\n", b"\r\n", b"a", b"bcd", b"")), max_size=20),
+    st.lists(st.integers(0, 60), max_size=8),
+)
+def test_no_cut_of_a_stream_changes_its_lines(parts: list[bytes], cuts: list[int]) -> None:
+    data = b"".join(parts)
+    whole, cut = LineSplitter(limit=2), LineSplitter(limit=2)
+    places = [0, *sorted(min(place, len(data)) for place in cuts), len(data)]
+    out = [line for a, b in pairwise(places) for line in cut.feed(data[a:b])]
+    assert out + cut.flush() == whole.feed(data) + whole.flush()
+
+
+def test_half_of_a_line_end_is_no_line() -> None:
+    splitter = LineSplitter()
+    assert splitter.feed(b"bar 10%\r") == [b"bar 10%"]
+    assert splitter.feed(b"\n") == []
+    assert splitter.feed(b"\nnext\r") == [b"", b"next"]
+
+
 def test_a_line_without_an_end_is_handed_on_in_pieces() -> None:
     splitter = LineSplitter(limit=10)
     assert splitter.feed(b"x" * 25) == [b"x" * 10, b"x" * 10]

@@ -1,0 +1,32 @@
+"""Whether a box's clock was set back: what it shows, against a clock of ours that is never set."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+# Both of these count while this machine sleeps: on Linux the one, on macOS the other.
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+_RESOLUTION = 10**9  # what the box tells are whole seconds
+
+
+def seconds() -> float:
+    """Of a clock that is never set."""
+    return time.clock_gettime(_CLOCK)
+
+
+class BoxClock:
+    """Compares what a box tells at different times; nanoseconds are its, seconds are ours."""
+
+    def __init__(self, clock: Callable[[], float] = seconds) -> None:
+        self.clock = clock
+        self._ahead: int | None = None  # of ours, at least
+
+    def was_set_back(self, box_now: int, asked: float) -> bool:
+        """Since the last such question. `asked`: when the box was asked, which has answered now.
+
+        It is told only of what is certain: an answer may have been on its way for long.
+        """
+        before, self._ahead = self._ahead, box_now - int(self.clock() * 10**9)
+        at_most = box_now + _RESOLUTION - int(asked * 10**9)
+        return before is not None and at_most < before
