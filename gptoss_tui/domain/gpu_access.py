@@ -2,9 +2,10 @@
 
 CDI names devices; Docker takes them from 25 on, and tells from 28.2 on which there are. `--gpus` came
 with Docker 19.03; before it there was only the runtime `nvidia` with a variable. Podman's
-Docker-compatible API takes CDI alone, and starts a container without GPUs where it is asked
-otherwise; podman 4 does that with CDI too (4.3.1: measured).
+Docker-compatible API takes CDI alone, from 5.4.0 on; asked otherwise, or an older one, it starts the
+container without GPUs and says nothing (4.3.1: measured).
 https://docs.docker.com/reference/cli/dockerd/#configure-cdi-devices
+https://github.com/containers/podman/blob/main/RELEASE_NOTES.md#540
 https://github.com/lablup/backend.ai/issues/13820
 """
 
@@ -16,8 +17,10 @@ from gptoss_tui.domain.launch import GpuAccess
 from gptoss_tui.errors import UsageError
 
 _KIND = "nvidia.com/gpu"
-_OLD_PODMAN = ("1", "2", "3", "4")
+_PODMAN_WITH_GPUS = (5, 4)
 _WITH_GPUS = (1, 40)  # Docker 19.03
+PODMAN_OLD = "Podman {version} gives containers no GPUs through its Docker-compatible API."
+PODMAN_OLD_STEP = "Update to podman 5.4 or newer, or install Docker Engine."
 
 
 def gpu_access(
@@ -44,6 +47,14 @@ def takes_gpus(api_version: str) -> bool:
     return (int(major), int(minor)) >= _WITH_GPUS
 
 
+def podman_gives_gpus(version: str) -> bool:
+    """Whether a podman of that version ("5.4.2") does, through that API; an unreadable one does."""
+    major, minor, *_ = [*version.split("."), "", ""]
+    if not (major.isdigit() and minor.isdigit()):
+        return True
+    return (int(major), int(minor)) >= _PODMAN_WITH_GPUS
+
+
 def _best(docker: DockerInfo | None, names: tuple[str, ...]) -> GpuAccess:
     if names:
         return "cdi"
@@ -55,11 +66,8 @@ def _of_podman(
     docker: DockerInfo, gpus: tuple[Gpu, ...], wanted: GpuAccess | None
 ) -> tuple[str, ...]:
     """Podman tells of no devices; those of `nvidia-ctk cdi generate` are named by UUID and index."""
-    if docker.version.partition(".")[0] in _OLD_PODMAN:
-        raise UsageError(
-            f"Podman {docker.version} gives containers no GPUs through its Docker-compatible API.",
-            "Update to podman 5 or newer, or install Docker Engine.",
-        )
+    if not podman_gives_gpus(docker.version):
+        raise UsageError(PODMAN_OLD.format(version=docker.version), PODMAN_OLD_STEP)
     if wanted not in (None, "cdi"):
         raise UsageError("Podman gives GPUs by CDI alone.", "Leave --gpu-access out.")
     made = tuple(f"{_KIND}={gpu.uuid or gpu.index}" for gpu in gpus)

@@ -55,10 +55,13 @@ def doors(transport: Transport, socket: str = DEFAULT_SOCKET) -> tuple[Door, ...
 
 
 class Docker:
-    """A connected Engine: `version` and the API version both sides speak."""
+    """A connected Engine: `version`, the API version both sides speak, whether it is podman's."""
 
-    def __init__(self, client: httpx.AsyncClient, via: Via, version: str, api: str) -> None:
+    def __init__(
+        self, client: httpx.AsyncClient, via: Via, version: str, api: str, *, podman: bool = False
+    ) -> None:
         self._client = client
+        self.podman = podman
         self.via = via
         self.version = version
         self.api = api
@@ -80,7 +83,8 @@ class Docker:
                 why.append(f"{door.via}: {str(error) or type(error).__name__}")
                 await client.aclose()
                 continue
-            return cls(client, door.via, str(about.get("Version", "?")), _common_api(about))
+            version, podman = str(about.get("Version", "?")), _is_podman(about)
+            return cls(client, door.via, version, _common_api(about), podman=podman)
         raise NoDockerError(
             f"Docker does not answer ({'; '.join(why)}).",
             "Install Docker Engine, start it, and let this user reach its socket.",
@@ -157,6 +161,14 @@ class Docker:
 
     async def aclose(self) -> None:
         await self._client.aclose()
+
+
+def _is_podman(about: Mapping[str, Any]) -> bool:
+    """Podman's service answers in Docker's place, with its own version."""
+    parts = about.get("Components") or ()
+    return any(
+        "podman" in str(part.get("Name")).lower() for part in parts if isinstance(part, dict)
+    )
 
 
 def _common_api(about: Mapping[str, Any]) -> str:

@@ -9,12 +9,13 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from gptoss_tui.domain.host import BoxReport, Disk, DockerInfo
+from gptoss_tui.domain.host import BoxReport, Cloud, Disk, DockerInfo, OwnServer
 from gptoss_tui.domain.launch import LABEL_SPEC
 from gptoss_tui.domain.parse import nvidia_smi
 from gptoss_tui.domain.parse.probe import Probe, parse_probe
 from gptoss_tui.domain.parse.sections import kib
 from gptoss_tui.domain.preflight import findings
+from gptoss_tui.domain.render import LABEL_GPU
 from gptoss_tui.errors import (
     CommandError,
     DockerError,
@@ -53,6 +54,12 @@ async def probe(transport: Transport, now: Callable[[], datetime] = _utc) -> Pro
     return msgspec.structs.replace(
         found, report=msgspec.structs.replace(found.report, clock_skew_s=skew)
     )
+
+
+async def cloud(transport: Transport) -> Cloud | None:
+    """Which cloud the box is in, by its firmware alone: a small part of the look."""
+    done = await transport.run(scripts.command("probe", "", "", "dmi"), timeout_s=10)
+    return parse_probe(decode(done.stdout)).report.cloud
 
 
 def _skew(found: Probe, began: float, ended: float) -> float | None:
@@ -107,12 +114,13 @@ async def docker_info(docker: Docker) -> DockerInfo:
         root_dir=root,
         images=await _images(docker),
         rootless=any("rootless" in str(option) for option in info.get("SecurityOptions") or ()),
-        podman="containers/storage" in str(root),
+        podman=docker.podman,
         image_store="containerd" if _keeps_in_containerd(info) else "docker",
         proxy=_without_secrets(info.get("HttpsProxy")),
         mirrors=_mirrors(info),
         published=tuple(sorted(_published(listed))),
         stale=tuple(sorted(name for each in listed if (name := _stale(each)))),
+        ours=tuple(filter(None, map(_own, listed))),
     )
 
 
@@ -141,9 +149,28 @@ def _published(listed: list[dict[str, Any]]) -> set[int]:
 
 def _stale(container: dict[str, Any]) -> str | None:
     """The name of a stopped container of ours; None for all others."""
-    ours = LABEL_SPEC in (container.get("Labels") or {})
-    if not ours or str(container.get("State")).lower() not in ("exited", "dead"):
+    ended = str(container.get("State")).lower() in ("exited", "dead")
+    return _name(container) if ended and LABEL_SPEC in _labels(container) else None
+
+
+def _own(container: dict[str, Any]) -> OwnServer | None:
+    """A container of ours that runs; None for all others."""
+    labels = _labels(container)
+    if LABEL_SPEC not in labels or str(container.get("State")).lower() != "running":
         return None
+    gpus = (key.removeprefix(LABEL_GPU) for key in labels if key.startswith(LABEL_GPU))
+    return OwnServer(
+        name=_name(container),
+        container_id=str(container.get("Id")),
+        gpu_ids=tuple(sorted(gpus)),
+    )
+
+
+def _labels(container: dict[str, Any]) -> dict[str, Any]:
+    return container.get("Labels") or {}
+
+
+def _name(container: dict[str, Any]) -> str:
     names = container.get("Names") or ()
     return str(names[0]).lstrip("/") if names else str(container.get("Id"))[:12]
 

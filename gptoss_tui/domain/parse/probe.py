@@ -12,6 +12,7 @@ from gptoss_tui.domain.parse import nvidia_smi, probe_host
 from gptoss_tui.domain.parse.numbers import moment, whole
 from gptoss_tui.domain.parse.probe_host import Hardware, KernelLog, Ports, Reach
 from gptoss_tui.domain.parse.sections import Sections, answer, kib, pairs, sections
+from gptoss_tui.domain.spot.clouds import cloud_of
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,6 +21,14 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     pid: int
     user: str
     command: tuple[str, ...]
+
+
+class Owner(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose a process on a GPU is: its user on the box, and its container if it is in one."""
+
+    pid: int
+    user: str
+    container_id: str | None = None
 
 
 class DockerSigns(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +65,7 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     """The sections of one look, read but not judged. `denied` is a socket without permission.
 
     `sudo` is "yes" without a password, "password" with one, None where there is none. `owners` are
-    the users of the processes on GPUs, by pid. `gpus_hung`: nvidia-smi did not answer in time.
+    those of the processes on GPUs. `gpus_hung`: nvidia-smi did not answer in time.
     `incomplete_bytes` are downloads in the model cache that broke off; `others_bytes` what it holds
     of models that are not launched here.
     """
@@ -78,7 +87,7 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     gpu_problem: tuple[str, str] | None = None
     gpu_said: str = ""
     gpus_hung: bool = False
-    owners: tuple[tuple[int, str], ...] = ()
+    owners: tuple[Owner, ...] = ()
     ports: Ports = Ports()
     reached: tuple[Reach, ...] = ()
     incomplete_bytes: int = 0
@@ -109,7 +118,7 @@ def parse_probe(text: str, gpu_fields: tuple[str, ...] = nvidia_smi.GPU_FIELDS) 
         distribution=pairs(found["os"]).get("ID", "").strip('"') or None,
         uptime_s=nvidia_smi.number(system.get("uptime")),
         tools=frozenset(system.get("tools", "").split()),
-        socket=docker.get("socket"),
+        socket=docker.get("socket") or _podman_socket(docker),
         denied=docker.get("denied"),
         docker=_docker(docker),
         toolkit=_toolkit(found),
@@ -154,6 +163,7 @@ def _report(system: dict[str, str], found: Sections, gpus: tuple[Gpu, ...]) -> B
         memory_total_bytes=kib(system.get("memory_kib")),
         memory_available_bytes=kib(system.get("memory_available_kib")),
         is_container=bool(found["container"]),
+        cloud=cloud_of(pairs(found["dmi"])),
         driver_version=nvidia_smi.driver_of(health, fields)
         or nvidia_smi.parse_driver_version(banner),
         cuda_version=nvidia_smi.parse_cuda_version(banner),
@@ -166,6 +176,11 @@ def _report(system: dict[str, str], found: Sections, gpus: tuple[Gpu, ...]) -> B
         listening_ports=probe_host.ports(found["ports"]).listening,
         shm_bytes=kib("".join(found["shm"]).strip()),
     )
+
+
+def _podman_socket(docker: dict[str, str]) -> str | None:
+    """That of podman, where there is no Docker which this user may not use."""
+    return None if "denied" in docker else docker.get("podman_socket")
 
 
 def _docker(docker: dict[str, str]) -> DockerSigns:
@@ -231,10 +246,13 @@ def _disk(line: str) -> Disk | None:
     return Disk(role=role, path=path, total_bytes=kib(total), free_bytes=kib(free))
 
 
-def _owner(line: str) -> tuple[int, str] | None:
-    word, _, user = line.strip().partition(" ")
-    pid = whole(word)
-    return None if pid is None or not user else (pid, user)
+def _owner(line: str) -> Owner | None:
+    """`4711 bob`, and behind it the container of the process where it is in one."""
+    words = [*line.split(), "", ""]
+    pid = whole(words[0])
+    if pid is None or not words[1]:
+        return None
+    return Owner(pid=pid, user=words[1], container_id=words[2] or None)
 
 
 def _server(line: str) -> Server | None:

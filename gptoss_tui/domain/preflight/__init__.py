@@ -4,8 +4,9 @@
 """
 
 from gptoss_tui.domain.preflight.assess import findings, launches_blocked_by
-from gptoss_tui.domain.preflight.gpus import MIG_SENTENCE, MIG_STEP, gpu_is_free
+from gptoss_tui.domain.preflight.gpus import MIG_SENTENCE, MIG_STEP
 from gptoss_tui.domain.preflight.images import image_finding
+from gptoss_tui.domain.preflight.occupants import gpu_is_free
 
 __all__ = [
     "MIG_SENTENCE",

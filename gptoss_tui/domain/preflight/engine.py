@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gptoss_tui.domain.gpu_access import takes_gpus
+from gptoss_tui.domain.gpu_access import (
+    PODMAN_OLD,
+    PODMAN_OLD_STEP,
+    podman_gives_gpus,
+    takes_gpus,
+)
 from gptoss_tui.domain.host import DockerInfo, Finding
 from gptoss_tui.domain.preflight.seen import Seen
 from gptoss_tui.domain.preflight.system import has_engine
@@ -19,13 +24,16 @@ def check(seen: Seen) -> Iterator[Finding]:
         yield _none(seen)
         return
     yield from _there(seen.docker)
+    if seen.docker.podman:
+        yield from _podman(seen, seen.docker)
 
 
 def _there(docker: DockerInfo) -> Iterator[Finding]:
     yield Finding(
         code="docker",
         level="ok",
-        what=f"Docker Engine {docker.version} (API {docker.api_version}), via {docker.via}.",
+        what=f"{'Podman' if docker.podman else 'Docker Engine'} {docker.version} "
+        f"(API {docker.api_version}), via {docker.via}.",
         topic="Docker",
     )
     if docker.via != "socket":
@@ -38,16 +46,7 @@ def _there(docker: DockerInfo) -> Iterator[Finding]:
             topic="Docker",
             repair="docker-group" if docker.via == "sudo dial-stdio" else None,
         )
-    if docker.podman:
-        yield Finding(
-            code="podman_socket",
-            level="warning",
-            what="What answers at Docker's socket is podman: GPUs come by CDI alone, and some "
-            "calls differ.",
-            do=f"If a launch fails: {_INSTALL}",
-            topic="Docker",
-        )
-    if docker.rootless:
+    if docker.rootless and not docker.podman:
         yield Finding(
             code="docker_rootless",
             level="warning",
@@ -57,7 +56,7 @@ def _there(docker: DockerInfo) -> Iterator[Finding]:
             "nvidia-container-cli.no-cgroups --in-place.",
             topic="Docker",
         )
-    if not takes_gpus(docker.api_version):
+    if not takes_gpus(docker.api_version) and not docker.podman:
         yield Finding(
             code="docker_old",
             level="warning",
@@ -78,6 +77,35 @@ def _there(docker: DockerInfo) -> Iterator[Finding]:
         )
 
 
+def _podman(seen: Seen, docker: DockerInfo) -> Iterator[Finding]:
+    """Its Docker-compatible service: GPUs by CDI, nobody who starts servers at boot by itself.
+
+    https://docs.podman.io/en/latest/markdown/podman-run.1.html#restart-policy
+    """
+    if seen.report.gpus and not podman_gives_gpus(docker.version):
+        yield Finding(
+            code="podman_old",
+            level="blocker",
+            what=PODMAN_OLD.format(version=docker.version),
+            do=PODMAN_OLD_STEP,
+            topic="Docker",
+        )
+    user = seen.report.user or "USER"
+    lingers = (
+        f"Servers end when {user} logs out, unless: sudo loginctl enable-linger {user}."
+        if docker.rootless
+        else f"If a launch fails: {_INSTALL}"
+    )
+    yield Finding(
+        code="podman_socket",
+        level="warning",
+        what="Podman answers in Docker's place: GPUs come by CDI alone, and after a reboot only "
+        "podman-restart.service starts servers again.",
+        do=lingers,
+        topic="Docker",
+    )
+
+
 def _none(seen: Seen) -> Finding:
     probe = seen.probe
     signs = probe.docker
@@ -89,8 +117,9 @@ def _none(seen: Seen) -> Finding:
         return Finding(
             code="podman_only",
             level="blocker",
-            what="There is podman here but no Docker Engine; this version launches with Docker.",
-            do=_INSTALL,
+            what="There is podman here, and its service does not run (or is not this user's).",
+            do="Start it: systemctl --user enable --now podman.socket (as root: systemctl enable "
+            f"--now podman.socket). Or: {_INSTALL}",
             topic="Docker",
         )
     return Finding(

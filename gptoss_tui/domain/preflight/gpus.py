@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gptoss_tui.domain.gpu import GIB, MIB, Gpu
+from gptoss_tui.domain.gpu import GIB, Gpu
 from gptoss_tui.domain.host import Finding, Level
 from gptoss_tui.domain.preflight.no_gpu import why_none
+from gptoss_tui.domain.preflight.occupants import Occupants, occupants
 from gptoss_tui.domain.preflight.seen import Seen
 
-# A desktop, a monitor or the driver itself hold some memory on an idle card.
-IDLE_BYTES = 600 * MIB
 # vLLM's MXFP4 kernels start at compute capability 8.0 (vLLM source, gpt_oss_mxfp4).
 MIN_CAPABILITY = (8, 0)
 
@@ -23,23 +22,17 @@ MIG_STEP = (
 )
 
 
-def gpu_is_free(gpu: Gpu) -> bool:
-    """Whether nobody else has memory on this GPU (an unknown use counts as free)."""
-    return (gpu.memory_used_bytes or 0) <= IDLE_BYTES and not any(
-        (process.memory_bytes or 0) > IDLE_BYTES for process in gpu.processes
-    )
-
-
 def check(seen: Seen) -> Iterator[Finding]:
     gpus = seen.report.gpus
     if not gpus:
         yield why_none(seen)
         return
     modes = {health.index: health.compute_mode for health in seen.report.health}
-    owners = dict(seen.probe.owners)
+    held = [occupants(gpu, seen) for gpu in gpus]
     old = [gpu for gpu in gpus if not _capable(gpu)]
     sliced = [gpu for gpu in gpus if gpu.mig]
-    busy = [gpu for gpu in gpus if not gpu_is_free(gpu)]
+    busy = [one for one in held if one.busy]
+    ours = [one for one in held if one.ours and not one.busy]
     shut = [gpu for gpu in gpus if modes.get(gpu.index) == "Prohibited"]
     # One that cannot be used is no obstacle while there are others.
     if old:
@@ -49,10 +42,13 @@ def check(seen: Seen) -> Iterator[Finding]:
     if shut:
         yield _shut(shut, _level(shut, gpus))
     if busy:
-        yield _busy(busy, owners)
+        yield _busy(busy)
     missing = list(_missing(seen))
     yield from missing
-    if not (old or sliced or shut or busy or missing):
+    sound = not (old or sliced or shut or busy or missing)
+    if ours:
+        yield _ours(ours, rest_free=sound and len(ours) < len(gpus))
+    elif sound:
         yield Finding(code="gpus", level="ok", what=_free(gpus), topic="GPUs")
 
 
@@ -120,25 +116,31 @@ def _shut(gpus: list[Gpu], level: Level) -> Finding:
     )
 
 
-def _busy(gpus: list[Gpu], owners: dict[int, str]) -> Finding:
+def _busy(held: list[Occupants]) -> Finding:
     return Finding(
         code="gpu_busy",
         level="warning",
-        what=" ".join(_held(gpu, owners) for gpu in gpus),
-        do="It is not chosen by itself. Where no server of yours has it, end that process.",
+        what=" ".join(map(_held, held)),
+        do="It is not chosen by itself. End that process to have it.",
         topic="GPUs",
     )
 
 
-def _held(gpu: Gpu, owners: dict[int, str]) -> str:
-    used = (gpu.memory_used_bytes or 0) / GIB
-    who: list[str] = []
-    for process in gpu.processes:
-        owner = f" of {owners[process.pid]}" if process.pid in owners else ""
-        memory = f", {process.memory_bytes / GIB:.1f} GiB" if process.memory_bytes else ""
-        who.append(f"{process.name} (pid {process.pid}){owner}{memory}")
-    begin = f"GPU {gpu.index} ({gpu.name}) already holds {used:.1f} GiB"
-    return begin + (f": {'; '.join(who)}." if who else ".")
+def _held(one: Occupants) -> str:
+    used = (one.gpu.memory_used_bytes or 0) / GIB
+    begin = f"GPU {one.gpu.index} ({one.gpu.name}) already holds {used:.1f} GiB"
+    return begin + (f": {one.words}." if one.words else ".")
+
+
+def _ours(held: list[Occupants], *, rest_free: bool) -> Finding:
+    """Good news: a second launch takes another one, and stopping the server gives this one back."""
+    sentences = [
+        f"GPU {one.gpu.index} ({one.gpu.name}): our server {' and '.join(one.ours)} uses it, "
+        f"{(one.gpu.memory_used_bytes or 0) / GIB:.1f} GiB."
+        for one in held
+    ]
+    rest = ("Nobody is on the others.",) if rest_free else ()
+    return Finding(code="gpu_ours", level="ok", what=" ".join([*sentences, *rest]), topic="GPUs")
 
 
 def _free(gpus: tuple[Gpu, ...]) -> str:

@@ -15,8 +15,18 @@ def check(seen: Seen) -> Iterator[Finding]:
         return
     if not (seen.report.gpus or probe.hardware.cards):
         return
-    if docker is not None and docker.cdi_devices:
+    if docker is not None and (docker.cdi_devices or (docker.podman and toolkit.cdi_files)):
         yield _fine("CDI")
+    elif docker is not None and docker.podman and toolkit.installed:
+        yield Finding(
+            code="gpu_runtime_unconfigured",
+            level="blocker",
+            what="The NVIDIA Container Toolkit is installed, but has written no list of devices "
+            "(CDI), by which podman gives GPUs to containers.",
+            do="sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml.",
+            topic="GPU runtime",
+            repair="runtime",
+        )
     elif docker is not None and "nvidia" in docker.runtimes:
         yield _fine("the runtime nvidia")
     elif docker is None and (toolkit.configured or toolkit.cdi_files):
@@ -28,7 +38,8 @@ def check(seen: Seen) -> Iterator[Finding]:
             code="no_gpu_runtime",
             level="blocker",
             what="The NVIDIA Container Toolkit was not found: no container can see the GPUs.",
-            do="Install nvidia-container-toolkit and run nvidia-ctk runtime configure.",
+            do="Install nvidia-container-toolkit and run nvidia-ctk "
+            + ("cdi generate." if docker is not None and docker.podman else "runtime configure."),
             topic="GPU runtime",
             repair="toolkit",
         )

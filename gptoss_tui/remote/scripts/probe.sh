@@ -1,4 +1,5 @@
-# gptoss-probe GPU_FIELDS HEALTH_FIELDS: look at the whole box in one round trip. Reads only.
+# gptoss-probe GPU_FIELDS HEALTH_FIELDS [PARTS]: look at the whole box in one round trip, or only at
+# the PARTS that are named. Reads only.
 #
 # Prints sections, each headed by a line "@@NAME"; whoever reads them copes with any being absent.
 # The parts run at the same time, each program for LIMIT seconds at most.
@@ -26,13 +27,17 @@ bounded() { # SAY PROGRAM [ARGS]: SAY is "told" (also its errors, and "@status N
 }
 brief() { bounded brief "$@"; }
 told() { bounded told "$@"; }
+container_of() { grep -oE '[0-9a-f]{64}' "/proc/$1/cgroup" 2>/dev/null | tail -n 1; } # PID
 succeeds() { told "$@" | grep -qx '@status 0'; }
 
 hub=${HF_HUB_CACHE:-${HF_HOME:-$HOME/.cache/huggingface}/hub}
-engine=
-for path in "${DOCKER_SOCK:-}" /var/run/docker.sock "/run/user/$(id -u)/docker.sock" "$HOME/.docker/run/docker.sock"; do
-    if [ -n "$path" ] && [ -S "$path" ] && [ -r "$path" ] && [ -w "$path" ]; then engine=yes; fi
-done
+# Where Docker listens, and where podman's service speaks as Docker does.
+docker_sockets() { printf '%s\n' "${DOCKER_SOCK:-}" /var/run/docker.sock "/run/user/$(id -u)/docker.sock" "$HOME/.docker/run/docker.sock"; }
+podman_sockets() { printf '%s\n' "${XDG_RUNTIME_DIR:-/run/user/$(id -u)}/podman/podman.sock" /run/podman/podman.sock; }
+usable() { [ -r "$1" ] && [ -w "$1" ]; }
+engine=$({ docker_sockets; podman_sockets; } | while read -r path; do
+    [ -S "$path" ] && usable "$path" && echo yes && break
+done)
 
 system() {
     section system
@@ -67,6 +72,14 @@ system() {
 
     section shm
     df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 {print $2}'
+}
+
+dmi() { # what the firmware says of the machine: a cloud is known by it
+    section dmi
+    for name in sys_vendor product_name bios_version chassis_asset_tag; do
+        { read -r value <"/sys/class/dmi/id/$name"; } 2>/dev/null && printf '%s=%s\n' "$name" "$value"
+    done
+    { read -r value </sys/hypervisor/uuid; } 2>/dev/null && printf 'hypervisor_uuid=%s\n' "$value"
 }
 
 hardware() {
@@ -136,16 +149,17 @@ apps() {
     printf '%s\n' "$said"
     section owners
     for pid in $(printf '%s\n' "$said" | awk -F', *' '$2 ~ /^[0-9]+$/ {print $2}' | sort -u | head -n 64); do
-        [ -d "/proc/$pid" ] && echo "$pid $(ls -ld "/proc/$pid" | awk '{print $3}')"
+        [ -d "/proc/$pid" ] && echo "$pid $(ls -ld "/proc/$pid" | awk '{print $3}') $(container_of "$pid")"
     done
 }
 
 docker_signs() {
     section docker
-    for path in "${DOCKER_SOCK:-}" /var/run/docker.sock "/run/user/$(id -u)/docker.sock" "$HOME/.docker/run/docker.sock"; do
-        [ -n "$path" ] && [ -S "$path" ] || continue
-        if [ -r "$path" ] && [ -w "$path" ]; then echo "socket=$path"; else echo "denied=$path"; fi
+    docker_sockets | while read -r path; do
+        [ -S "$path" ] || continue
+        if usable "$path"; then echo "socket=$path"; else echo "denied=$path"; fi
     done
+    podman_sockets | while read -r path; do [ -S "$path" ] && usable "$path" && echo "podman_socket=$path"; done
     if have docker; then
         echo cli=yes
         case $(brief docker --version) in *[Pp]odman*) echo cli_is_podman=yes ;; esac
@@ -258,7 +272,6 @@ model_hub_by_proxy() {
 
 # Inference servers that run without a container, as pid, user and command line. Those of containers
 # show here too; where the Engine can be asked, it tells of them, and it knows their ports.
-container_of() { grep -oE '[0-9a-f]{64}' "/proc/$1/cgroup" 2>/dev/null | head -n 1; }
 servers() {
     section servers
     own=$(container_of self)
@@ -280,5 +293,6 @@ together() { # PART...: all at the same time; what each prints stays whole
         printf '%s\n' "$rest"
     }
 }
-together system hardware kernel_log gpus health banner apps docker_signs disks ports registry model_hub model_hub_by_proxy servers
+# shellcheck disable=SC2086 # names, one by one
+together ${3:-system dmi hardware kernel_log gpus health banner apps docker_signs disks ports registry model_hub model_hub_by_proxy servers}
 section end

@@ -1,0 +1,75 @@
+"""Azure: Scheduled Events of the type Preempt, at least 30 s ahead.
+
+All machines of an availability or a scale set see the events of each other: `Resources` names whom
+one is for. The first question turns the service on, and may be answered after two minutes.
+https://learn.microsoft.com/en-us/azure/virtual-machines/linux/scheduled-events
+https://learn.microsoft.com/en-us/azure/virtual-machines/instance-metadata-service
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from gptoss_tui.domain.host import Cloud
+from gptoss_tui.domain.spot.metadata import Identity, Question, Reply, document, until
+from gptoss_tui.domain.spot.notice import Action, SpotNotice
+
+_HEADERS = (("Metadata", "true"),)
+_ACTIONS: dict[str, Action] = {"deallocate": "stop", "delete": "terminate"}
+
+
+class Azure:
+    """The documentation wants the events asked for once a second."""
+
+    cloud: Cloud = "azure"
+    period_s = 1.0
+    token: Question | None = None
+    token_header = ""
+    identity = Question("/metadata/instance/compute?api-version=2021-02-01", _HEADERS)
+    notices: tuple[Question, ...] = (
+        Question("/metadata/scheduledevents?api-version=2020-07-01", _HEADERS),
+    )
+
+    def identified(self, reply: Reply) -> Identity | None:
+        told = document(reply)
+        if str(told.get("priority")).lower() not in ("spot", "low"):
+            return None
+        return Identity(
+            name=str(told.get("name") or ""), evicted=str(told.get("evictionPolicy") or "")
+        )
+
+    def read(self, replies: Sequence[Reply], identity: Identity) -> SpotNotice | None:
+        (reply,) = replies
+        listed = document(reply).get("Events")
+        events = (
+            [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+        )
+        for event in events:
+            if event.get("EventType") == "Preempt" and _is_for(event, identity.name):
+                return _notice(event, identity, reply.at)
+        return None
+
+
+def _is_for(event: dict[str, Any], name: str) -> bool:
+    named = event.get("Resources")
+    if not name or not isinstance(named, list):
+        return True
+    return name.lower() in (str(one).lower() for one in named)
+
+
+def _notice(event: dict[str, Any], identity: Identity, at: datetime) -> SpotNotice:
+    """An event that has begun has no `NotBefore` any more."""
+    deadline: datetime | None = None
+    left_s: float | None = 0.0
+    try:
+        found = parsedate_to_datetime(str(event.get("NotBefore") or ""))
+    except (ValueError, TypeError, IndexError, OverflowError):
+        pass
+    else:
+        deadline = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+        left_s = until(deadline, at)
+    action = _ACTIONS.get(identity.evicted.lower(), "preempt")
+    return SpotNotice(cloud="azure", action=action, deadline=deadline, left_s=left_s)

@@ -1,0 +1,30 @@
+"""A simulated box with podman in Docker's place: found at its own socket, launched on by CDI."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from tests.remote.support import WARM, serving, simulated
+
+
+async def test_podman_is_launched_on_by_cdi(tmp_path: Path) -> None:
+    async with simulated(tmp_path, replace(WARM, faults=frozenset({"podman"}))) as rig:
+        box = await rig.box()
+        report = (await box.look()).body
+        assert report.docker is not None
+        assert (report.docker.podman, report.docker.version) == (True, "5.4.2")
+        codes = {finding.code: finding for finding in report.findings}
+        assert codes["podman_socket"].level == "warning"
+        assert "by CDI" in codes["gpu_runtime"].what
+        spec = await serving(box)
+        assert spec.gpu_access == "cdi"
+        (container,) = rig.sim.boxes[0].world.containers.values()
+        assert container.gpu_ids == list(spec.gpu_ids)
+        await box.stop(spec.name)
+        assert rig.sim.boxes[0].world.containers == {}
+
+
+async def test_its_socket_is_found_without_a_look(tmp_path: Path) -> None:
+    async with simulated(tmp_path, replace(WARM, faults=frozenset({"podman"}))) as rig:
+        assert (await (await rig.box()).instances()).body.instances == ()
