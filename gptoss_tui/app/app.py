@@ -23,7 +23,9 @@ from gptoss_tui.app.confirming import Confirming
 from gptoss_tui.app.feeds import Feeds
 from gptoss_tui.app.leaving import Leaving
 from gptoss_tui.app.model import BoxModel
+from gptoss_tui.app.opening import Opening
 from gptoss_tui.app.palette import AppCommands
+from gptoss_tui.app.preemption import Preemption
 from gptoss_tui.app.screens.boxes import BoxesScreen
 from gptoss_tui.app.theming import DEFAULT, load_themes
 from gptoss_tui.domain.facts import AnyFact
@@ -58,6 +60,7 @@ class GptossApp(App[None]):
         *,
         demo: bool = False,
         clock: Callable[[], datetime] | None = None,
+        drain_on_preemption: bool = False,
     ) -> None:
         super().__init__()
         self.fleet = fleet
@@ -69,6 +72,8 @@ class GptossApp(App[None]):
         self.asking = fleet.prompter = Asking(self)
         self.leaving = Leaving(self)
         self.confirming = Confirming(self)
+        self.opening = Opening(self)
+        self.preemption = Preemption(self, drains=drain_on_preemption)
         self._untap: Callable[[], None] = lambda: None
         self._unread = ""
         # What was wrong with themes and settings, to be said once there is a screen to say it on.
@@ -91,6 +96,7 @@ class GptossApp(App[None]):
     async def _prepare(self) -> None:
         await self.fleet.prepare()
         gc.freeze()  # what is loaded by now stays: the collector need not walk it again and again
+        gc.set_threshold(10_000, 20, 50)
 
     def _configure(self) -> None:
         """Themes and settings, before the first picture; a bad one is said, and the rest holds."""
@@ -149,6 +155,7 @@ class GptossApp(App[None]):
         fact = message.fact
         model = self.model(fact.box)
         model.apply(fact)
+        self.preemption.seen(fact)
         if isinstance(fact.body, Notice):
             self.tell(fact.body.text, "information" if fact.body.ok else "error")
         elif isinstance(fact.body, Endpoint):
@@ -242,31 +249,15 @@ class GptossApp(App[None]):
 
     @on(said.WizardRequested)
     def _wizard(self, message: said.WizardRequested) -> None:
-        from gptoss_tui.app.screens.wizard import WizardScreen
+        self.opening.wizard(message)
 
-        model = self.model(message.box)
-        if self._may_change(model, "launched"):
-            with suppress(StateError):  # a plan without them is still a plan
-                model.corrections = measurements.corrections(paths().measurements_file, message.box)
-                model.speeds = measurements.speeds(paths().measurements_file, message.box)
-            self.push_screen(WizardScreen(model))
+    @on(said.UpgradeRequested)
+    def _upgrade(self, message: said.UpgradeRequested) -> None:
+        self.opening.upgrade(message)
 
     @on(said.RepairsRequested)
     def _repairs(self, message: said.RepairsRequested) -> None:
-        from gptoss_tui.app.screens.repair import RepairScreen
-
-        model = self.model(message.box)
-        if self._may_change(model, "repaired"):
-            self.push_screen(RepairScreen(model))
-            self.feeds.survey(message.box)
-
-    def _may_change(self, model: BoxModel, what: str) -> bool:
-        """Whether the session may, and the box is known well enough; says so where not."""
-        if self.fleet.read_only:
-            self.tell(f"This is a read-only session: nothing can be {what}.", "warning")
-        elif model.report is None:
-            self.tell("The box has not been looked at yet: connect first (enter).", "warning")
-        return model.report is not None and not self.fleet.read_only
+        self.opening.repairs(message)
 
     @on(said.SurveyRequested)
     def _survey(self, message: said.SurveyRequested) -> None:
@@ -313,7 +304,8 @@ class GptossApp(App[None]):
         self.leaving.launched(message.spec.launch_id, message.box)
         self.chats.keep_key(message.box, message.spec.name, message.secrets.api_key)
         self.pop_screen()
-        self.push_screen(LaunchScreen(self.model(message.box), message.spec))
+        model = self.model(message.box)
+        self.push_screen(LaunchScreen(model, message.spec, upgrades=message.upgrades))
         self.feeds.launch(message)
 
     @on(said.LaunchWatchRequested)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from rich.text import Text
 from textual.content import Content
 
@@ -11,6 +13,7 @@ from gptoss_tui.app.widgets.gpu_card import GpuCard, GpuHistory
 from gptoss_tui.app.widgets.gpu_pane import GpuView
 from gptoss_tui.domain.draining import Draining
 from gptoss_tui.domain.instance import Instance
+from gptoss_tui.domain.spot import seconds_left
 
 _STATES = {
     "launching": "▶ launching",
@@ -69,6 +72,12 @@ def server_row(instance: Instance, drain: Draining | None = None) -> tuple[Text,
 def _drain_words(drain: Draining) -> str:
     left = UNKNOWN if drain.running is None else f"{drain.running + (drain.waiting or 0):.0f}"
     return f"{left} left, {drain.left_s:.0f} s"
+
+
+def spot_line(model: BoxModel, now: datetime) -> str:
+    """What the provider has in mind with the box, with the seconds that are left; else nothing."""
+    fact = model.notice(now)
+    return f" ▼ {fact.body.text(seconds_left(fact, now))}" if fact else ""
 
 
 def tabs_line(shown: int) -> Content:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 AGAIN_S = 2.0  # after something watched ended although the box is there
 AGAIN_MOST_S = 30.0  # where it ends again and again: a box without a GPU, say
 STEADY_S = 10.0  # what went well for so long is a new beginning
+PANES_S = 0.3  # what the panes of a box that serves need to come to life
 OPEN_S = 0.2  # how often to look whether a box is there again
 
 
@@ -150,6 +151,9 @@ class Feeds:
 
     async def _servers(self, box: Box) -> None:
         """What runs comes first, for panes wait for it; the look then adds what runs by itself."""
+        listed = await box.instances(ask=False)
+        if listed.body.instances:
+            await asyncio.sleep(PANES_S)
         await box.instances()
         await self._look(box)
         while True:
@@ -239,7 +243,7 @@ class Feeds:
             box = await self._fleet.connect(asked.box)
             if asked.replaces is not None:
                 await box.stop(asked.replaces)
-            launch_id = await box.launch(asked.spec, asked.secrets)
+            launch_id = await box.launch(asked.spec, asked.secrets, replaces=asked.upgrades)
             await self._follow_launch(box, launch_id)
         except ConnectionLostError:
             self.watch_launch(asked.box, asked.spec.launch_id)

@@ -26,7 +26,7 @@ class Leaving:
         self._launches: dict[str, str] = {}
         self._dialog: Screen[str] | None = None
         self._awaited: set[str] = set()
-        self.farewell = ""  # what is printed once the app is gone
+        self.going_on: tuple[str, ...] = ()  # boxes whose launches the user leaves to them
 
     def launched(self, launch_id: str, box: str) -> None:
         self._launches[launch_id] = box
@@ -53,14 +53,8 @@ class Leaving:
 
     def _decided(self, choice: str | None, running: list[tuple[str, LaunchProgress]]) -> None:
         if choice == "continue":
-            boxes = dict.fromkeys(box for box, _ in running)
-            self.farewell = (
-                ""
-                if self._app.demo
-                else "".join(
-                    f"The launch on {box} goes on: gptoss-tui status {box}\n" for box in boxes
-                )
-            )
+            if not self._app.demo:
+                self.going_on = tuple(dict.fromkeys(box for box, _ in running))
             self._app.exit()
         elif choice == "cancel":
             self._awaited = {progress.launch_id for _, progress in running}

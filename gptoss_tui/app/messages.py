@@ -168,11 +168,15 @@ class ChatStopRequested(BoxIntent):
 
 @dataclass
 class LaunchRequested(BoxIntent):
-    """Launch; `replaces` is a failed launch's stopped server, which is removed before."""
+    """Launch; `replaces` is a failed launch's stopped server, which is removed before.
+
+    `upgrades` is a server whose place it takes once it is ready, and which is started again if not.
+    """
 
     spec: LaunchSpec
     secrets: Secrets
     replaces: str | None = None
+    upgrades: str | None = None
 
 
 @dataclass
@@ -185,6 +189,13 @@ class CancelLaunchRequested(BoxIntent):
 @dataclass
 class StopRequested(BoxIntent):
     """Stop a server of ours; the app asks before it does."""
+
+    instance: str
+
+
+@dataclass
+class UpgradeRequested(BoxIntent):
+    """Open the place where another version is put in a server's place."""
 
     instance: str
 

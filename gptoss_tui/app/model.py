@@ -19,13 +19,15 @@ from gptoss_tui.domain.gpu import GpuSnapshot
 from gptoss_tui.domain.history import Series
 from gptoss_tui.domain.host import BoxReport, LinkState
 from gptoss_tui.domain.instance import Endpoint, Instance, InstanceList, LogLine
-from gptoss_tui.domain.progress import LaunchProgress, known_of
+from gptoss_tui.domain.progress import LaunchProgress
 from gptoss_tui.domain.serving import EngineSnapshot
+from gptoss_tui.domain.spot import SpotNotice
 
 LOG_LINES = 5000
 HISTORY = 600
 # A look at the box takes about as long: no sign of clocks that differ.
 SAME_TIME = timedelta(seconds=3)
+NOTICE_AGE_S = 60.0  # a box that is there so long after was given back to us
 DRAIN_AGE = timedelta(seconds=5)  # a drain that is not told of for so long is over
 
 
@@ -50,6 +52,7 @@ class BoxModel:
         self.launches: dict[str, Fact[LaunchProgress]] = {}
         self.drains: dict[str, Fact[Draining]] = {}
         self.endpoints: dict[str, str] = {}
+        self.spot: Fact[SpotNotice] | None = None
         self.logs: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=LOG_LINES))
         self.conversations: dict[str, Conversation] = defaultdict(Conversation)
         self.gpu_history: dict[int, dict[str, Series]] = defaultdict(_gpu_series)
@@ -62,6 +65,7 @@ class BoxModel:
             self._link(body, fact.our_time)
         elif isinstance(body, BoxReport):
             self.report = fact
+            self.spot = self.notice(fact.our_time)
         elif isinstance(body, GpuSnapshot):
             self.gpus = _when_measured(fact)
             self._remember_gpus(body, self.gpus.our_time)
@@ -69,26 +73,27 @@ class BoxModel:
             self.instances = fact
             still = fact.our_time - DRAIN_AGE
             self.drains = {name: f for name, f in self.drains.items() if f.our_time > still}
-        elif isinstance(body, EngineSnapshot) and fact.instance:
-            self.engines[fact.instance] = fact
-            self._remember_engine(fact.instance, body, fact.our_time)
         elif isinstance(body, LaunchProgress):
-            self._take_launch(fact, body)
-        elif isinstance(body, Draining) and fact.instance:
-            self.drains[fact.instance] = fact
-        elif isinstance(body, Endpoint) and fact.instance:
-            self.endpoints.pop(fact.instance, None)
-            if body.base_url is not None:
-                self.endpoints[fact.instance] = body.base_url
-        elif isinstance(body, LogLine) and fact.instance:
-            self.logs[fact.instance].append(body.text)
-        elif isinstance(body, ChatDelta | ChatDone) and fact.instance:
-            self.conversations[fact.instance].take(body)
+            self.launches[body.launch_id] = fact
+        elif isinstance(body, SpotNotice):
+            self.spot = fact if body.action != "withdrawn" else None
+        elif fact.instance:
+            self._of_server(fact.instance, fact, body)
 
-    def _take_launch(self, fact: AnyFact, body: LaunchProgress) -> None:
-        before = self.launches.get(body.launch_id)
-        known = known_of(before.body if before else None, body)
-        self.launches[body.launch_id] = msgspec.structs.replace(fact, body=known)
+    def _of_server(self, name: str, fact: AnyFact, body: Any) -> None:
+        if isinstance(body, EngineSnapshot):
+            self.engines[name] = fact
+            self._remember_engine(name, body, fact.our_time)
+        elif isinstance(body, Draining):
+            self.drains[name] = fact
+        elif isinstance(body, Endpoint):
+            self.endpoints.pop(name, None)
+            if body.base_url is not None:
+                self.endpoints[name] = body.base_url
+        elif isinstance(body, LogLine):
+            self.logs[name].append(body.text)
+        elif isinstance(body, ChatDelta | ChatDone):
+            self.conversations[name].take(body)
 
     def box_now(self, now: datetime) -> datetime:
         """What the box's own clock shows `now`: phases carry its times, and clocks differ."""
@@ -107,6 +112,14 @@ class BoxModel:
         fact = self.drains.get(instance)
         return fact.body if fact else None
 
+    def notice(self, now: datetime) -> Fact[SpotNotice] | None:
+        """What the provider has in mind with the box, while that is news."""
+        fact = self.spot
+        if fact is None or fact.body.left_s is None:
+            return fact
+        over = (now - fact.our_time).total_seconds() - fact.body.left_s
+        return fact if over < NOTICE_AGE_S else None
+
     def busy_words(self, instance: str) -> str:
         """How many requests a server works on, as last seen."""
         fact = self.engines.get(instance)
@@ -114,7 +127,8 @@ class BoxModel:
         waiting = fact.body.waiting if fact else None
         if running is None:
             return "How many requests it works on is not known."
-        return f"It works on {running:.0f} requests, and {waiting or 0:.0f} wait."
+        requests = "1 request" if running == 1 else f"{running:.0f} requests"
+        return f"It works on {requests}, and {waiting or 0:.0f} wait."
 
     def _link(self, link: LinkState, at: datetime) -> None:
         if self.link and self.link.phase == "up" and link.phase != "up":

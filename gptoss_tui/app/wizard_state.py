@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
+
 from gptoss_tui.domain.choose import choose, named_gpus, on_disk, plan_gpu, spare, taken_gpus
+from gptoss_tui.domain.engines import engine_named
 from gptoss_tui.domain.gpu import Gpu
 from gptoss_tui.domain.host import BoxReport
 from gptoss_tui.domain.instance import Instance
 from gptoss_tui.domain.launch import LaunchSpec
 from gptoss_tui.domain.plan import Plan, PlanRequest, complete, recommend
 from gptoss_tui.domain.preflight import gpu_is_free
+from gptoss_tui.domain.progress import LaunchProgress
 from gptoss_tui.domain.spec import build_spec
 from gptoss_tui.errors import GptossError, UsageError
-
-CONTEXTS = (8_192, 16_384, 32_768, 65_536, 131_072)
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Choices:
     """What stands in the form, as text where the user types."""
 
     model: str = "20b"
+    engine: str = "vllm"
     context: str = "32768"
     users: str = "8"
     gpu_ids: tuple[str, ...] = ()
@@ -78,11 +81,9 @@ def _plan(
     if not choices.gpu_ids:
         raise UsageError("Choose at least one GPU.")
     gpus = named_gpus(report, choices.gpu_ids)
-    request = PlanRequest(
-        model=choices.model,
+    request = msgspec.structs.replace(
+        _request(choices),
         gpus=tuple(plan_gpu(gpu, report.memory_total_bytes) for gpu in gpus),
-        max_model_len=number(choices.context, "The context"),
-        users=number(choices.users, "Users"),
         corrections=corrections,
         speeds=speeds,
     )
@@ -90,21 +91,87 @@ def _plan(
     return complete(request, recommend(request), spare=spare(report, gpus, taken), box=True)
 
 
-def preselected(report: BoxReport, model: str, running: Iterable[Instance]) -> tuple[str, ...]:
-    """The GPUs to begin with: free ones, as few as hold the model; never somebody else's."""
-    taken = taken_gpus(running)
-    request = PlanRequest(model=model, gpus=(), max_model_len=32_768, users=8)
+def _request(choices: Choices) -> PlanRequest:
+    """What was asked for, on no GPU yet. Raises `UsageError`."""
+    return PlanRequest(
+        model=choices.model,
+        gpus=(),
+        engine=choices.engine,
+        engine_version=engine_named(choices.engine).default_version,
+        max_model_len=number(choices.context, "The context"),
+        users=number(choices.users, "Users"),
+    )
+
+
+def preselected(
+    report: BoxReport, choices: Choices, running: Iterable[Instance] = ()
+) -> tuple[str, ...]:
+    """The GPUs for these choices: free ones, as few as hold them; never somebody else's."""
     try:
-        gpus, _ = choose(report, request, (), taken)
+        gpus, _ = choose(report, _request(choices), (), taken_gpus(running))
     except GptossError:
         return ()
     return tuple(str(gpu.index) for gpu in gpus)
 
 
-def gpu_label(gpu: Gpu) -> str:
-    """A GPU in the list of choices."""
-    busy = "" if gpu_is_free(gpu) else "  in use"
-    return f"{gpu.index}  {gpu.name.removeprefix('NVIDIA ')}{busy}"
+def servers_with_gpus(
+    listed: Iterable[Instance], launches: Iterable[LaunchProgress]
+) -> tuple[Instance, ...]:
+    """The servers of a box; those without a container yet have the GPUs of their launch."""
+    specs = {one.launch_id: one.spec for one in launches if one.spec}
+    return tuple(
+        msgspec.structs.replace(one, gpu_ids=spec.gpu_ids)
+        if not one.gpu_ids and (spec := specs.get(one.launch_id or ""))
+        else one
+        for one in listed
+    )
+
+
+def holders(report: BoxReport, running: Iterable[Instance]) -> dict[str, str]:
+    """Who is on each GPU that is not free, by the GPU's index: a server's name, or "somebody"."""
+    servers = tuple(running)
+    found: dict[str, str] = {}
+    for gpu in report.gpus:
+        names = [one.name for one in servers if {str(gpu.index), gpu.uuid} & taken_gpus((one,))]
+        if names or not gpu_is_free(gpu):
+            found[str(gpu.index)] = names[0] if names else "somebody"
+    return found
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A choice whose GPUs were taken meanwhile: those to take instead (none: no other is free)."""
+
+    gpu_ids: tuple[str, ...]
+    words: str
+
+
+def moved(
+    report: BoxReport,
+    choices: Choices,
+    running: Iterable[Instance],
+    before: Mapping[str, str],
+) -> Moved | None:
+    """Other GPUs where a chosen one is not free any more; None where all are as they were.
+
+    `before` are the `holders` when the choice was made: what was shared on purpose stays.
+    """
+    servers = tuple(running)
+    now = holders(report, servers)
+    gone = [key for key in choices.gpu_ids if key in now and key not in before]
+    if not gone:
+        return None
+    found = preselected(report, choices, servers)
+    said = ", ".join(f"GPU {key} was taken by {now[key]}" for key in gone)
+    instead = f"GPU {', '.join(found)} is chosen instead" if found else "no other one is free"
+    return Moved(found, f"{said} meanwhile: {instead}.")
+
+
+def gpu_label(gpu: Gpu, holder: str = "") -> str:
+    """A GPU in the list of choices, with the server that has it."""
+    name = gpu.name.removeprefix("NVIDIA ")
+    by = f"  {holder}" if holder and holder != "somebody" else "  in use"
+    return f"{gpu.index}  {name}{by if holder or not gpu_is_free(gpu) else ''}"
 
 
 def spec_of(

@@ -11,7 +11,7 @@ from argparse import Namespace
 from typing import Any
 
 from gptoss_tui.cli.output import Output
-from gptoss_tui.cli.session import fleet_options, new_hub
+from gptoss_tui.cli.session import fleet_options, new_hub, same_way
 from gptoss_tui.errors import UsageError
 from gptoss_tui.remote.fleet import Fleet, FleetOptions
 from gptoss_tui.state.paths import paths
@@ -21,7 +21,7 @@ DEMO_TRAFFIC = 7.0
 
 async def open_app(arguments: Namespace, output: Output) -> int:
     """Open the app on this user's boxes."""
-    return await _run(fleet_options(arguments), output, demo=False)
+    return await _run(arguments, fleet_options(arguments), output, demo=False)
 
 
 async def demo(arguments: Namespace, output: Output) -> int:
@@ -29,7 +29,13 @@ async def demo(arguments: Namespace, output: Output) -> int:
     from gptoss_tui.sim.run import SimFleet
 
     traffic = DEMO_TRAFFIC if arguments.traffic is None else arguments.traffic
-    sim = SimFleet(arguments.boxes, seed=arguments.seed, speed=arguments.speed, traffic=traffic)
+    sim = SimFleet(
+        arguments.boxes,
+        seed=arguments.seed,
+        speed=arguments.speed,
+        traffic=traffic,
+        preempt_after_s=arguments.preempt_after,
+    )
     with tempfile.TemporaryDirectory(prefix="gptoss-tui-demo-") as home:
         os.environ["GPTOSS_TUI_HOME"] = home
         async with sim:
@@ -39,10 +45,10 @@ async def demo(arguments: Namespace, output: Output) -> int:
                 with_local=False,
                 read_only=arguments.read_only,
             )
-            return await _run(options, output, demo=True)
+            return await _run(arguments, options, output, demo=True)
 
 
-async def _run(options: FleetOptions, output: Output, *, demo: bool) -> int:
+async def _run(arguments: Namespace, options: FleetOptions, output: Output, *, demo: bool) -> int:
     if not sys.stdout.isatty():
         raise UsageError(
             "The app needs a terminal.", "Scripts use the commands: gptoss-tui --help."
@@ -50,13 +56,15 @@ async def _run(options: FleetOptions, output: Output, *, demo: bool) -> int:
     from gptoss_tui.app.app import GptossApp
 
     async with Fleet(new_hub(), paths(), options) as fleet:
-        app = GptossApp(fleet, demo=demo)
+        app = GptossApp(fleet, demo=demo, drain_on_preemption=arguments.drain_on_preemption)
         loop = asyncio.get_running_loop()
         # A hang-up means "go on without me": what was launched goes on on the box.
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, _leave, app)
         await app.run_async()
-        output.piece(app.leaving.farewell)
+        for box in app.leaving.going_on:
+            line = same_way(arguments, "status", box)
+            output.line(f"The launch on {box} goes on: {line}")
         return app.return_code or 0
 
 

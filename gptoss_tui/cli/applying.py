@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from gptoss_tui.cli.output import Output
-from gptoss_tui.cli.session import agreed
+from gptoss_tui.cli.session import agreed, same_way
 from gptoss_tui.domain.doctor import Diagnosis
 from gptoss_tui.domain.launch import LaunchSpec, Secrets
 from gptoss_tui.domain.relaunch import changed, in_words
@@ -30,7 +30,8 @@ async def apply(
         raise UsageError("There is no change that a program can make.", found.fix)
     if found.change.kind == "toolkit":
         raise UsageError(
-            "The launch needs no change, the box does.", f"gptoss-tui repair {box.name} toolkit"
+            "The launch needs no change, the box does.",
+            same_way(arguments, "repair", box.name, "toolkit"),
         )
     if spec is None:
         raise UsageError(

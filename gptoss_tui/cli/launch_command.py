@@ -15,7 +15,7 @@ from gptoss_tui.cli.launch_lines import LaunchLines
 from gptoss_tui.cli.output import Output, figure
 from gptoss_tui.cli.plan_command import gpu_ids_of, request_of
 from gptoss_tui.cli.plan_text import tell
-from gptoss_tui.cli.session import agreed, connected
+from gptoss_tui.cli.session import agreed, connected, same_way
 from gptoss_tui.domain import choose
 from gptoss_tui.domain.gpu import Gpu
 from gptoss_tui.domain.host import BoxReport
@@ -86,9 +86,10 @@ async def begin(
     launch_id = await box.launch(spec, secrets, replaces=replaces)
     output.document({"launch_id": launch_id, "spec": spec, "command": docker_run(spec)})
     if not arguments.wait:
-        output.line(f"launch {launch_id} goes on on {box.name}; see: gptoss-tui status {box.name}")
+        see = same_way(arguments, "status", box.name)
+        output.line(f"launch {launch_id} goes on on {box.name}; see: {see}")
         return 0
-    return await follow(box, spec, launch_id, output)
+    return await follow(arguments, box, spec, launch_id, output)
 
 
 async def _spec(arguments: Namespace, box: Box, secrets: Secrets) -> tuple[LaunchSpec, Plan]:
@@ -151,7 +152,9 @@ def _tell(spec: LaunchSpec, plan: Plan, box: str, output: Output) -> None:
     output.line()
 
 
-async def follow(box: Box, spec: LaunchSpec, launch_id: str, output: Output) -> int:
+async def follow(
+    arguments: Namespace, box: Box, spec: LaunchSpec, launch_id: str, output: Output
+) -> int:
     """Tell of a launch until it is ready. Raises `LaunchError` when it is not."""
     last: LaunchProgress | None = None
     lines = LaunchLines(output)
@@ -169,9 +172,8 @@ async def follow(box: Box, spec: LaunchSpec, launch_id: str, output: Output) -> 
     output.line(f"ready: {spec.served_name} at {url} on {box.name}")
     output.line(openai_env(url, spec.served_name, spec.needs_api_key))
     if box.ssh_target is not None:
-        output.line(
-            f"# that is the box's own address; here: gptoss-tui forward {box.name} {spec.name}"
-        )
+        here = same_way(arguments, "forward", box.name, spec.name)
+        output.line(f"# that is the box's own address; here: {here}")
     _tell_difference(last, output)
     return 0
 

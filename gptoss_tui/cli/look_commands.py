@@ -11,7 +11,7 @@ import msgspec
 
 from gptoss_tui.cli.output import Output, figure, gib
 from gptoss_tui.cli.plan_text import plural
-from gptoss_tui.cli.session import connected, connected_fleet
+from gptoss_tui.cli.session import connected, connected_fleet, same_way
 from gptoss_tui.cli.ssh_text import tell_ssh
 from gptoss_tui.domain.facts import Fact
 from gptoss_tui.domain.gpu import GpuSnapshot
@@ -19,6 +19,7 @@ from gptoss_tui.domain.host import BoxReport
 from gptoss_tui.domain.instance import Instance
 from gptoss_tui.domain.progress import LaunchProgress
 from gptoss_tui.domain.serving import EngineSnapshot
+from gptoss_tui.domain.spot import SpotNotice
 from gptoss_tui.errors import BoxError, EngineError, GptossError, NotFoundError
 from gptoss_tui.remote.box import Box
 
@@ -31,12 +32,12 @@ async def check(arguments: Namespace, output: Output) -> int:
         fact = await box.look()
         notes = await fleet.ssh_notes(arguments.box)
     output.document(msgspec.to_builtins(fact) | {"ssh": notes})
-    _describe(fact.body, arguments.box, output)
+    _describe(fact.body, arguments, output)
     tell_ssh(notes, fact.body.docker, output)
     return 1 if any(finding.level == "blocker" for finding in fact.body.findings) else 0
 
 
-def _describe(report: BoxReport, box: str, output: Output) -> None:
+def _describe(report: BoxReport, arguments: Namespace, output: Output) -> None:
     output.line(f"{report.hostname}: {report.os or '--'}, kernel {report.kernel or '--'}")
     output.line(
         f"  {figure(report.cpus)} CPUs, {gib(report.memory_total_bytes)} of memory, "
@@ -49,10 +50,10 @@ def _describe(report: BoxReport, box: str, output: Output) -> None:
         )
     for disk in report.disks:
         output.line(f"  disk for {disk.role}: {gib(disk.free_bytes)} free ({disk.path})")
-    _findings(report, box, output)
+    _findings(report, arguments, output)
 
 
-def _findings(report: BoxReport, box: str, output: Output) -> None:
+def _findings(report: BoxReport, arguments: Namespace, output: Output) -> None:
     """What blocks, what warns, what is fine; and the command that mends what the app can mend."""
     found = report.findings
     for finding in found:
@@ -60,7 +61,8 @@ def _findings(report: BoxReport, box: str, output: Output) -> None:
         if finding.do and finding.level != "ok":
             output.line(f"          {finding.do}")
         if finding.repair:
-            output.line(f"          To repair it: gptoss-tui repair {box} {finding.repair}")
+            line = same_way(arguments, "repair", arguments.box, finding.repair)
+            output.line(f"          To repair it: {line}")
     levels = Counter(finding.level for finding in found)
     if levels["blocker"]:
         verdict = f"{plural(levels['blocker'], 'blocker')}: nothing can be launched until then"
@@ -73,8 +75,8 @@ def _findings(report: BoxReport, box: str, output: Output) -> None:
 async def status(arguments: Namespace, output: Output) -> int:
     """One document: GPUs, servers with a scrape of each that is ready, launches."""
     async with connected(arguments, arguments.box) as box:
-        gpus, instances, launches = await asyncio.gather(
-            _gpus(box), box.instances(), _launches(box)
+        gpus, instances, launches, spot = await asyncio.gather(
+            _gpus(box), box.instances(), _launches(box), _spot(box)
         )
         shown = instances.body.instances
         if arguments.name:
@@ -90,8 +92,11 @@ async def status(arguments: Namespace, output: Output) -> int:
             "instances": instances,
             "engines": scraped,
             "launches": launches,
+            "spot": spot,
         }
     )
+    if spot is not None:
+        output.line(spot.body.text(spot.body.left_s))
     _tell_gpus(gpus, output)
     for instance in shown:
         _tell_instance(instance, scraped.get(instance.name), output)
@@ -116,6 +121,13 @@ async def _launches(box: Box) -> tuple[Fact[LaunchProgress], ...]:
         return await box.launches()
     except GptossError:
         return ()
+
+
+async def _spot(box: Box) -> Fact[SpotNotice] | None:
+    try:
+        return await box.spot()
+    except GptossError:
+        return None
 
 
 async def _scrape(box: Box, instance: Instance) -> Fact[EngineSnapshot] | None:

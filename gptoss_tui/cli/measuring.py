@@ -30,6 +30,7 @@ class Measuring:
         self._keys: dict[tuple[str, str], str] = {}
         self._fastest: dict[tuple[str, str], float] = {}
         self._unpacked: set[str] = set()
+        self._started: dict[str, LaunchProgress] = {}
 
     def __call__(self, fact: AnyFact) -> None:
         body = fact.body
@@ -46,6 +47,9 @@ class Measuring:
         self._image(box, progress)
         if progress.state != "ready" or progress.planned is None:
             return
+        if self._started.get(progress.launch_id) == progress:
+            return  # a look at the box tells of it again
+        self._started[progress.launch_id] = progress
         if took := durations(progress):
             key = progress.planned.start_key
             _keep(box, partial(measurements.remember_start, key=key, phases_s=took))

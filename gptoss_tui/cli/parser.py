@@ -13,6 +13,7 @@ from gptoss_tui.cli import (
     parser_export,
     parser_lifecycle,
     parser_repair,
+    parser_spot,
 )
 
 EPILOG = """secrets: the first line of a FILE; "-" is standard input, keyring:SERVICE/USER a keyring
@@ -69,6 +70,7 @@ def build() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"gptoss-tui {__version__}")
     _connection(parser, top=True)
+    parser_spot.add_app(parser, False)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Command)
     _box(commands, "check", "look at a box: GPUs, Docker, disks, what stands in the way")
     _box(commands, "forget-key", "forget the host key of a box that was rented out anew")
@@ -94,6 +96,9 @@ def build() -> argparse.ArgumentParser:
     )
     parser_engines.add_load_image(
         _box(commands, "load-image", "bring an image to a box that reaches no registry")
+    )
+    parser_spot.add_words(
+        _box(commands, "spot", "wait for the notice that a spot box is taken back")
     )
     cancel = _box(commands, "cancel", "cancel a launch in progress")
     cancel.add_argument("launch_id", nargs="?", metavar="LAUNCH_ID")
@@ -292,6 +297,7 @@ def _forward(commands: argparse._SubParsersAction[_Command]) -> None:
 def _sim(commands: argparse._SubParsersAction[_Command]) -> None:
     parser = _command(commands, "sim", "run simulated GPU boxes that any SSH client can use")
     _sim_flags(parser)
+    parser.add_argument("--warm", action="store_true", help="no pull, no download, no load")
     parser.add_argument(
         "--fault", action="append", default=[], metavar="NAME", dest="faults",
         help="break the boxes; a NAME that is not known lists them all",
@@ -303,9 +309,11 @@ def _sim_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="the same seed, the same figures")
     parser.add_argument("--speed", type=float, default=1.0, help="of the boxes' time")
     parser.add_argument("--traffic", type=float, default=None, help="requests of others at once")
+    parser_spot.add_sim(parser)
 
 
 def _demo(commands: argparse._SubParsersAction[_Command]) -> None:
     parser = _command(commands, "demo", "open the app on a simulated box")
     _sim_flags(parser)
     parser.set_defaults(boxes=3)
+    parser_spot.add_app(parser, argparse.SUPPRESS)

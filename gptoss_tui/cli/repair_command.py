@@ -6,7 +6,7 @@ from argparse import Namespace
 from contextlib import aclosing
 
 from gptoss_tui.cli.output import Output
-from gptoss_tui.cli.session import agreed, connected_fleet
+from gptoss_tui.cli.session import agreed, connected_fleet, same_way
 from gptoss_tui.domain.host import BoxReport
 from gptoss_tui.domain.prompts import Prompter
 from gptoss_tui.domain.repair import (
@@ -35,7 +35,7 @@ async def repair(arguments: Namespace, output: Output) -> int:
     async with connected_fleet(arguments, arguments.box) as (fleet, box):
         report, survey = await _seen(box)
         if not names:
-            _list(offers(report, survey), box.name, output)
+            _list(offers(report, survey), arguments, output)
             return 0
         made = [_made(name, arguments, report, survey) for name in names]
         if arguments.dry_run:
@@ -78,12 +78,13 @@ def _made(name: str, arguments: Namespace, report: BoxReport, survey: Survey) ->
     )
 
 
-def _list(offered: tuple[Offer, ...], box: str, output: Output) -> None:
+def _list(offered: tuple[Offer, ...], arguments: Namespace, output: Output) -> None:
+    box: str = arguments.box
     output.document({"box": box, "repairs": [vars(one) for one in offered]})
     for one in offered:
         output.line(f"{one.name:16}  {one.why}")
     if offered:
-        output.line(f"Repair with: gptoss-tui repair {box} {offered[0].name}")
+        output.line(f"Repair with: {same_way(arguments, 'repair', box, offered[0].name)}")
     else:
         output.line(f"There is nothing on {box} that could be repaired from here.")
 

@@ -36,6 +36,7 @@ _COMMANDS: dict[str | None, str] = {
     "logs": "gptoss_tui.cli.server_commands:logs",
     "chat": "gptoss_tui.cli.server_commands:chat",
     "doctor": "gptoss_tui.cli.doctor_command:doctor",
+    "spot": "gptoss_tui.cli.spot_command:spot",
     "forward": "gptoss_tui.cli.server_commands:forward",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import sys
 from argparse import Namespace
 from collections.abc import AsyncIterator
@@ -47,6 +48,13 @@ def fleet_options(arguments: Namespace) -> FleetOptions:
         password=arguments.password,
         passphrase=arguments.passphrase,
     )
+
+
+def same_way(arguments: Namespace, command: str, *words: str) -> str:
+    """A line of ours to type next, with the ssh config and the key that this one was given."""
+    config, identity = arguments.ssh_config, arguments.identity
+    way = (*(("-F", str(config)) if config else ()), *(("-i", identity) if identity else ()))
+    return shlex.join(["gptoss-tui", command, *way, *words])
 
 
 @asynccontextmanager

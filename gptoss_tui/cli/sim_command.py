@@ -27,6 +27,8 @@ async def sim(arguments: Namespace, output: Output) -> int:
         speed=arguments.speed,
         traffic=arguments.traffic or 0.0,
         faults=frozenset(arguments.faults),
+        preempt_after_s=arguments.preempt_after,
+        warm=arguments.warm,
     )
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -132,10 +132,10 @@ def busy(snapshot: EngineSnapshot | None) -> float | None:
 
 
 def cut_words(snapshot: EngineSnapshot | None) -> str:
-    """How many requests a stop without a drain would cut."""
+    """How many requests a stop without a drain will cut."""
     count = busy(snapshot)
     if count is None:
-        return "How many requests run is not known: all of them would be cut."
+        return "How many requests run is not known: all of them will be cut."
     if count == 0:
         return "No request runs."
-    return f"{count:.0f} {'request runs' if count == 1 else 'requests run'} and would be cut."
+    return f"{count:.0f} {'request runs' if count == 1 else 'requests run'} and will be cut."

@@ -10,6 +10,7 @@ from gptoss_tui.domain.facts import Body
 from gptoss_tui.domain.gpu import Gpu
 
 Level = Literal["ok", "warning", "blocker"]
+Cloud = Literal["aws", "gcp", "azure"]
 
 
 class Disk(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +29,14 @@ class CachedModel(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int
 
 
+class OwnServer(msgspec.Struct, frozen=True, kw_only=True):
+    """A container of ours that runs, and the GPUs it was given (UUIDs or indices)."""
+
+    name: str
+    container_id: str
+    gpu_ids: tuple[str, ...] = ()
+
+
 class DockerInfo(msgspec.Struct, frozen=True, kw_only=True):
     """The Docker Engine. `via` says how it is spoken to.
 
@@ -35,7 +44,7 @@ class DockerInfo(msgspec.Struct, frozen=True, kw_only=True):
     `images` are the tags that are there. `image_store` is "containerd" where images lie in
     containerd's folder and not in Docker's. `proxy` is host and port of the one it pulls through,
     `mirrors` those of Docker Hub. `published` are the ports that its containers have; `stale` are
-    stopped containers of ours. `podman`: what answers is podman's own service.
+    stopped containers of ours, `ours` those that run. `podman`: what answers is podman's own service.
     """
 
     version: str
@@ -52,6 +61,7 @@ class DockerInfo(msgspec.Struct, frozen=True, kw_only=True):
     mirrors: tuple[str, ...] = ()
     published: tuple[int, ...] = ()
     stale: tuple[str, ...] = ()
+    ours: tuple[OwnServer, ...] = ()
 
 
 class GpuHealth(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,7 +100,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 class BoxReport(Body, frozen=True, kw_only=True, tag="box"):
     """What one look at a box found. A part that could not be read is None and has a finding.
 
-    `clock_skew_s` is how far the box's clock is ahead of ours; 0 within what can be told.
+    `clock_skew_s` is how far the box's clock is ahead of ours; 0 within what can be told. `cloud`
+    is that of a box in one of those that give notice before they take a spot box back.
     """
 
     hostname: str
@@ -103,6 +114,7 @@ class BoxReport(Body, frozen=True, kw_only=True, tag="box"):
     memory_total_bytes: int | None = None
     memory_available_bytes: int | None = None
     is_container: bool = False
+    cloud: Cloud | None = None
     driver_version: str | None = None
     cuda_version: str | None = None
     gpus: tuple[Gpu, ...] = ()

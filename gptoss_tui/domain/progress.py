@@ -87,23 +87,6 @@ class LaunchProgress(Body, frozen=True, kw_only=True, tag="launch"):
         return done[-1] if done else None
 
 
-def known_of(before: LaunchProgress | None, now: LaunchProgress) -> LaunchProgress:
-    """What is known of a launch by `now`, told after `before`.
-
-    The engine's log tells more than the helper's: what it told of a launch that is over (figures,
-    the cause of a failure) is not taken back by a look at the helper's alone.
-    """
-    if before is None or before.state != now.state or now.state == "running":
-        return now
-    return before if _told_by_engine(before) and not _told_by_engine(now) else now
-
-
-def _told_by_engine(progress: LaunchProgress) -> bool:
-    """Whether the engine's log has told of it: a cause, or figures."""
-    found = progress.diagnosis
-    return (found is not None and found.cause is not None) or progress.measured != StartupFigures()
-
-
 # What takes as long the next time: a pull and a download do not, for then all is there.
 _AGAIN: frozenset[PhaseName] = frozenset({"load", "compile", "capture", "warmup"})
 

@@ -111,8 +111,6 @@ class LaunchLog:
         if mark.phase and self._state == "running":
             self._begin(mark.phase, at or self._at)
             self._update(mark.phase, fraction=mark.fraction, detail=mark.detail)
-        elif mark.phase and self._state == "ready":
-            self._recall(mark.phase, at)
 
     def diagnosed(self, found: Diagnosis) -> None:
         """What the doctor made of the whole log of a server that ended while loading."""
@@ -261,18 +259,6 @@ class LaunchLog:
                 self._set(earlier, state="skipped")
         if self._phases[name].state == "pending":
             self._set(name, state="running", started_at=at)
-
-    def _recall(self, name: PhaseName, at: datetime | None) -> None:
-        """A phase of a launch that nobody watched: the engine's log tells of it afterwards."""
-        ready, position = self._phases["ready"].started_at, PHASES.index(name)
-        past = [one for one in PHASES[:-1] if self._phases[one].state == "done"]
-        if at is None or ready is None or at > ready or self._phases[name].state != "skipped":
-            return
-        if not past or PHASES.index(past[-1]) > position:
-            return
-        at = max(at, self._phases[past[-1]].started_at or at)
-        self._set(past[-1], ended_at=at)
-        self._set(name, state="done", started_at=at, ended_at=ready)
 
     def _end(self, name: PhaseName) -> None:
         if self._phases[name].state == "running":

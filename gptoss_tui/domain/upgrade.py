@@ -1,15 +1,146 @@
-"""What a box has once a server of ours has made room."""
+"""Another version in the place of a server of ours: what changes, planned anew, and rolled back."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import datetime
+
 import msgspec
 
+from gptoss_tui.domain import choose
+from gptoss_tui.domain.drivers import cuda_of
+from gptoss_tui.domain.engines import engine_named
 from gptoss_tui.domain.gpu import Gpu
 from gptoss_tui.domain.host import BoxReport
 from gptoss_tui.domain.launch import LaunchSpec
+from gptoss_tui.domain.plan import Plan, prediction
+from gptoss_tui.domain.plan.disk import checkpoint_bytes
+from gptoss_tui.domain.progress import LaunchProgress
+from gptoss_tui.domain.replan import asked_for, flags_of
+from gptoss_tui.errors import UsageError
 
 # How nvidia-smi names the processes of the engines ("VLLM::EngineCore", "sglang::scheduler").
 _ENGINES = ("vllm", "sglang", "ollama", "python")
+# What the launch helper says of a server that it has started again (remote/scripts/replace.sh).
+_RESTORED = ("the server ", " as it was before, started again")
+# Behind the name of the old server.
+ROLL_BACK = (
+    "serves until the image is there. It is removed once the new one has answered, and started "
+    "again if that does not come about."
+)
+_KEPT = "Its flags stay as they are; only for vLLM are they planned anew."
+
+
+class Upgrade(msgspec.Struct, frozen=True, kw_only=True):
+    """What shall take the place of `old`; no plan where the engine's flags stay as they are."""
+
+    old: LaunchSpec
+    spec: LaunchSpec
+    plan: Plan | None = None
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """What differs, a line each."""
+        return tuple(_changes(self.old, self.spec, planned=self.plan is not None))
+
+
+def upgraded(
+    old: LaunchSpec,
+    report: BoxReport,
+    *,
+    version: str,
+    launch_id: str,
+    created_by: str,
+    created_at: datetime,
+    image: str | None = None,
+    corrections: tuple[tuple[str, float], ...] = (),
+    speeds: tuple[tuple[str, float, float], ...] = (),
+) -> Upgrade:
+    """`old` with what `version` changes, planned as if `old` had left the box.
+
+    Raises `UsageError` where there is no such image, or flags that cannot be planned anew.
+    """
+    version = version.strip().removeprefix("v")
+    if not version:
+        raise UsageError("No version is named.", f"Write it as {old.engine_version}.")
+    engine = engine_named(old.engine)
+    spec = msgspec.structs.replace(
+        old,
+        launch_id=launch_id,
+        engine_version=version,
+        image=image or engine.image(version, cuda_of(report.driver_version)),
+        created_by=created_by,
+        created_at=created_at.isoformat(timespec="seconds"),
+        planned=None,
+    )
+    if old.engine != "vllm":
+        return Upgrade(old=old, spec=spec)
+    request = msgspec.structs.replace(
+        asked_for(old), engine_version=version, corrections=corrections, speeds=speeds
+    )
+    _, plan = choose.choose(without_server(report, old), request, old.gpu_ids)
+    planned = msgspec.structs.replace(
+        spec,
+        arguments=plan.command[1:],
+        weights_bytes=checkpoint_bytes(plan.request),
+        planned=prediction(plan),
+    )
+    return Upgrade(old=old, spec=planned, plan=plan)
+
+
+def rolled_back(progress: LaunchProgress) -> str:
+    """The name of the old server, where a launch gave the place back to it; else nothing."""
+    return next((name for left in progress.leftovers if (name := _restored(left))), "")
+
+
+def remains(progress: LaunchProgress) -> tuple[str, ...]:
+    """What is left of a launch besides the old server, of which `fate` tells."""
+    return tuple(left for left in progress.leftovers if not _restored(left))
+
+
+def _restored(left: str) -> str:
+    begin, end = _RESTORED
+    if not (left.startswith(begin) and left.endswith(end)):
+        return ""
+    return left.removeprefix(begin).removesuffix(end)
+
+
+def fate(progress: LaunchProgress, replaced: str | None) -> str:
+    """What became of the old server (`replaced`, where it is known) of a launch that failed."""
+    if name := rolled_back(progress):
+        return f"Rolled back: {name} was started again as it was before, and loads now."
+    told = any(left.startswith(f"{_RESTORED[0]}{replaced} ") for left in progress.leftovers)
+    if replaced is None or told:  # what is left tells that it could not be started again
+        return ""
+    return f"{replaced} was not touched: it serves as before."
+
+
+def _changes(old: LaunchSpec, new: LaunchSpec, *, planned: bool) -> Iterator[str]:
+    yield _differs("version:", old.engine_version, new.engine_version)
+    yield _differs("image:", old.image, new.image)
+    before, after = dict(flags_of(old.arguments)), dict(flags_of(new.arguments))
+    for flag in dict.fromkeys((*before, *after)):
+        if flag not in after:
+            yield f"without {_said(flag, before[flag])}"
+        elif flag not in before:
+            yield f"with {_said(flag, after[flag])}"
+        elif before[flag] != after[flag]:
+            yield _differs(flag, before[flag], after[flag])
+    if not planned:
+        yield _KEPT
+    elif before == after:
+        yield "Its flags stay as they are."
+
+
+def _differs(what: str, before: str | None, after: str | None) -> str:
+    return f"{what} {before}, as it is" if before == after else f"{what} {before} → {after}"
+
+
+def _said(flag: str, value: str | None) -> str:
+    return flag if value is None else f"{flag} {value}"
+
+
+# --- the box without it ---------------------------------------------------------------------------
 
 
 def without_server(report: BoxReport, spec: LaunchSpec) -> BoxReport:

@@ -27,6 +27,7 @@ from gptoss_tui.domain.prompts import Prompter
 from gptoss_tui.domain.repair import Repair, RepairEnded, RepairLine, Survey
 from gptoss_tui.domain.secret import Secret
 from gptoss_tui.domain.serving import EngineSnapshot
+from gptoss_tui.domain.spot import SpotNotice
 from gptoss_tui.remote.resume import LogCursor
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -105,8 +106,11 @@ class Box(Protocol):
         """The GPUs, the first figures at once, then at `cadence`."""
 
     @observes
-    async def instances(self) -> Fact[InstanceList]:
-        """The servers on the box: ours, ready or not, then those of others."""
+    async def instances(self, *, ask: bool = True) -> Fact[InstanceList]:
+        """The servers on the box: ours, ready or not, then those of others.
+
+        Without `ask` no server is asked whether it is ready: what is not known of it is "unknown".
+        """
 
     @observes
     async def engine(self, instance: str) -> Fact[EngineSnapshot]:
@@ -137,6 +141,17 @@ class Box(Protocol):
     @observes
     def watch_launch(self, launch_id: str) -> AsyncIterator[Fact[LaunchProgress]]:
         """A launch from its first phase to its end, wherever it stands now."""
+
+    @observes
+    async def spot(self) -> Fact[SpotNotice] | None:
+        """The notice that the provider has given to take this box back; None while there is none."""
+
+    @observes
+    def watch_spot(self) -> AsyncIterator[Fact[SpotNotice]]:
+        """That notice as it comes; ends at once where the provider gives none on the box.
+
+        Raises `CommandError` where it should, and cannot be asked.
+        """
 
     @changes
     def forward(self, instance: str, local_port: int = 0) -> AbstractAsyncContextManager[Forward]:
@@ -169,6 +184,14 @@ class Box(Protocol):
 
         Running requests get `drain_s` seconds to end (None: 60; 0: they are cut), and `Draining`
         facts tell of them; the process is killed `grace_s` seconds after the signal.
+        """
+
+    @changes
+    async def drain(self, instance: str, within_s: float) -> Fact[Notice]:
+        """Stop one of our containers within `within_s` seconds, for the box goes away.
+
+        What runs ends first where the time allows it, told as by `stop`. The container stays: it is
+        started again by `restart`. Raises `NotFoundError` for anybody else's.
         """
 
     @changes

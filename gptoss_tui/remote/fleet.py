@@ -101,7 +101,7 @@ class Fleet:
             host=target.host,
             port=target.port,
             user=target.user,
-            identity=target.identity,
+            identity=_from_anywhere(target.identity),
             jump=target.jump,
             options=target.options,
         )
@@ -127,11 +127,11 @@ class Fleet:
             return self._boxes[name]
 
     async def prepare(self) -> None:
-        """Load what connecting needs, in a thread: it takes as long as drawing the app."""
-        await asyncio.to_thread(_load_dial)
+        """Load what connecting and watching need, in a thread: it takes as long as drawing the app."""
+        await asyncio.to_thread(_load_all)
 
     async def _open(self, name: str) -> HostBox:
-        await self.prepare()
+        await asyncio.to_thread(_load_dial)
         from gptoss_tui.remote import dial
 
         if name == LOCAL:
@@ -226,5 +226,15 @@ def _target_of(stored: StoredBox) -> Target:
     )
 
 
+def _from_anywhere(identity: str | None) -> str | None:
+    """A key that was named relative to this folder, as `ssh -i` reads it."""
+    return identity if identity is None or identity[:1] in "~%" else str(Path(identity).absolute())
+
+
 def _load_dial() -> None:
     import gptoss_tui.remote.dial  # noqa: F401
+
+
+def _load_all() -> None:
+    _load_dial()
+    import prometheus_client.parser  # noqa: F401

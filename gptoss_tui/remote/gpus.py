@@ -17,12 +17,15 @@ from gptoss_tui.domain.parse.dmon import DmonParser
 from gptoss_tui.domain.parse.nvidia_time import utc_time
 from gptoss_tui.errors import CommandError
 from gptoss_tui.remote.box import Cadence
+from gptoss_tui.remote.sessions import OneSessionError
 from gptoss_tui.remote.transport import Transport
 from gptoss_tui.text import decode
 
 # When it was measured, by the box's own clock (None: the driver does not tell), and what.
 Reading = tuple[datetime | None, GpuSnapshot]
 
+# How often a box is asked that allows one session at a time: commands find it free in between.
+LOOK_S = 3.0
 # The driver prints the box's local time. In this zone it is UTC, also where a summer ends.
 _SMI = ("env", "TZ=UTC0", "nvidia-smi")
 _INDEX, *_OTHERS = nvidia_smi.SAMPLE_FIELDS
@@ -93,11 +96,15 @@ class SmiSource:
     async def watch(self, cadence: Cadence) -> AsyncGenerator[Reading, None]:
         first = await self.now()
         yield first
-        if cadence.detail == "summary":
-            more = self._poll(cadence.period_s)
-        else:
-            more = self._dmon(first[1], cadence.period_s)
-        async with aclosing(more) as readings:
+        if cadence.detail != "summary":
+            try:
+                async with aclosing(self._dmon(first[1], cadence.period_s)) as readings:
+                    async for reading in readings:
+                        yield reading
+                return
+            except OneSessionError:
+                cadence = Cadence(period_s=max(cadence.period_s, LOOK_S))
+        async with aclosing(self._poll(cadence.period_s)) as readings:
             async for reading in readings:
                 yield reading
 

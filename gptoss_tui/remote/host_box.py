@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, aclosing
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from functools import partial
 
 from gptoss_tui.domain.chat import ChatDelta, ChatDone, ChatRequest
@@ -20,12 +20,15 @@ from gptoss_tui.domain.prompts import Prompter
 from gptoss_tui.domain.repair import Repair, RepairEnded, RepairLine, Survey
 from gptoss_tui.domain.secret import Secret
 from gptoss_tui.domain.serving import EngineSnapshot
+from gptoss_tui.domain.spot import METADATA, SpotNotice
 from gptoss_tui.errors import DockerError, NoDockerError
 from gptoss_tui.remote import launcher, look
 from gptoss_tui.remote import repair as repairing
+from gptoss_tui.remote.beat import Beat
 from gptoss_tui.remote.box import Cadence, Forward, changes, observes
 from gptoss_tui.remote.docker import Docker
 from gptoss_tui.remote.endpoints import Endpoints
+from gptoss_tui.remote.engine_clients import EngineClients
 from gptoss_tui.remote.gpus import GpuSource, Judge
 from gptoss_tui.remote.launch_watch import watch_launch
 from gptoss_tui.remote.lifecycle import Lifecycle
@@ -33,6 +36,7 @@ from gptoss_tui.remote.logs import docker_logs
 from gptoss_tui.remote.pulse import REAL, Pulse
 from gptoss_tui.remote.resume import LogCursor
 from gptoss_tui.remote.servers import Servers
+from gptoss_tui.remote.spot import Spot
 from gptoss_tui.remote.transport import Transport
 
 
@@ -51,8 +55,10 @@ class HostBox:
         self._probe: Probe | None = None
         self._docker: Docker | None = None
         self._docker_lock = asyncio.Lock()
-        self._servers = Servers(transport, self._engine_docker, lambda: self._probe)
-        self._endpoints = Endpoints(transport, self._servers, pulse)
+        self._clients = clients = EngineClients(transport, pulse)
+        self._servers = Servers(transport, self._engine_docker, lambda: self._probe, clients)
+        self._beat = Beat(pulse)
+        self._endpoints = Endpoints(transport, self._servers, clients, self._beat, pulse)
 
     @property
     def name(self) -> str:
@@ -95,11 +101,12 @@ class HostBox:
         async with aclosing(self._gpus.watch(cadence)) as readings:
             async for reading in readings:
                 body = judge.judged(reading)
+                self._beat.strike()
                 yield self._hub.publish(body, box=self._name, box_time=reading[0])
 
     @observes
-    async def instances(self) -> Fact[InstanceList]:
-        return self._hub.publish(await self._servers.all(), box=self._name)
+    async def instances(self, *, ask: bool = True) -> Fact[InstanceList]:
+        return self._hub.publish(await self._servers.all(ask=ask), box=self._name)
 
     @observes
     async def engine(self, instance: str) -> Fact[EngineSnapshot]:
@@ -132,12 +139,13 @@ class HostBox:
 
     @observes
     async def launches(self) -> tuple[Fact[LaunchProgress], ...]:
-        return tuple(
-            self._hub.publish(
-                record.progress, box=self._name, instance=record.progress.name or None
-            )
-            for record in await launcher.records(self._transport)
-        )
+        told = [record.progress for record in await launcher.records(self._transport)]
+        # The oldest first: of what launches show of a box, the newest is remembered.
+        facts = [
+            self._hub.publish(progress, box=self._name, instance=progress.name or None)
+            for progress in reversed(told)
+        ]
+        return tuple(reversed(facts))
 
     @observes
     async def watch_launch(self, launch_id: str) -> AsyncIterator[Fact[LaunchProgress]]:
@@ -145,6 +153,34 @@ class HostBox:
         async with aclosing(watched) as steps:
             async for progress in steps:
                 yield self._hub.publish(progress, box=self._name, instance=progress.name or None)
+
+    @observes
+    async def spot(self) -> Fact[SpotNotice] | None:
+        async with self._metadata() as metadata:
+            notice = await metadata.now() if metadata is not None else None
+        return None if notice is None else self._hub.publish(notice, box=self._name)
+
+    @observes
+    async def watch_spot(self) -> AsyncIterator[Fact[SpotNotice]]:
+        async with self._metadata() as metadata:
+            if metadata is None:
+                return
+            async with aclosing(metadata.watch()) as notices:
+                async for notice in notices:
+                    yield self._hub.publish(notice, box=self._name)
+
+    @asynccontextmanager
+    async def _metadata(self) -> AsyncIterator[Spot | None]:
+        """The metadata service of the cloud that the box is in; None where it is in none of ours."""
+        cloud = self._probe.report.cloud if self._probe else await look.cloud(self._transport)
+        if cloud is None:
+            yield None
+            return
+        metadata = Spot(self._transport, METADATA[cloud], self._pulse, self._hub.now)
+        try:
+            yield metadata
+        finally:
+            await metadata.aclose()
 
     @changes
     def forward(self, instance: str, local_port: int = 0) -> AbstractAsyncContextManager[Forward]:
@@ -176,6 +212,11 @@ class HostBox:
         self, instance: str, *, drain_s: int | None = None, grace_s: int | None = None
     ) -> Fact[Notice]:
         text = await self._lifecycle(instance).stop(drain_s, grace_s)
+        return self._hub.publish(Notice(text=text), box=self._name, instance=instance)
+
+    @changes
+    async def drain(self, instance: str, within_s: float) -> Fact[Notice]:
+        text = await self._lifecycle(instance).drain(within_s)
         return self._hub.publish(Notice(text=text), box=self._name, instance=instance)
 
     @changes
@@ -222,7 +263,7 @@ class HostBox:
             await old.aclose()
 
     async def aclose(self) -> None:
-        await self._endpoints.aclose()
+        await self._clients.aclose()
         if self._docker is not None:
             await self._docker.aclose()
         await self._transport.aclose()

@@ -7,19 +7,16 @@ import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 
-from gptoss_tui.domain.doctor import Doctor
-from gptoss_tui.domain.engines import Engine, engine_named
+from gptoss_tui.domain.engines import engine_named
 from gptoss_tui.domain.progress import LaunchProgress
-from gptoss_tui.domain.startup import StartupFigures
 from gptoss_tui.domain.timeline import LaunchLog
 from gptoss_tui.errors import DockerError, GptossError, NotFoundError
 from gptoss_tui.remote import launcher
 from gptoss_tui.remote.docker import Docker
+from gptoss_tui.remote.launch_log import LOOK_S, follow_log
 from gptoss_tui.remote.logs import docker_logs
 from gptoss_tui.remote.transport import Transport
 
-_STARTUP_LINES = 4000
-_LAST_LINES = 20_000
 _CHECK_S = 10.0
 DockerOf = Callable[[], Awaitable[Docker]]
 
@@ -34,10 +31,8 @@ async def watch_launch(
     """
     record = await launcher.one_record(transport, launch_id)
     log = record.log
-    yield log.progress
-    if log.progress.state != "running":
-        async for progress in _aftermath(docker, log):
-            yield progress
+    yield (begun := log.progress)
+    if begun.state != "running":
         return
     changed = asyncio.Event()
     tasks = [
@@ -58,10 +53,12 @@ async def watch_launch(
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
     ended = log.progress
-    if ended.state == "failed" or (ended.state == "ready" and ended.measured == StartupFigures()):
-        # It ended before its log had come: what the log tells of the start is read now.
-        async for progress in _aftermath(docker, log):
-            yield progress
+    if ended.state in ("ready", "failed"):
+        # Its last lines may not have come: the box keeps all that the server said until then.
+        with contextlib.suppress(GptossError):
+            ended = (await launcher.one_record(transport, launch_id)).progress
+        if ended != log.progress:
+            yield ended
 
 
 async def _changes(
@@ -87,7 +84,7 @@ async def _follow_helper(
     transport: Transport, log: LaunchLog, launch_id: str, from_byte: int, changed: asyncio.Event
 ) -> None:
     try:
-        lines = launcher.follow_log(transport, launch_id, from_byte)
+        lines = follow_log(transport, launch_id, from_byte)
         async with aclosing(lines):
             async for line in lines:
                 log.feed(line)
@@ -104,7 +101,7 @@ async def _check_helper(
         await asyncio.sleep(_CHECK_S)
         with contextlib.suppress(GptossError):
             if not (await launcher.one_record(transport, launch_id)).alive:
-                await asyncio.sleep(1)  # its last lines come by the other way
+                await asyncio.sleep(LOOK_S + 1)  # its last lines come by the other way
                 log.helper_gone()
                 changed.set()
                 return
@@ -122,46 +119,3 @@ async def _follow_engine(docker: DockerOf, log: LaunchLog, changed: asyncio.Even
                 if mark := engine.read_log(line.text):
                     log.feed_engine(mark, at)
                     changed.set()
-
-
-async def _aftermath(docker: DockerOf, log: LaunchLog) -> AsyncGenerator[LaunchProgress, None]:
-    """What the container's log says of a launch that is over: how it started, or why it did not."""
-    if log.progress.container_id is None:
-        return
-    engine, read = engine_named(log.engine_name), False
-    if log.progress.state == "failed":
-        read = await _read_cause(docker, log)
-    elif log.progress.state == "ready":
-        read = await _read_start(docker, log, engine)
-    if read:
-        yield log.progress
-
-
-async def _read_start(docker: DockerOf, log: LaunchLog, engine: Engine) -> bool:
-    """Figures and phases: the engine tells of them in the first lines of its log."""
-    told, count = False, 0
-    with contextlib.suppress(DockerError, NotFoundError):
-        lines = docker_logs(await docker(), log.progress.container_id or "", tail=None)
-        async with aclosing(lines):
-            async for at, line in lines:
-                mark = engine.read_log(line.text)
-                if mark and not mark.fatal:
-                    log.feed_engine(mark, at)
-                    told = True
-                count += 1
-                if count == _STARTUP_LINES:
-                    break
-    return told
-
-
-async def _read_cause(docker: DockerOf, log: LaunchLog) -> bool:
-    """The doctor reads the whole log: the first line that sounds fatal need not be the cause."""
-    doctor = Doctor()
-    with contextlib.suppress(DockerError, NotFoundError):
-        lines = docker_logs(await docker(), log.progress.container_id or "", tail=_LAST_LINES)
-        async with aclosing(lines):
-            async for _, line in lines:
-                doctor.feed(line.text)
-        log.diagnosed(doctor.finish(exit_code=log.exit_code))
-        return True
-    return False

@@ -6,14 +6,13 @@ import io
 import json
 import shlex
 import tarfile
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
 from urllib.parse import quote
 
 import msgspec
 
 from gptoss_tui.domain.engines import Call, engine_named
 from gptoss_tui.domain.launch import LaunchSpec, Secrets
+from gptoss_tui.domain.launch_record import reread
 from gptoss_tui.domain.progress import LaunchProgress
 from gptoss_tui.domain.render import bracketed, engine_api_body
 from gptoss_tui.domain.timeline import LaunchLog
@@ -175,29 +174,36 @@ class LaunchRecord(msgspec.Struct, frozen=True):
 
 async def records(transport: Transport, launch_id: str = "") -> tuple[LaunchRecord, ...]:
     """The launches of this user on the box, newest first; one of them if `launch_id` is given."""
-    argv = scripts.command("launches", launch_id) if launch_id else scripts.command("launches")
-    done = await transport.run(argv, timeout_s=30)
-    found: list[LaunchRecord] = []
-    for head, body in _blocks(decode(done.stdout)):
-        found.append(_record(head, body))
-    return tuple(found)
+    return await _records(transport, *((launch_id,) if launch_id else ()))
 
 
-def _blocks(text: str) -> list[tuple[str, list[str]]]:
-    blocks: list[tuple[str, list[str]]] = []
+async def running(transport: Transport) -> tuple[LaunchRecord, ...]:
+    """Those that are under way: what is asked every few seconds leaves the long logs of others."""
+    return await _records(transport, "--running")
+
+
+async def _records(transport: Transport, *which: str) -> tuple[LaunchRecord, ...]:
+    done = await transport.run(scripts.command("launches", *which), timeout_s=30)
+    return tuple(_record(*block) for block in _blocks(decode(done.stdout)))
+
+
+def _blocks(text: str) -> list[tuple[str, list[str], str]]:
+    """Head, lines, and what is kept of the server's log."""
+    blocks: list[tuple[str, list[str], str]] = []
     for line in text.splitlines():
         if line.startswith("@@launch "):
-            blocks.append((line, []))
+            blocks.append((line, [], ""))
+        elif blocks and line.startswith("@@server "):
+            head, lines, _ = blocks.pop()
+            blocks.append((head, lines, line.removeprefix("@@server ")))
         elif blocks and line:
             blocks[-1][1].append(line)
     return blocks
 
 
-def _record(head: str, lines: list[str]) -> LaunchRecord:
+def _record(head: str, lines: list[str], kept: str) -> LaunchRecord:
     _, launch_id, alive, size = [*head.split(), "", "no", "0"][:4]
-    log = LaunchLog(launch_id)
-    for line in lines:
-        log.feed(line)
+    log = reread(launch_id, lines, kept)
     if alive != "yes":
         log.helper_gone()
     return LaunchRecord(log.progress, log, alive == "yes", int(size) if size.isdigit() else 0)
@@ -210,24 +216,6 @@ async def one_record(transport: Transport, launch_id: str) -> LaunchRecord:
     raise NotFoundError(
         f"The box knows of no launch {launch_id}.", "`status` lists what it knows of."
     )
-
-
-async def follow_log(
-    transport: Transport, launch_id: str, from_byte: int
-) -> AsyncGenerator[str, None]:
-    """The helper's log from `from_byte` on, as it grows. Never ends by itself."""
-    tail = (
-        'exec tail -c "+$2" -f "${XDG_STATE_HOME:-$HOME/.local/state}/gptoss-tui/launches/$1/log"'
-    )
-    argv = ("sh", "-c", tail, "gptoss-tail", launch_id, str(from_byte + 1))
-    async with transport.follow(argv) as lines, aclosing(_decoded(lines)) as texts:
-        async for text in texts:
-            yield text
-
-
-async def _decoded(lines: AsyncIterator[bytes]) -> AsyncGenerator[str, None]:
-    async for line in lines:
-        yield decode(line)
 
 
 async def cancel(transport: Transport, launch_id: str) -> LaunchProgress:

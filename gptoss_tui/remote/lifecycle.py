@@ -1,4 +1,4 @@
-"""The later life of one server: stopped or restarted, its requests ended first."""
+"""The later life of one server: stopped, drained or restarted, its requests ended first."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from gptoss_tui.domain.draining import stop_plan
+from gptoss_tui.domain.spot import drain_plan
 from gptoss_tui.remote.draining import Drain
 from gptoss_tui.remote.endpoints import Endpoints
 from gptoss_tui.remote.launcher import Replaced
@@ -15,7 +16,7 @@ from gptoss_tui.remote.servers import Servers
 
 
 class Lifecycle:
-    """What `Box.stop` and `Box.restart` do; `tell` publishes how far a drain is."""
+    """What `Box.stop`, `Box.drain` and `Box.restart` do; `tell` publishes how far a drain is."""
 
     def __init__(
         self,
@@ -38,6 +39,13 @@ class Lifecycle:
         cut = await self._drain.run(plan, signal)
         await self._servers.remove(instance)
         return f"{self._name} was stopped and its container removed.{_told(cut)}"
+
+    async def drain(self, within_s: float) -> str:
+        """Stop it before the box goes away; returns a sentence. Raises as `stop` does."""
+        instance = await self._servers.ours(self._name)
+        plan = drain_plan(instance, within_s)
+        cut = await self._drain.run(plan, partial(self._servers.signal, instance, plan.grace_s))
+        return f"{self._name} was drained and stopped; its container stays.{_told(cut)}"
 
     async def replaced(self) -> Replaced:
         """What a launch in its place must know of it. Raises `NotFoundError`."""

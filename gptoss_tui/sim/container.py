@@ -186,7 +186,7 @@ class _Start:
 
     async def _begin(self) -> None:
         self.api(self.info("api_server.py:1896", f"vLLM API server version {VERSION}"))
-        await self.world.clock.sleep(1.2)
+        await self.world.starting(1.2)
         self.core(
             self.info(
                 "core.py:93",
@@ -196,7 +196,7 @@ class _Start:
         )
         if self.world.profile.has("hostile_text"):
             self.core("\x1b]52;c;ZXZpbA==\x07\x1b[2J[/bold] {not markup} \x9b31m bad \udcff byte")
-        await self.world.clock.sleep(0.6)
+        await self.world.starting(0.6)
 
     async def _fetch(self) -> None:
         self.core(
@@ -208,7 +208,7 @@ class _Start:
             return
         steps = 16
         for step in range(1, steps + 1):
-            await self.world.clock.sleep(0.45)
+            await self.world.starting(0.45)
             self.world.disk_used_gib[self.size] = self.checkpoint * step / steps
             self.world.changed()
         self.core(
@@ -227,7 +227,7 @@ class _Start:
             )
             self.container.memory_mib = 1024 * self.shares.weights * shard / self.shards
             self.container.busy = 0.08
-            await self.world.clock.sleep(3.2 / self.shards)
+            await self.world.starting(3.2 / self.shards)
         self.core(self.info("default_loader.py:384", "Loading weights took 3.20 seconds"))
         self.core(
             self.info(
@@ -245,7 +245,7 @@ class _Start:
                 "backbone for vLLM's torch.compile",
             )
         )
-        await self.world.clock.sleep(2.6)
+        await self.world.starting(2.6)
         self.core(self.info("monitor.py:48", "torch.compile took 2.61 s in total"))
         kv = self.shares
         self.core(
@@ -291,7 +291,7 @@ class _Start:
                 f"{100 * step // 83:3d}%|#####     | {step}/83 [00:01<00:01, 41.20it/s]"
             )
             self.container.busy = 0.75
-            await self.world.clock.sleep(0.3)
+            await self.world.starting(0.3)
         self.core(
             self.info(
                 "gpu_model_runner.py:6046", "Graph capturing finished in 2 secs, took 1.31 GiB"
@@ -303,7 +303,7 @@ class _Start:
                 "init engine (profile, create kv cache, warmup model) took 7.32 seconds",
             )
         )
-        await self.world.clock.sleep(0.5)
+        await self.world.starting(0.5)
 
     def _serve(self) -> None:
         self.container.busy = 0.0
@@ -325,7 +325,7 @@ class _Start:
         self.world.changed()
 
     async def _die(self) -> None:
-        await self.world.clock.sleep(1)
+        await self.world.starting(1)
         self.core(
             "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 786.00 MiB. "
             "GPU 0 has a total capacity of 79.18 GiB of which 512.00 MiB is free."

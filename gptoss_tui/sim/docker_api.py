@@ -22,6 +22,7 @@ from gptoss_tui.sim.world import World
 _PROGRAMS = {"vllm": ("vllm", "serve"), "ollama": ("/bin/ollama",)}
 API = (1, 47)
 VERSION = "27.3.1"
+PODMAN = "5.4.2"
 
 
 class DockerApi:
@@ -51,9 +52,12 @@ class DockerApi:
         return _error(404, "page not found")
 
     def _version(self) -> dict[str, Any]:
+        podman = self._world.profile.has("podman")
+        version, engine = (PODMAN, "Podman Engine") if podman else (VERSION, "Engine")
         return {
-            "Version": VERSION,
-            "ApiVersion": f"{API[0]}.{API[1]}",
+            "Components": [{"Name": engine, "Version": version}],
+            "Version": version,
+            "ApiVersion": "1.41" if podman else f"{API[0]}.{API[1]}",
             "MinAPIVersion": "1.24",
             "Os": "linux",
             "Arch": "amd64",
@@ -61,9 +65,10 @@ class DockerApi:
         }
 
     def _info(self) -> dict[str, Any]:
+        profile = self._world.profile
         return {
             "Runtimes": {"io.containerd.runc.v2": {}, "runc": {}}
-            | ({} if self._world.profile.lacks_runtime else {"nvidia": {}}),
+            | ({} if profile.lacks_runtime or profile.has("podman") else {"nvidia": {}}),
             "DockerRootDir": "/var/lib/docker",
             "CDISpecDirs": ["/etc/cdi", "/var/run/cdi"],
             "SecurityOptions": ["name=seccomp,profile=builtin", "name=cgroupns"],

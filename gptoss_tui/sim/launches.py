@@ -6,6 +6,8 @@ It stands for `remote/scripts/helper.sh`; the tests with real parts hold the scr
 from __future__ import annotations
 
 import asyncio
+import base64
+import gzip
 import io
 import json
 import shlex
@@ -19,6 +21,7 @@ from gptoss_tui.sim.first_answer import CALLS, called
 from gptoss_tui.sim.http import Request
 from gptoss_tui.sim.world import World
 
+_TOLD = 8  # of so many the server's log is told
 FOLDER = "/root/.local/state/gptoss-tui/launches"
 
 
@@ -35,6 +38,7 @@ class Launch:
     step: str = "reserve"
     weighed: float | None = None
     calls: dict[str, bytes] = field(default_factory=dict)
+    server_log: bytes = b""
     container: Container | None = None
     old: Container | None = None
     task: asyncio.Task[None] | None = None
@@ -168,11 +172,13 @@ async def _steps(world: World, launch: Launch) -> None:
             if launch.old is not None:
                 container.name = name = f"{name}-{launch.id}"
                 _restore(world, launch)
+            await _keep_log(docker, launch, container)
             _say(world, launch, f"left the stopped container {name}: its log says why")
             raise _Failed(f"wait exited {container.exit_code}")
         _weigh(world, launch, container)
         await world.change()
-    await _first_answer(world, launch, container)
+    await _first_answer(docker, world, launch, container)
+    await _keep_log(docker, launch, container)
     if launch.variables.get("restart") == "1":
         container.restart_policy = "unless-stopped"
     if launch.old is not None:
@@ -202,7 +208,18 @@ def _restore(world: World, launch: Launch) -> None:
         _say(world, launch, f"left the server {old.name} as it was before, started again")
 
 
-async def _first_answer(world: World, launch: Launch, container: Container) -> None:
+async def _keep_log(docker: DockerApi, launch: Launch, container: Container) -> None:
+    """What the server has said until now, as the helper keeps it."""
+    words = {"stdout": "1", "stderr": "1", "timestamps": "1", "tail": "2000"}
+    request = Request("GET", f"/containers/{container.id}/logs", words, {}, b"")
+    body = (await docker.handle(request)).body
+    said = body if isinstance(body, bytes) else b"".join([part async for part in body])
+    launch.server_log = gzip.compress(said)
+
+
+async def _first_answer(
+    docker: DockerApi, world: World, launch: Launch, container: Container
+) -> None:
     """What `ready.sh` does once the server listens: fetch, load, and one token of an answer."""
 
     def note(line: bytes) -> None:
@@ -217,6 +234,7 @@ async def _first_answer(world: World, launch: Launch, container: Container) -> N
         failure = await called(world, container, step, path, launch.calls[step], note)
         if failure is None:
             continue
+        await _keep_log(docker, launch, container)
         if step == "fetch":
             world.remove(container)
         else:
@@ -270,11 +288,15 @@ async def _post(
 def listing(world: World, only: str) -> str:
     """What `gptoss-launches` prints, newest first."""
     blocks: list[str] = []
+    told = 0
     for launch in reversed(list(world.launches.values())):
-        if not only or launch.id == only:
+        if only in ("", launch.id) or (only == "--running" and launch.alive):
             alive = "yes" if launch.alive else "no"
             head = f"@@launch {launch.id} {alive} {len(launch.log)}\n"
             blocks.append(head + launch.log.decode(errors="replace") + "\n")
+            if launch.server_log and only != "--running" and told < _TOLD:
+                told += 1
+                blocks.append(f"@@server {base64.b64encode(launch.server_log).decode()}\n")
     return "".join(blocks)
 
 

@@ -86,7 +86,13 @@ def _timestamp(world: World) -> str:
     return f"{now:%Y/%m/%d %H:%M:%S}.{now.microsecond // 1000:03d}"
 
 
+def pids(world: World) -> dict[str, int]:
+    """The process of each container that is on a GPU, by the container's id."""
+    return {key: 91_357 + 100 * number for number, key in enumerate(world.containers)}
+
+
 def _apps(world: World) -> str:
+    engines = pids(world)
     lines: list[str] = []
     for gpu in world.gpus():
         foreign = world.foreign_mib(gpu.index)
@@ -94,7 +100,8 @@ def _apps(world: World) -> str:
             lines.append(f"{gpu.uuid}, 48211, /usr/bin/python3, {foreign}")
         for container in world.containers.values():
             if {str(gpu.index), gpu.uuid} & set(container.gpu_ids) and container.memory_mib > 1:
-                lines.append(f"{gpu.uuid}, 91357, VLLM::EngineCore, {round(container.memory_mib)}")
+                held = round(container.memory_mib)
+                lines.append(f"{gpu.uuid}, {engines[container.id]}, VLLM::EngineCore, {held}")
     return "\n".join(lines) + ("\n" if lines else "")
 
 

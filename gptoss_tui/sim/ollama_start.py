@@ -16,7 +16,7 @@ _LAYERS = {"20b": 25, "120b": 37}
 
 async def start_ollama(container: Container, world: World) -> None:
     """Listen; the model comes later, by calls."""
-    await world.clock.sleep(0.4)
+    await world.starting(0.4)
     say(container, world, 'source=routes.go:1569 msg="Listening on [::]:11434 (version 0.13.3)"')
     environment = container.environment
     slots = int(environment.get("OLLAMA_NUM_PARALLEL", 1))
@@ -52,7 +52,7 @@ async def load(container: Container, world: World, model: str) -> None:
         world,
         'source=server.go:398 msg="starting runner" cmd="ollama runner --port 43263"',
     )
-    await world.clock.sleep(1.0)
+    await world.starting(1.0)
     container.busy = 0.2
     say(container, world, f'source=ggml.go:498 msg="offloaded {layers}/{layers} layers to GPU"')
     say(container, world,
@@ -60,7 +60,7 @@ async def load(container: Container, world: World, model: str) -> None:
     say(container, world,
         f'source=backend.go:321 msg="kv cache" device=CUDA0 size="{cache:.1f} GiB"')  # fmt: skip
     for step in range(1, 9):
-        await world.clock.sleep(0.4)
+        await world.starting(0.4)
         container.memory_mib = 1024 * (weights + cache) * step / 8
     container.busy, container.loaded = 0.0, model
     say(container, world, 'source=server.go:1288 msg="llama runner started in 4.20 seconds"')

@@ -13,6 +13,13 @@ _MISMATCH = (
 _DAY_S = 86_400
 _NO_DNS = "curl: (6) Could not resolve host: {host}\n@http 000 0.004\n@status 6"
 
+_DMI = {
+    "aws": "sys_vendor=Amazon EC2\nproduct_name=p5.48xlarge\nbios_version=1.0",
+    "gcp": "sys_vendor=Google\nproduct_name=Google Compute Engine\nbios_version=Google",
+    "azure": "sys_vendor=Microsoft Corporation\nproduct_name=Virtual Machine\n"
+    "chassis_asset_tag=7783-7084-3265-9085-8269-3286-77",
+}
+
 
 def probe(world: World, fields: str) -> str:
     """The sections of the probe script, from the world's state."""
@@ -21,6 +28,7 @@ def probe(world: World, fields: str) -> str:
         "os": 'PRETTY_NAME="Ubuntu 24.04.2 LTS"\nID=ubuntu\nVERSION_ID="24.04"',
         "container": "containerenv\nrunpod" if world.profile.is_container else "",
         "shm": "65536" if world.profile.has("shm_small") else "528480800",
+        "dmi": _DMI.get(world.profile.cloud or "", "sys_vendor=Supermicro"),
         "hardware": _hardware(world),
         "kernel_log": _kernel_log(world),
         **_gpus(world, fields),
@@ -109,7 +117,7 @@ def _gpus(world: World, fields: str) -> dict[str, str]:
         "gpus": f"{gpus}@status {status}",
         "health": gpus if broken else _health(world),
         "apps": "" if broken else apps,
-        "owners": "" if broken else _owners(apps),
+        "owners": "" if broken else _owners(world, apps),
         "banner": banner.replace(DRIVER, _driver(world)),
     }
 
@@ -128,9 +136,13 @@ def _health(world: World) -> str:
     return "\n".join([*lines, "@status 0"])
 
 
-def _owners(apps: str) -> str:
-    pids = dict.fromkeys(line.split(", ")[1] for line in apps.splitlines())
-    return "\n".join(f"{pid} {'mallory' if pid == '48211' else 'root'}" for pid in pids)
+def _owners(world: World, apps: str) -> str:
+    """Who is on the GPUs, with the container of those that are in one."""
+    containers = {str(pid): key for key, pid in nvidia.pids(world).items()}
+    seen = dict.fromkeys(line.split(", ")[1] for line in apps.splitlines())
+    return "\n".join(
+        f"{pid} {'mallory' if pid == '48211' else 'root'} {containers.get(pid, '')}" for pid in seen
+    )
 
 
 def _docker(world: World) -> str:
@@ -139,6 +151,8 @@ def _docker(world: World) -> str:
         return "sudo=yes"
     if profile.has("podman_only"):
         return "sudo=yes\npodman=podman version 5.4.2"
+    if profile.has("podman"):
+        return "podman_socket=/run/podman/podman.sock\nsudo=yes\npodman=podman version 5.4.2"
     if profile.has("docker_down"):
         return "cli=yes\ndaemon=yes\nservice=inactive\nsudo=yes"
     if profile.has("docker_denied"):
@@ -155,7 +169,8 @@ def _runtime(world: World) -> str:
         *(f"{tool}=yes" for tool in tools),
         "version=NVIDIA Container Toolkit CLI version 1.20.0",
     ]
-    return "\n".join(lines if profile.lacks_runtime else [*lines, "configured=yes"])
+    told = "cdi=/etc/cdi/nvidia.yaml" if profile.has("podman") else "configured=yes"
+    return "\n".join(lines if profile.lacks_runtime else [*lines, told])
 
 
 def _disks(world: World) -> str:

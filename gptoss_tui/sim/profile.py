@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
+from gptoss_tui.domain.host import Cloud
+
 Fault = Literal[
     "no_docker",
     "docker_denied",
@@ -29,6 +31,7 @@ Fault = Literal[
     "clock_off",
     "shm_small",
     "podman_only",
+    "podman",
     "no_tools",
 ]
 FAULTS: tuple[str, ...] = get_args(Fault)
@@ -57,15 +60,25 @@ PRO6000 = Card("NVIDIA RTX PRO 6000 Blackwell Server Edition", 97887, "12.0", 60
 
 @dataclass(frozen=True)
 class Profile:
-    """One box. `foreign_mib` is what somebody else's process holds on the last GPU."""
+    """One box. `foreign_mib` is what somebody else's process holds on the last GPU.
+
+    `cloud` makes it a spot box of that one. `starts_at_once`: a server's start takes no time there.
+    """
 
     hostname: str
     cards: tuple[Card, ...] = (H100, H100)
     foreign_mib: int = 0
     is_container: bool = False
+    cloud: Cloud | None = None
     image_cached: bool = False
     weights_cached: bool = False
+    starts_at_once: bool = False
     faults: frozenset[str] = frozenset()
+
+    @property
+    def warm(self) -> Profile:
+        """The same box with nothing to wait for: image and weights are there, a start takes no time."""
+        return replace(self, image_cached=True, weights_cached=True, starts_at_once=True)
 
     def has(self, fault: Fault) -> bool:
         return fault in self.faults

@@ -12,12 +12,14 @@ import asyncssh
 
 from gptoss_tui.sim.docker_api import DockerApi
 from gptoss_tui.sim.http import serve
+from gptoss_tui.sim.metadata import ADDRESS, MetadataApi
 from gptoss_tui.sim.servers import server
 from gptoss_tui.sim.shell import Shell
 from gptoss_tui.sim.world import World
 
 MAX_SESSIONS = 10
 DOCKER_SOCKET = "/var/run/docker.sock"
+PODMAN_SOCKET = "/run/podman/podman.sock"
 
 _Streams = Callable[[Any, Any], Awaitable[None]]
 
@@ -126,6 +128,8 @@ class BoxServer(asyncssh.SSHServer):
     def connection_requested(
         self, dest_host: str, dest_port: int, orig_host: str, orig_port: int
     ) -> Any:
+        if (dest_host, dest_port) == ADDRESS and self._world.profile.cloud is not None:
+            return self._served(MetadataApi(self._world).handle)
         container = self._world.serving(dest_port)
         handler = server(self._world, container) if container else None
         if handler is None:
@@ -137,7 +141,8 @@ class BoxServer(asyncssh.SSHServer):
     def unix_connection_requested(self, dest_path: str) -> Any:
         profile = self._world.profile
         absent = profile.lacks_docker
-        if dest_path != DOCKER_SOCKET or absent or profile.has("docker_denied"):
+        socket = PODMAN_SOCKET if profile.has("podman") else DOCKER_SOCKET
+        if dest_path != socket or absent or profile.has("docker_denied"):
             raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, "open failed")
         return self._served(DockerApi(self._world).handle)
 

@@ -43,11 +43,11 @@ class _Start:
     async def load(self) -> None:
         world, weights = self._world, self._checkpoint / self._parallel
         self._say(f"server_args={{'model_path': '{self._container.model}', 'api_key': None}}")
-        await world.clock.sleep(1.5)
+        await world.starting(1.5)
         self._say(f"Load weight begin. avail mem={self._free:.2f} GB")
         if not world.weights_cached(self._size):
             for step in range(1, 17):
-                await world.clock.sleep(0.45)
+                await world.starting(0.45)
                 world.disk_used_gib[self._size] = self._checkpoint * step / 16
                 world.changed()
         for shard in range(self._shards + 1):
@@ -59,7 +59,7 @@ class _Start:
             )
             self._container.memory_mib = 1024 * weights * shard / self._shards
             self._container.busy = 0.08
-            await world.clock.sleep(3.0 / self._shards)
+            await world.starting(3.0 / self._shards)
         self._say(
             f"Load weight end. elapsed=3.10 s, type=GptOssForCausalLM, avail mem="
             f"{self._free - weights:.2f} GB, mem usage={weights:.2f} GB."
@@ -72,7 +72,7 @@ class _Start:
             f"K size: {half:.2f} GB, V size: {half:.2f} GB"
         )
         self._container.memory_mib += 1024 * self._pool
-        await self._world.clock.sleep(0.8)
+        await self._world.starting(0.8)
         self._say("Capture target decode CUDA graph begin. backend=full, num_tokens_per_req=1")
         for step in range(0, _GRAPHS, 4):
             self._container.busy = 0.7
@@ -81,7 +81,7 @@ class _Start:
                 f"Capturing batches (bs={_GRAPHS - step} avail_mem=6.01 GB): "
                 f"{100 * step // _GRAPHS:3d}%|##        | {step}/{_GRAPHS} [00:01<00:01, 9.21it/s]",
             )
-            await self._world.clock.sleep(0.35)
+            await self._world.starting(0.35)
         self._say(
             "Capture target decode CUDA graph end. elapsed=2.10 s, mem usage=0.55 GB, "
             "avail mem=5.46 GB."

@@ -62,7 +62,7 @@ class Shell:
         }
         programs = {name: self._saying(text) for name, text in says.items()}
         programs |= {"nvidia-smi": self._nvidia_smi, "sudo": self._sudo, "env": self._env}
-        if not profile.lacks_docker:
+        if not profile.lacks_docker and not profile.has("podman"):
             programs["docker"] = self._docker
         return programs
 
@@ -98,6 +98,10 @@ class Shell:
             return await self._repair(name, words)
         if name == "gptoss-tail" and len(words) == 2:
             return await self._tail(words[0], int(words[1]) - 1)
+        if name == "gptoss-part" and words[0] in world.launches:
+            begin = int(words[1]) - 1
+            self._stdout.write(bytes(world.launches[words[0]].log[begin : begin + int(words[2])]))
+            return 0
         self._stderr.write(f"sh: 1: {name}: not found\n".encode())
         return 127
 

@@ -6,8 +6,11 @@ import asyncio
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
+from gptoss_tui.domain.engines import ENGINES
+from gptoss_tui.domain.host import Cloud
 from gptoss_tui.sim.clock import Clock
 from gptoss_tui.sim.container import Container, come_up, new_id
 from gptoss_tui.sim.profile import Card, Profile
@@ -22,6 +25,10 @@ _BROKEN_OFF = {
         102_000_000
     ),
 }
+
+
+# How long before it takes a box back a cloud says so, in seconds.
+NOTICE_S: dict[Cloud, float] = {"aws": 120.0, "gcp": 30.0, "azure": 60.0}
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,8 @@ class World:
         self.images: set[str] = set()
         if profile.image_cached:
             self.images.add("vllm/vllm-openai:v0.32.0")
+        if profile.starts_at_once:
+            self.images |= {engine.image(engine.default_version) for engine in ENGINES.values()}
         self.containers: dict[str, Container] = {}
         self.launches: dict[str, Any] = {}
         self.disk_used_gib: dict[str, float] = {}
@@ -61,6 +70,9 @@ class World:
         self.repairs: dict[str, Any] = {}
         self.litter: dict[str, int] = dict(_BROKEN_OFF) if profile.has("disk_full") else {}
         self.on_login: list[Callable[[], None]] = []
+        # When its provider says that the box is taken back, and how long before it does so.
+        self._noticed: float | None = None
+        self._notice_s = NOTICE_S[profile.cloud or "aws"]
         self._event = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._made = 0
@@ -74,6 +86,10 @@ class World:
 
     async def change(self) -> None:
         await self._event.wait()
+
+    async def starting(self, seconds: float) -> None:
+        """Let a server's start take so long, where it takes any time."""
+        await self.clock.sleep(0.0 if self.profile.starts_at_once else seconds)
 
     def spawn(self, work: Any, name: str) -> asyncio.Task[None]:
         """Something that goes on on the box, whoever is connected."""
@@ -91,6 +107,34 @@ class World:
         """Somebody logs in: what waited for that holds now."""
         while self.on_login:
             self.on_login.pop()()
+
+    # --- a spot box -----------------------------------------------------------------------------
+
+    def preempt(self, after_s: float = 0.0, notice_s: float | None = None) -> None:
+        """Let the provider give its notice in `after_s` seconds of the box, and take it back
+        `notice_s` seconds later (default: as its cloud does).
+        """
+        self._noticed = self.clock.seconds() + after_s
+        self._notice_s = NOTICE_S[self.profile.cloud or "aws"] if notice_s is None else notice_s
+        self.changed()
+
+    def keep(self) -> None:
+        """The notice is withdrawn."""
+        self._noticed = None
+        self.changed()
+
+    def taken_back_at(self) -> datetime | None:
+        """When the box is switched off, once that has been said."""
+        left = self.until_taken_back()
+        if left is None or left > self._notice_s:
+            return None
+        return self.clock.now() + timedelta(seconds=left)
+
+    def until_taken_back(self) -> float | None:
+        """Seconds until then, said or not; None: it stays."""
+        if self._noticed is None:
+            return None
+        return self._noticed + self._notice_s - self.clock.seconds()
 
     # --- containers -----------------------------------------------------------------------------
 

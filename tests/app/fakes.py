@@ -18,6 +18,7 @@ from gptoss_tui.domain.prompts import Prompter
 from gptoss_tui.domain.repair import Repair, RepairEnded, RepairLine, Survey
 from gptoss_tui.domain.secret import Secret
 from gptoss_tui.domain.serving import EngineSnapshot
+from gptoss_tui.domain.spot import SpotNotice
 from gptoss_tui.errors import (
     ChangedHostKeyError,
     ConnectionLostError,
@@ -62,6 +63,7 @@ class FakeBox:
         self.log: tuple[str, ...] = ()
         self.answer: tuple[ChatDelta | ChatDone, ...] = ()
         self.progress: LaunchProgress | None = None
+        self.notices: tuple[SpotNotice, ...] = ()
         self.refuses: dict[str, GptossError] = {}
         self.calls: list[tuple[object, ...]] = []
         self.lost = asyncio.Event()
@@ -103,7 +105,7 @@ class FakeBox:
             yield await self.gpus()
         await self._until_lost()
 
-    async def instances(self) -> Fact[InstanceList]:
+    async def instances(self, *, ask: bool = True) -> Fact[InstanceList]:
         self._may("instances")
         return self.hub.publish(InstanceList(instances=self.servers), box=self.name)
 
@@ -145,7 +147,7 @@ class FakeBox:
     async def launch(
         self, spec: LaunchSpec, secrets: Secrets, *, replaces: str | None = None
     ) -> str:
-        self.calls.append(("launch", spec, secrets))
+        self.calls.append(("launch", spec, secrets, *((replaces,) if replaces else ())))
         self._may("launch")
         return spec.launch_id
 
@@ -173,6 +175,20 @@ class FakeBox:
             await self.held.wait()
         self.servers = tuple(one for one in self.servers if one.name != instance)
         return self.hub.publish(Notice(text=f"{instance} was stopped."), box=self.name)
+
+    async def drain(self, instance: str, within_s: float) -> Fact[Notice]:
+        self.calls.append(("drain", instance, within_s))
+        self._may("drain")
+        return self.hub.publish(Notice(text=f"{instance} was drained."), box=self.name)
+
+    async def spot(self) -> Fact[SpotNotice] | None:
+        return None
+
+    async def watch_spot(self) -> AsyncIterator[Fact[SpotNotice]]:
+        self._may("watch_spot")
+        for notice in self.notices:
+            yield self.hub.publish(notice, box=self.name)
+        await self._until_lost()
 
     async def chat(
         self, instance: str, request: ChatRequest, api_key: Secret | None = None

@@ -117,9 +117,10 @@ async def at_app(
     *,
     clock: Callable[[], datetime] | None = None,
     demo: bool = False,
+    drain_on_preemption: bool = False,
 ) -> AsyncIterator[Operator]:
     """The app over `fleet`, on a terminal of this size."""
-    app = GptossApp(fleet, demo=demo, clock=clock)
+    app = GptossApp(fleet, demo=demo, clock=clock, drain_on_preemption=drain_on_preemption)
     messages: list[Message] = []
     seen: set[int] = set()
 

@@ -57,7 +57,7 @@ async def test_a_fault_of_ours_does_not_end_the_watching(
     faults = iter([KeyError("names")])
     listed = box.instances
 
-    async def instances() -> object:
+    async def instances(*, ask: bool = True) -> object:
         for fault in faults:
             raise fault
         return await listed()

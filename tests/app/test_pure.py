@@ -79,13 +79,15 @@ def test_what_is_no_number(text: str) -> None:
 
 def test_preselected_are_free_gpus_alone() -> None:
     busy = gpu(0, memory_used_bytes=30 * GIB)
-    assert wizard_state.preselected(report(gpus=(busy, gpu(1))), "20b", ()) == ("1",)
-    assert wizard_state.preselected(report(gpus=(busy,)), "20b", ()) == ()
+    assert wizard_state.preselected(report(gpus=(busy, gpu(1))), Choices()) == ("1",)
+    assert wizard_state.preselected(report(gpus=(busy,)), Choices()) == ()
     holder = server(gpu_ids=("GPU-0",))
-    assert wizard_state.preselected(report(2), "20b", (holder,)) == ("1",)
+    assert wizard_state.preselected(report(2), Choices(), (holder,)) == ("1",)
     gone = server(gpu_ids=("GPU-0",), state="exited")
-    assert wizard_state.preselected(report(2), "20b", (gone,)) == ("0",)
+    assert wizard_state.preselected(report(2), Choices(), (gone,)) == ("0",)
+    assert wizard_state.preselected(report(2), Choices(context="much")) == ()
     assert wizard_state.gpu_label(busy).endswith("in use")
+    assert wizard_state.gpu_label(gpu(), "ours").endswith("H100 80GB HBM3  ours")
 
 
 def test_no_gpu_chosen_is_a_sentence() -> None:

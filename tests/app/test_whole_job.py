@@ -15,7 +15,6 @@ import pytest
 
 from gptoss_tui.app import messages as said
 from gptoss_tui.domain.launch import Secrets
-from gptoss_tui.domain.progress import LaunchProgress
 from gptoss_tui.domain.secret import Secret
 from gptoss_tui.sim.clock import ManualClock
 from gptoss_tui.sim.profile import H100, PRO6000, Profile
@@ -124,22 +123,20 @@ async def test_a_cold_launch_shows_its_bytes(tmp_path: Path, box_time: ManualClo
 
 async def test_a_failed_launch_goes_on_saying_why(tmp_path: Path) -> None:
     dying = replace(WARM, faults=frozenset({"dies_loading"}))
-    async with operating(tmp_path, dying) as (operator, _):
-        looks: list[LaunchProgress] = []
-        tap = operator.app.fleet.hub.tap
-        tap(lambda fact: looks.append(fact.body) if isinstance(fact.body, LaunchProgress) else None)
+    async with operating(tmp_path, dying) as (operator, rig):
         await connect(operator)
         await launch(operator)
         await operator.sees("memory ran out")
-
-        def looked_again() -> bool:
-            """The box was looked at after it, by what the helper knows."""
-            found = looks[-1].diagnosis
-            return looks[-1].state == "failed" and found is not None and found.cause is None
-
-        await operator.until(looked_again, "the look after the failure")
-        await operator.settle()
+        shown = operator.app.model("sim-1").launches
+        for container in list(rig.sim.boxes[0].world.containers.values()):
+            rig.sim.boxes[0].world.remove(container)  # what it said is kept beside the launch
+        (told,) = await (await rig.box()).launches()
+        await operator.until(
+            lambda: shown[told.body.launch_id].body == told.body, "the look is taken in"
+        )
         await operator.sees("memory ran out")
+        assert told.body.diagnosis is not None
+        assert told.body.diagnosis.cause == "gpu_memory"
 
 
 async def test_an_unknown_key_is_shown_and_accepted(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ STRUCTS = _everything()
 BODIES = [kind for kind in STRUCTS if issubclass(kind, Body) and kind is not Body]
 KINDS = {
     "box", "link", "gpus", "engine", "instances", "log", "notice", "launch", "endpoint", "drain",
+    "spot",
 }  # fmt: skip
 
 
@@ -83,6 +84,7 @@ def _smallest(kind: type) -> Any:
         "hostname": "h", "phase": "up", "gpus": (), "source": "dmon", "instances": (), "text": "t",
         "launch_id": "i", "name": "n", "state": "ready", "phases": (), "channel": "answer",
         "total_s": 1.0, "left_s": 1.0, "repair": "toolkit", "status": 0, "fixed": True,
+        "cloud": "aws", "action": "stop",
     }  # fmt: skip
     names = [field.name for field in msgspec.structs.fields(kind) if field.required]
     return kind(**{name: required[name] for name in names})

@@ -13,7 +13,9 @@ from gptoss_tui.remote.box import Box, effect_of
 from gptoss_tui.remote.host_box import HostBox
 from gptoss_tui.remote.readonly import read_only
 
-CHANGES = {"launch", "cancel", "stop", "restart", "chat", "forward", "repair", "load_image"}
+CHANGES = {
+    "launch", "cancel", "stop", "drain", "restart", "chat", "forward", "repair", "load_image",
+}  # fmt: skip
 UNMARKED = {"aclose"}  # closing our own side is neither
 
 

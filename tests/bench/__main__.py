@@ -13,10 +13,11 @@ from tests.bench import openssh, overhead
 from tests.bench.connecting import panes
 from tests.bench.figures import Figure, document, table
 from tests.bench.lab import EIGHT_GPUS, lab
+from tests.bench.launching import launching
 from tests.bench.starting import first_paint, version
 from tests.bench.watching import dashboard
 
-SIMULATED = ("version", "paint", "panes", "cpu")
+SIMULATED = ("version", "launch", "paint", "panes", "cpu")
 NAMES = (*SIMULATED, *overhead.NAMES)
 
 
@@ -24,6 +25,12 @@ def measure(names: set[str], runs: int, seconds: float) -> Iterator[Figure]:
     """The figures of these names, each as soon as it is known."""
     if "version" in names:
         yield version(runs)
+    if "launch" in names:
+        with (
+            tempfile.TemporaryDirectory(prefix="gptoss-tui-bench-") as folder,
+            lab(Path(folder), "--warm") as boxes,
+        ):
+            yield from launching(boxes, runs)
     if names & {"paint", "panes", "cpu"}:
         yield from simulated(names, runs, seconds)
     if names & set(overhead.NAMES):
@@ -34,7 +41,7 @@ def simulated(names: set[str], runs: int, seconds: float) -> Iterator[Figure]:
     """What a simulated box of eight GPUs is enough for."""
     with tempfile.TemporaryDirectory(prefix="gptoss-tui-bench-") as folder:
         home = Path(folder)
-        with lab(home) as boxes:
+        with lab(home, "--traffic", "7") as boxes:
             if "paint" in names:
                 yield first_paint(runs, boxes.config, EIGHT_GPUS, home)
             if names & {"panes", "cpu"}:

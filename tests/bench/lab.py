@@ -35,9 +35,9 @@ class Lab:
 
 
 @contextmanager
-def lab(home: Path) -> Iterator[Lab]:
-    """Run `gptoss-tui sim` until the end of the block."""
-    argv = [PROGRAM, "sim", "--boxes", str(BOXES), "--traffic", "7", "--json"]
+def lab(home: Path, *options: str) -> Iterator[Lab]:
+    """Run `gptoss-tui sim` with these options until the end of the block."""
+    argv = [PROGRAM, "sim", "--boxes", str(BOXES), "--json", *options]
     process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         assert process.stdout is not None

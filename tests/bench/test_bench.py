@@ -8,6 +8,8 @@ import pytest
 
 from tests.bench import openssh
 from tests.bench.figures import compared, table
+from tests.bench.lab import lab
+from tests.bench.launching import launching
 from tests.bench.overhead import NAMES, overhead
 
 
@@ -28,3 +30,10 @@ def test_the_overhead_is_measured_on_an_sshd_of_its_own(tmp_path: Path) -> None:
     assert all(figure.ours > 0 and figure.base for figure in figures)
     tokens = [figure for figure in figures if figure.unit == "tokens/s"]
     assert [round(figure.base or 0, -2) for figure in tokens] == [500]
+
+
+def test_a_launch_is_measured_on_a_box_that_loads_in_no_time(tmp_path: Path) -> None:
+    with lab(tmp_path, "--warm") as boxes:
+        shown, ready = launching(boxes, 2)  # the second one finds the name and the port free again
+    assert shown.ours > ready.ours > 0
+    assert (shown.target, ready.target) == (2.0, None)

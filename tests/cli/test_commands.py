@@ -83,7 +83,7 @@ def test_without_wait_the_launch_goes_on_on_the_box(cli: Cli, boxes: Callable[..
     cold = boxes(Profile("cold", (H100,)), speed=1.0)
     result = cli("launch", "sim-1", "-F", cold.config, "--yes")
     assert result.code == 0
-    assert "goes on on sim-1; see: gptoss-tui status sim-1" in result.out
+    assert f"goes on on sim-1; see: gptoss-tui status -F {cold.config} sim-1" in result.out
     shown = cli("status", "sim-1", "-F", cold.config)
     assert "gpt-oss-20b  launching" in shown.out
     assert ": running, pull" in shown.out

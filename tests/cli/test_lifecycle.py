@@ -10,6 +10,7 @@ import pytest
 from gptoss_tui.sim.container import Container
 from gptoss_tui.sim.run import SimBox
 from tests.cli.conftest import Background, Cli
+from tests.remote.support import WARM
 
 OLD, NEW = "0.31.0", "0.32.0"
 
@@ -44,7 +45,7 @@ def test_now_warns_how_many_requests_are_cut(cli: Cli, boxes: Callable[..., Back
     assert result.code == 0, result.err
     warning, done = result.documents
     assert warning["requests"] > 0
-    assert warning["warning"] == f"{warning['requests']:.0f} requests run and would be cut."
+    assert warning["warning"] == f"{warning['requests']:.0f} requests run and will be cut."
     assert "cut." in done["body"]["text"]
 
 
@@ -65,6 +66,7 @@ def test_an_upgrade_shows_its_plan_and_takes_the_place(cli: Cli, old: Background
     where = ("upgrade", "sim-1", "-F", old.config, "--engine-version", NEW)
     shown = cli(*where, "--dry-run")
     assert shown.code == 0, shown.err
+    assert f"version: {OLD} → {NEW}" in shown.out
     assert f"vllm/vllm-openai:v{NEW}" in shown.out
     assert "fits" in shown.out
     (before,) = old.do(containers)
@@ -109,6 +111,23 @@ def test_a_new_version_that_dies_is_set_aside_and_the_old_one_started(
     (failed,) = (one for one in old.do(containers) if one is not before)
     assert failed.name.startswith("gpt-oss-20b-")
     assert (failed.state, failed.name in result.err) == ("exited", True)
+
+
+def test_the_cause_of_a_failure_is_told_without_its_container(
+    cli: Cli, boxes: Callable[..., Background]
+) -> None:
+    dying = boxes(replace(WARM, faults=frozenset({"dies_loading"})))
+    where = ("sim-1", "-F", dying.config)
+    launched = cli("launch", *where, "--yes", "--wait")
+    assert (launched.code, "The GPU's memory ran out." in launched.err) == (6, True)
+    for container in dying.do(containers):
+        dying.do(lambda box, one=container: box.world.remove(one))  # type: ignore[misc]
+    shown = cli("status", *where)
+    assert "gpt-oss-20b: failed\n  The GPU's memory ran out. Use a larger card" in shown.out
+    told = cli("status", *where, "--json").document["launches"][0]["body"]
+    assert told["diagnosis"]["cause"] == "gpu_memory"
+    assert "CUDA out of memory" in told["diagnosis"]["evidence"][0]
+    assert cli("doctor", *where, "--json").document["cause"] == "gpu_memory"
 
 
 def test_a_server_of_somebody_else_is_not_replaced(cli: Cli, warm: Background) -> None:

@@ -21,6 +21,9 @@ def test_without_names_it_lists_what_and_why(cli: Cli, boxes: Boxes) -> None:
     assert listed.code == 0
     assert listed.out.startswith("docker-group")
     assert "may not use Docker" in listed.out
+    again = f"gptoss-tui repair -F {there.config} sim-1 docker-group"  # what reaches the same box
+    assert f"Repair with: {again}\n" in listed.out
+    assert f"To repair it: {again}\n" in cli("check", "sim-1", "-F", there.config).out
     offer = cli("repair", "sim-1", "-F", there.config, "--json").document["repairs"][0]
     assert (offer["name"], offer["needed"]) == ("docker-group", True)
     assert there.do(lambda box: box.world.repairs) == {}

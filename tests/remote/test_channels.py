@@ -229,6 +229,28 @@ async def test_without_socket_forwarding_docker_is_reached_by_a_command(
     assert peak <= SESSIONS
 
 
+async def test_a_place_that_may_not_be_forwarded_to_says_nothing_of_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with `PermitOpen 127.0.0.1:*`: a cloud's metadata service is asked as well."""
+    allowed = BoxServer.connection_requested
+
+    def narrow(server: BoxServer, dest_host: str, *rest: Any) -> Any:
+        if dest_host != "127.0.0.1":
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, "no")
+        return allowed(server, dest_host, *rest)
+
+    monkeypatch.setattr(BoxServer, "connection_requested", narrow)
+    async with simulated(tmp_path) as rig:
+        box, counters = await rig.box(), rig.sim.boxes[0].counters
+        await serving(box)
+        transport = transport_of(box)
+        await (await transport.open_tcp("169.254.169.254", 80)).aclose()
+        await until(lambda: counters.sessions <= 1, "only the guard is left")
+        assert (await box.engine("gpt-oss-20b")).body.healthy
+        assert transport._not_forwarded == {"169.254.169.254"}
+
+
 async def _closed(stream: AsyncIterator[Any]) -> None:
     async with opened(stream):
         pass

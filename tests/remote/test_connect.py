@@ -165,10 +165,17 @@ async def test_a_lost_box_connects_anew(rig: Rig, box: Box) -> None:
     assert (await again.look()).body.hostname == "warm"
 
 
-async def test_a_pasted_ssh_line_is_remembered_and_connects(tmp_path: Path) -> None:
+@pytest.mark.parametrize("relative", [False, True])
+async def test_a_pasted_ssh_line_is_remembered_and_connects(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, relative: bool
+) -> None:
     async with simulated(tmp_path) as rig:
         box = rig.sim.boxes[0]
-        entry = rig.fleet.add(f"ssh root@127.0.0.1 -p {box.port} -i {rig.sim.key_file}")
+        if relative:
+            monkeypatch.chdir(rig.sim.key_file.parent)
+        key = rig.sim.key_file.name if relative else rig.sim.key_file
+        entry = rig.fleet.add(f"ssh root@127.0.0.1 -p {box.port} -i {key}")
+        monkeypatch.chdir(tmp_path)
         assert entry.source == "remembered"
         rig.fleet.accept_host_key(_key_of(rig))
         connected = await rig.fleet.connect(entry.name)

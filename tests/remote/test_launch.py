@@ -251,3 +251,19 @@ async def test_an_unknown_launch_is_not_found(box: Box) -> None:
         await watched(box, "nothing")
     with pytest.raises(CommandError, match="there is no launch nothing here"):
         await box.cancel("nothing")
+
+
+async def test_the_newest_launch_is_told_last_and_listed_first(rig: Rig) -> None:
+    box = await rig.box()
+    first = await serving(box, gpus=("0",))
+    second = await serving(box, gpus=("1",))
+    told: list[str] = []
+    hub = rig.fleet.hub
+    end = hub.tap(lambda fact: told.append(getattr(fact.body, "launch_id", "")))
+    listed = [fact.body for fact in await box.launches()]
+    end()
+    assert told == [first.launch_id, second.launch_id]  # what it shows of the box is remembered
+    assert [one.launch_id for one in listed] == [second.launch_id, first.launch_id]
+    # Nobody watched: the box kept what the servers said of their start.
+    assert all(one.measured.kv_tokens for one in listed)
+    assert phase_of(listed[0], "load").state == "done"

@@ -54,6 +54,19 @@ async def test_a_busy_gpu_is_a_warning_that_names_the_process(tmp_path: Path) ->
     assert not report.gpus[0].processes
 
 
+async def test_a_gpu_of_our_own_server_is_not_called_busy(tmp_path: Path) -> None:
+    async with simulated(tmp_path, WARM) as rig:
+        box = await rig.box()
+        spec = await serving(box)
+        report = (await box.look()).body
+    ours = next(finding for finding in report.findings if finding.code == "gpu_ours")
+    assert ours.level == "ok"
+    assert f"our server {spec.name} uses it" in ours.what
+    assert not {"gpu_busy", "gpus"} & {finding.code for finding in report.findings}
+    assert report.docker is not None
+    assert [(one.name, one.gpu_ids) for one in report.docker.ours] == [(spec.name, spec.gpu_ids)]
+
+
 async def test_a_pod_is_told_from_a_machine(tmp_path: Path) -> None:
     async with simulated(tmp_path, Profile("pod", (PRO6000,), is_container=True)) as rig:
         box = await rig.box()

@@ -25,6 +25,7 @@ from gptoss_tui.domain.plan import DEFAULT_VERSIONS, PlanRequest
 from gptoss_tui.domain.progress import LaunchProgress
 from gptoss_tui.domain.secret import Secret
 from gptoss_tui.remote import launcher
+from gptoss_tui.remote.launch_log import follow_log
 from gptoss_tui.remote.local_transport import LocalTransport
 from gptoss_tui.sim.clock import ScaledClock
 from gptoss_tui.sim.docker_api import DockerApi
@@ -83,7 +84,7 @@ class Here:
         await launcher.start(transport, spec, secrets or Secrets(), self.socket)
         async with (
             asyncio.timeout(60),
-            aclosing(launcher.follow_log(transport, spec.launch_id, 0)) as lines,
+            aclosing(follow_log(transport, spec.launch_id, 0)) as lines,
         ):
             async for line in lines:
                 if line.endswith(" end"):
@@ -142,6 +143,29 @@ async def test_ready_is_an_answer(client: str, tmp_path: Path, engine: str) -> N
         assert list(dict.fromkeys(here.paths)) == order
 
 
+async def test_what_is_asked_every_few_seconds_is_what_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    async with world_here(tmp_path) as here:
+        await here.launched(here.spec("vllm"))
+        transport = LocalTransport()
+        assert [record.alive for record in await launcher.records(transport)] == [False]
+        assert await launcher.running(transport) == ()
+        (folder,) = (tmp_path / "state/gptoss-tui/launches").iterdir()
+        (folder / "ended").unlink()
+        helper = await asyncio.create_subprocess_exec(
+            "sh", "-c", "read -r _", f"/{folder.name}/helper.sh", stdin=asyncio.subprocess.PIPE
+        )
+        (folder / "pid").write_text(str(helper.pid))
+        assert [record.alive for record in await launcher.running(transport)] == [True]
+        assert helper.stdin is not None
+        helper.stdin.close()
+        await helper.wait()
+        assert await launcher.running(transport) == ()
+        await transport.aclose()
+
+
 async def test_the_key_is_sent_and_not_left(client: str, tmp_path: Path) -> None:
     async with world_here(tmp_path) as here:
         spec = here.spec("vllm", needs_api_key=True)
@@ -190,7 +214,7 @@ async def test_a_cancelled_fetch_leaves_no_container(client: str, tmp_path: Path
         await launcher.start(transport, spec, Secrets(), here.socket)
         async with (
             asyncio.timeout(60),
-            aclosing(launcher.follow_log(transport, spec.launch_id, 0)) as lines,
+            aclosing(follow_log(transport, spec.launch_id, 0)) as lines,
         ):
             async for line in lines:
                 if '"completed":' in line and '"completed":0' not in line:
@@ -207,4 +231,6 @@ async def test_a_server_that_dies_while_it_loads(client: str, tmp_path: Path) ->
     async with world_here(tmp_path, "dies_loading") as here:
         progress = await here.launched(here.spec("vllm"))
     assert progress.state == "failed"
-    assert "exit code 1" in progress.error
+    assert progress.error == "The GPU's memory ran out."  # the helper kept what the server said
+    assert progress.diagnosis is not None
+    assert progress.diagnosis.cause == "gpu_memory"

@@ -10,6 +10,7 @@ import pytest
 
 from gptoss_tui.errors import CommandError, DockerError
 from gptoss_tui.remote import launch_watch, scripts
+from gptoss_tui.remote.engine_clients import EngineClients
 from gptoss_tui.remote.servers import Servers
 from gptoss_tui.remote.ssh_transport import SESSIONS, SshTransport
 from gptoss_tui.sim import server as sim_server
@@ -65,7 +66,7 @@ async def test_a_docker_that_does_not_say_is_not_an_empty_box(tmp_path: Path) ->
 
     async with simulated(tmp_path, speed=FAST) as rig:
         transport = transport_of(await rig.box())
-        servers = Servers(transport, broken, lambda: None)  # type: ignore[arg-type]
+        servers = Servers(transport, broken, lambda: None, EngineClients(transport))  # type: ignore[arg-type]
         with pytest.raises(DockerError):
             await servers.all()
 

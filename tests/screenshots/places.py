@@ -105,3 +105,8 @@ async def questions(stage: Stage) -> None:
     await stage.press("s")
     await stage.draw("dialog", WIDE, SMALL)
     await stage.press("n")
+    await stage.press("v")
+    version = stage.app.screen.query_one("#version", Input)
+    version.value = "0.31.0"
+    await stage.settle()
+    await stage.draw("upgrade", WIDE, SMALL)

@@ -77,6 +77,9 @@ class Stage:
             if box is not None and model.link is not None and model.link.open:
                 await box.instances()
         await self.settle()
+        figures = getattr(self.app.screen, "_figures", None)
+        if figures is not None:
+            figures.flush()
         age = getattr(self.app.screen, "_age", None)
         if age is not None:
             age()

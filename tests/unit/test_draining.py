@@ -55,6 +55,6 @@ def test_the_sentences() -> None:
     assert Draining(running=1.0, waiting=2.0, left_s=1).text == (
         "1 request still runs and 2 wait, 1 s left."
     )
-    assert cut_words(EngineSnapshot(running=3.0, waiting=2.0)) == "5 requests run and would be cut."
+    assert cut_words(EngineSnapshot(running=3.0, waiting=2.0)) == "5 requests run and will be cut."
     assert cut_words(EngineSnapshot(running=0.0)) == "No request runs."
     assert "not known" in cut_words(None)

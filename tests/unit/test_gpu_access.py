@@ -58,8 +58,18 @@ def test_podman_takes_cdi_alone() -> None:
     assert gpu_access(podman("5.6.0", *by_index), TWO) == ("cdi", by_index)
     with pytest.raises(UsageError, match="CDI alone"):
         gpu_access(podman("5.6.0"), TWO, "gpus")
-    with pytest.raises(UsageError, match="no GPUs"):
-        gpu_access(podman("4.3.1"), TWO)
+
+
+@pytest.mark.parametrize("version", ["4.3.1", "4.9.3", "5.0.0", "5.3.2", "1.6"])
+def test_an_old_podman_would_start_without_gpus_and_is_refused(version: str) -> None:
+    with pytest.raises(UsageError, match="no GPUs") as refusal:
+        gpu_access(podman(version), TWO)
+    assert "5.4" in refusal.value.next_step
+
+
+@pytest.mark.parametrize("version", ["5.4.0", "5.4.2-rc1", "5.10.0", "6.0.0", "dev"])
+def test_a_newer_podman_takes_devices(version: str) -> None:
+    assert gpu_access(podman(version), TWO) == ("cdi", NAMES)
 
 
 def test_the_renderings_of_cdi() -> None:

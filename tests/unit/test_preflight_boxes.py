@@ -326,3 +326,45 @@ def test_a_driver_against_an_image(driver: str | None, image: str, fits: bool) -
 def test_the_date_of_a_server_may_be_odd() -> None:
     found = looked_at(reach_registry="date: soon\n@http 401 0.2\n@status 0")
     assert found["network"].level == "ok"
+
+
+# --- podman -------------------------------------------------------------------------------------
+
+PODMAN = DockerInfo(
+    version="5.4.2", api_version="1.41", via="socket", podman=True, rootless=True,
+    runtimes=("crun", "runc"),
+)  # fmt: skip
+CDI = "nvidia-ctk=yes\ncdi=/etc/cdi/nvidia.yaml"
+AT_PODMAN = "podman_socket=/run/user/1000/podman/podman.sock\npodman=podman version 5.4.2"
+
+
+def test_podman_with_cdi_can_launch() -> None:
+    found = looked_at(PODMAN, docker=AT_PODMAN, runtime=CDI)
+    assert not [one for one in found.values() if one.level == "blocker"]
+    assert found["docker"].what.startswith("Podman 5.4.2 (API 1.41)")
+    assert "by CDI" in found["gpu_runtime"].what
+    assert "enable-linger ann" in found["podman_socket"].do
+    assert "docker_rootless" not in found
+
+
+def test_podman_without_a_list_of_devices_cannot() -> None:
+    found = looked_at(PODMAN, docker=AT_PODMAN, runtime="nvidia-ctk=yes")
+    assert found["gpu_runtime_unconfigured"].level == "blocker"
+    assert found["gpu_runtime_unconfigured"].repair == "runtime"
+    assert looked_at(PODMAN, docker=AT_PODMAN, runtime="")["no_gpu_runtime"].level == "blocker"
+
+
+def test_an_older_podman_gives_no_gpus() -> None:
+    old = msgspec.structs.replace(PODMAN, version="5.3.1")
+    found = looked_at(old, docker=AT_PODMAN, runtime=CDI)
+    assert found["podman_old"].level == "blocker"
+    assert "Podman 5.3.1" in found["podman_old"].what
+
+
+def test_podman_is_taken_where_no_docker_is_kept_from_the_user() -> None:
+    at = "@@docker\n{}\n@@end\n"
+    assert parse_probe(at.format(AT_PODMAN)).socket == "/run/user/1000/podman/podman.sock"
+    both = f"socket=/var/run/docker.sock\n{AT_PODMAN}"
+    assert parse_probe(at.format(both)).socket == "/var/run/docker.sock"
+    denied = f"denied=/var/run/docker.sock\n{AT_PODMAN}"
+    assert parse_probe(at.format(denied)).socket is None

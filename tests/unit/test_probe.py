@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gptoss_tui.domain.gpu import MIB
 from gptoss_tui.domain.host import Disk
-from gptoss_tui.domain.parse.probe import Probe, Server, parse_probe
+from gptoss_tui.domain.parse.probe import Owner, Probe, Server, parse_probe
 
 FIELDS = ("index", "uuid", "memory.total", "memory.used", "compute_cap", "power.limit",
           "mig.mode.current", "name")  # fmt: skip
@@ -220,11 +220,13 @@ def test_what_was_reached() -> None:
 
 def test_owners_caches_and_ports() -> None:
     probe = _probe(
-        "@@owners\n4711 ann\nodd\n@@cached\nmodels--openai--gpt-oss-20b 10\n"
+        f"@@owners\n4711 ann \n4712 root {'ab' * 32}\nodd\n@@cached\nmodels--openai--gpt-oss-20b 10\n"
         "models--meta--llama 20\nincomplete 5\n"
         '@@ports\n0.0.0.0:8000 users:(("jupyter-lab",pid=2210,fd=6))\n[::]:22 \n@@end\n'
     )
-    assert probe.owners == ((4711, "ann"),)
+    assert probe.owners == (
+        Owner(pid=4711, user="ann"), Owner(pid=4712, user="root", container_id="ab" * 32)
+    )  # fmt: skip
     assert [cached.model for cached in probe.report.cached] == ["openai/gpt-oss-20b"]
     assert (probe.others_bytes, probe.incomplete_bytes) == (20 * 1024, 5 * 1024)
     assert probe.report.listening_ports == (22, 8000)

@@ -27,7 +27,8 @@ def _names(folder: Path, text: str) -> tuple[str, ...]:
         ("Host *\nHost a-* !a-1 a?\nHost real", ("real",)),
         ("Host a\r\n  HostName 1.2.3.4\r\n", ("a",)),
         ("# Host a\nHostName b\nMatch host c\n\n", ()),
-        ('Host "open', ('"open',)),
+        ('Host "open', ("open",)),
+        ("# a comment\u2028Host evil\r# one more\x0bHost evil\n", ()),
         ("", ()),
     ],
 )
@@ -35,12 +36,15 @@ def test_names(text: str, names: tuple[str, ...], tmp_path: Path) -> None:
     assert _names(tmp_path, text) == names
 
 
-def test_what_is_included_is_named_too(tmp_path: Path) -> None:
-    (tmp_path / "conf.d").mkdir()
-    (tmp_path / "conf.d" / "1").write_text("Host one\n")
-    (tmp_path / "conf.d" / "2").write_text("Host two\nInclude config\n")
-    text = f"Include conf.d/* {tmp_path}/none\nHost last"
-    assert set(_names(tmp_path, text)) == {"one", "two", "last"}
+def test_what_is_included_is_named_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Relative names are relative to ~/.ssh, also in a file of another folder: `ssh -F` has it so."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    folder = tmp_path / ".ssh" / "conf.d"
+    folder.mkdir(parents=True)
+    (folder / "1").write_text("Host one\n")
+    (folder / "2").write_text(f"Host two\nInclude {tmp_path}/config\n")
+    text = f"Include conf.d/* {tmp_path}/none ~nobody-is-called-so/x\nHost last"
+    assert _names(tmp_path, text) == ("one", "two", "last")
 
 
 def test_a_config_that_is_not_there_names_nobody(tmp_path: Path) -> None:

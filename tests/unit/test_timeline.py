@@ -86,25 +86,6 @@ def test_the_engines_own_time_stands_before_the_helpers() -> None:
     assert _phase(timeless.progress, "load").started_at == START + timedelta(seconds=7)
 
 
-def test_phases_that_nobody_watched_are_recalled_from_the_engines_log() -> None:
-    log = _log(*WHOLE, READY)
-    assert _states(log.progress)["load"] == "skipped"
-    for phase, second in (("load", 20), ("compile", 40), ("load", 45), ("capture", 50)):
-        log.feed_engine(PhaseMark(phase=phase), START + timedelta(seconds=second))  # type: ignore[arg-type]
-    log.feed_engine(PhaseMark(phase="warmup"), START + timedelta(seconds=90))  # after it was ready
-    progress = log.progress
-    spans = {
-        phase.name: (phase.ended_at - phase.started_at).total_seconds()
-        for phase in progress.phases
-        if phase.started_at and phase.ended_at
-    }
-    assert progress.state == "ready"
-    assert {name: spans[name] for name in ("weights", "load", "compile", "capture")} == {
-        "weights": 13.0, "load": 20.0, "compile": 10.0, "capture": 10.0,
-    }  # fmt: skip
-    assert _states(progress)["warmup"] == "skipped"
-
-
 def test_the_weights_show_their_bytes_until_they_are_loaded() -> None:
     begin = f'@{T0} begin {{"name": "gpt-oss-20b", "engine": "vllm", "weights_bytes": 1048576}}'
     log = _log(begin, *WHOLE[1:])

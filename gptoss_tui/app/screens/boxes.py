@@ -31,6 +31,7 @@ from gptoss_tui.app.widgets.rows import BoxTable, update_row
 from gptoss_tui.domain.facts import AnyFact
 from gptoss_tui.domain.host import BoxReport, LinkState
 from gptoss_tui.domain.instance import InstanceList
+from gptoss_tui.domain.spot import SpotNotice
 
 # Name, least width, share of what a wide screen has left.
 COLUMNS = (
@@ -42,7 +43,7 @@ COLUMNS = (
 )
 _FRAME = 6  # border, padding and scroll bar
 _WIDE = 100
-_REDRAWN = (BoxReport, LinkState, InstanceList)
+_REDRAWN = (BoxReport, LinkState, InstanceList, SpotNotice)
 
 
 def columns_for(width: int) -> tuple[tuple[str, int], ...]:

@@ -8,6 +8,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.content import Content
 from textual.events import Resize
 from textual.geometry import Size
 from textual.screen import Screen
@@ -15,7 +16,7 @@ from textual.widgets import DataTable, Static
 
 from gptoss_tui.app.boxes_text import link_text
 from gptoss_tui.app.cadence import INSTANCES_S
-from gptoss_tui.app.dashboard_text import gpu_view, server_row, tabs_line
+from gptoss_tui.app.dashboard_text import gpu_view, server_row, spot_line, tabs_line
 from gptoss_tui.app.messages import (
     ChatRequested,
     ChatStopRequested,
@@ -26,9 +27,11 @@ from gptoss_tui.app.messages import (
     LogsRequested,
     PageRequested,
     StopRequested,
+    UpgradeRequested,
     WizardRequested,
 )
 from gptoss_tui.app.model import BoxModel
+from gptoss_tui.app.together import Together
 from gptoss_tui.app.widgets.chat_pane import ChatPane
 from gptoss_tui.app.widgets.engine_pane import EnginePane, EngineView, engine_view
 from gptoss_tui.app.widgets.gpu_pane import GpuPane
@@ -62,6 +65,7 @@ class DashboardScreen(Screen[None]):
         Binding("c", "chat", "Chat", id="dash.chat"),
         Binding("w", "wizard", "Launch", id="dash.wizard"),
         Binding("s", "stop", "Stop", id="dash.stop"),
+        Binding("v", "upgrade", "Upgrade", show=False, id="dash.upgrade"),
         Binding("o", "forward", "Open", id="dash.forward"),
         Binding("u", "copy_url", "Copy URL", show=False, id="dash.url"),
         Binding("l", "launch", "Timeline", show=False, id="dash.launch"),
@@ -76,6 +80,7 @@ class DashboardScreen(Screen[None]):
         self._wanted = instance
         self._shown = pane
         self._zoomed = False
+        self._figures = Together(self._draw, self.set_timer)
 
     @property
     def box_name(self) -> str:
@@ -91,6 +96,7 @@ class DashboardScreen(Screen[None]):
         return self.app
 
     def compose(self) -> ComposeResult:
+        yield Static(id="spot", markup=False)
         yield Static(id="tabs", markup=False)
         with Horizontal(id="grid"):
             with Vertical(id="left", classes="column"):
@@ -128,7 +134,7 @@ class DashboardScreen(Screen[None]):
             return
         body = fact.body
         if isinstance(body, GpuSnapshot):
-            self._gpus()
+            self._figures.add("gpus")
         elif isinstance(body, InstanceList):
             self._servers(body.instances)
         elif isinstance(body, Draining) and model.instances is not None:
@@ -139,13 +145,19 @@ class DashboardScreen(Screen[None]):
 
     def _about_watched(self, name: str, body: Any) -> None:
         if isinstance(body, EngineSnapshot):
-            self._engine(name)
+            self._figures.add("engine")
         elif isinstance(body, LogLine):
             self.query_one(LogView).add([body.text])
         elif isinstance(body, Endpoint):
             self._show_endpoint(name)
         elif isinstance(body, ChatDelta | ChatDone):
             self.show_chat(self._model, name)
+
+    def _draw(self, news: frozenset[str]) -> None:
+        if "gpus" in news:
+            self._gpus()
+        if "engine" in news and self._watched is not None:
+            self._engine(self._watched)
 
     def _show_endpoint(self, name: str | None) -> None:
         opened = self._model.endpoints.get(name or "")
@@ -193,6 +205,13 @@ class DashboardScreen(Screen[None]):
             engine.our_time if engine else None, now, after_s
         )
         pane.hint = f"connection {link_text(link)[2:]}" if away and link else ""
+        self._spot(spot_line(self._model, now))
+
+    def _spot(self, line: str) -> None:
+        banner = self.query_one("#spot", Static)
+        banner.set_class(bool(line), "-shown")
+        if line:
+            banner.update(Content(line))
 
     # --- servers --------------------------------------------------------------------------------
 
@@ -313,6 +332,17 @@ class DashboardScreen(Screen[None]):
             self._app.tell(f"{instance.name} is not ours: it is watched, never stopped.", "warning")
         else:
             self.post_message(StopRequested(self.box_name, instance.name))
+
+    def action_upgrade(self) -> None:
+        instance = self._model.instance(self._watched)
+        if instance is None:
+            self._app.tell("No server is chosen.", "warning")
+        elif not instance.managed or instance.spec is None:
+            self._app.tell(f"{instance.name} is not ours: it is never replaced.", "warning")
+        elif instance.state in ("launching", "exited", "failed"):
+            self._app.tell(f"{instance.name} does not run: launch it anew (w).", "warning")
+        else:
+            self.post_message(UpgradeRequested(self.box_name, instance.name))
 
     def action_forward(self) -> None:
         if self._watched is not None:

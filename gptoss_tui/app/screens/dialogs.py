@@ -72,6 +72,34 @@ class AskDialog(ModalScreen[str]):
         self.dismiss(self._choices[-1].id)
 
 
+class CountdownDialog(AskDialog):
+    """A question that must be answered in time: `words` are read each second, as is what is left.
+
+    When the time is over it goes away with the harmless answer.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        words: Callable[[], str],
+        choices: tuple[Choice, ...],
+        left_s: Callable[[], float],
+    ) -> None:
+        super().__init__(title, words(), choices)
+        self._words = words
+        self._left_s = left_s
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.app.bell()
+        self.set_interval(1.0, self._tick)
+
+    def _tick(self) -> None:
+        self.query_one("#box > Static", Static).update(Content(self._words()))
+        if self._left_s() <= 0 and self.is_current:
+            self.action_last()
+
+
 class AddDialog(ModalScreen[str]):
     """Asks for an ssh line; returns it, or nothing."""
 

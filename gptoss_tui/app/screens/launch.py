@@ -36,6 +36,7 @@ from gptoss_tui.domain.render import (
     openai_env,
     ssh_forward_line,
 )
+from gptoss_tui.domain.upgrade import ROLL_BACK, fate, remains, rolled_back
 from gptoss_tui.errors import GptossError
 from gptoss_tui.state.identity import new_launch_id
 
@@ -56,9 +57,16 @@ class LaunchScreen(Screen[None]):
     ]
 
     def __init__(
-        self, model: BoxModel, spec: LaunchSpec | None, launch_id: str | None = None
+        self,
+        model: BoxModel,
+        spec: LaunchSpec | None,
+        launch_id: str | None = None,
+        *,
+        upgrades: str | None = None,
     ) -> None:
+        """`upgrades` is the server whose place this launch takes, where that is known."""
         super().__init__()
+        self._upgrades = upgrades
         self._model = model
         self._spec = spec
         self._launch_id = launch_id or (spec.launch_id if spec else "")
@@ -103,7 +111,8 @@ class LaunchScreen(Screen[None]):
         progress = self.progress
         name = progress.name if progress else (self._spec.name if self._spec else "")
         timeline = self.query_one("#timeline")
-        timeline.border_title = Content(f" Launching {name} on {self._model.name} ")
+        doing = "Upgrading" if self._upgrades else "Launching"
+        timeline.border_title = Content(f" {doing} {name} on {self._model.name} ")
         if progress is None:
             waiting = self._refusal or "Handing the launch over to the box…"
             self.query_one("#phases", Static).update(Content(waiting))
@@ -120,17 +129,19 @@ class LaunchScreen(Screen[None]):
 
     def _outcome(self, progress: LaunchProgress) -> Content:
         if progress.state == "running":
+            old = f"\n{self._upgrades} {ROLL_BACK}" if self._upgrades else ""
             return Content(
-                "It goes on by itself on the box: you may leave this place, or close the laptop."
+                f"It goes on by itself on the box: you may leave this place, or close the laptop.{old}"
             )
         if progress.state == "ready":
             return self._usage()
-        left = "".join(f"\nWhat remains: {text}." for text in progress.leftovers)
+        left = "".join(f"\nWhat remains: {text}." for text in remains(progress))
+        place = f"\n{words}" if (words := fate(progress, self._upgrades)) else ""
         sign = "✗ " if progress.state == "failed" else "– "
         return Content.assemble(
             (sign, "$error bold"), progress.error,
             (evidence_lines(progress), "$foreground 60%"),
-            f"\n{progress.next_step}", left,
+            f"\n{progress.next_step}", (place, "bold"), left,
             (f"\n\nf: {in_words(change)}" if (change := self._change) else "", "$accent"),
         )  # fmt: skip
 
@@ -190,14 +201,16 @@ class LaunchScreen(Screen[None]):
 
     def action_fix(self) -> None:
         """Show the launch with the change in it, and launch it on a yes."""
-        spec, change = self.spec, self._change
-        if spec is None or change is None:
+        spec, change, progress = self.spec, self._change, self.progress
+        if spec is None or change is None or progress is None:
             return
         if change.kind == "toolkit":
             self.post_message(RepairsRequested(self._model.name))
             return
+        # A server that is replaced hands its secrets on.
+        upgrades = self._upgrades or rolled_back(progress) or None
         key = self._app.chats.key(self._model.name, spec.name)
-        if spec.needs_api_key and key is None:
+        if spec.needs_api_key and key is None and upgrades is None:
             self._app.tell(
                 "Its API key is not known here: launch again from the wizard.", "warning"
             )
@@ -212,7 +225,10 @@ class LaunchScreen(Screen[None]):
         text = f"{in_words(change)}:\n\n{command_page(docker_run(again))}"
         if replaces:
             text += f"\n\nThe stopped container {replaces} is removed."
-        intent = LaunchRequested(self._model.name, again, Secrets(api_key=key), replaces)
+        if upgrades:
+            text += f"\n\n{upgrades} {ROLL_BACK}"
+        secrets = Secrets(api_key=key)
+        intent = LaunchRequested(self._model.name, again, secrets, replaces, upgrades)
         choices = (Choice("yes", "y", "Yes, launch it"), Choice("no", "n", "Leave it"))
 
         def decided(choice: str | None) -> None:

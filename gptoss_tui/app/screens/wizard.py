@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from textual import on
@@ -21,31 +23,27 @@ from gptoss_tui.app.messages import (
     RepairsRequested,
 )
 from gptoss_tui.app.model import BoxModel
+from gptoss_tui.app.plan_text import brief_line, notes, verdict_line
 from gptoss_tui.app.preflight_text import step_one
 from gptoss_tui.app.widgets.field import Field
-from gptoss_tui.app.widgets.figures import plural
 from gptoss_tui.app.widgets.keys_footer import KeysFooter
 from gptoss_tui.app.widgets.marks import MarkedList, MarkedRadio
 from gptoss_tui.app.widgets.memory_bar import MemoryBar
 from gptoss_tui.app.wizard_state import Choices, Outcome
+from gptoss_tui.domain.engines import ENGINES, engine_named
 from gptoss_tui.domain.facts import AnyFact
 from gptoss_tui.domain.host import BoxReport, Finding
-from gptoss_tui.domain.instance import Instance
+from gptoss_tui.domain.instance import Instance, InstanceList
 from gptoss_tui.domain.launch import LaunchSpec, Secrets
-from gptoss_tui.domain.plan import Alternative, Plan
 from gptoss_tui.domain.preflight import image_finding, launches_blocked_by
+from gptoss_tui.domain.progress import LaunchProgress
 from gptoss_tui.domain.render import command_page, docker_run
 from gptoss_tui.domain.secret import Secret
 from gptoss_tui.errors import GptossError
 from gptoss_tui.state.identity import new_launch_id, who
 
-_SIGNS = {
-    "fits": ("✓ fits", "$success bold"),
-    "tight": ("▲ tight", "$warning bold"),
-    "does_not_fit": ("✗ does not fit", "$error bold"),
-    "unsupported": ("✗ not supported", "$error bold"),
-}
 _MODELS = ("20b", "120b")
+_ENGINES = tuple(ENGINES)
 
 
 class WizardScreen(Screen[None]):
@@ -76,13 +74,18 @@ class WizardScreen(Screen[None]):
         assert model.report is not None
         self._model = model
         self._report: BoxReport = model.report.body
-        chosen = wizard_state.preselected(self._report, "20b", self._servers)
+        chosen = wizard_state.preselected(self._report, Choices(), self._servers)
         self._choices = Choices(gpu_ids=chosen)
+        self._holders = wizard_state.holders(self._report, self._servers)
+        self._seen = self._report, self._servers
+        self._by_hand = False  # whether the user chose the GPUs
         self._outcome = Outcome()
 
     @property
     def _servers(self) -> tuple[Instance, ...]:
-        return self._model.instances.body.instances if self._model.instances else ()
+        listed = self._model.instances.body.instances if self._model.instances else ()
+        launches = [fact.body for fact in self._model.launches.values()]
+        return wizard_state.servers_with_gpus(listed, launches)
 
     @property
     def _app(self) -> Any:
@@ -105,27 +108,31 @@ class WizardScreen(Screen[None]):
         with RadioSet(id="model"):
             for model in _MODELS:
                 yield MarkedRadio(model, value=model == "20b", id=f"model-{model}")
-        yield Static("context (32k, up to 128k)", classes="label")
+        yield Static("engine", classes="label", id="engine-label")
+        with RadioSet(id="engine"):
+            for engine in _ENGINES:
+                title = engine_named(engine).title
+                yield MarkedRadio(title, value=engine == "vllm", id=f"engine-{engine}")
+        yield Static("context (32k, up to 128k)", classes="label", id="context-label")
         yield Field(self._choices.context, id="context", restrict=r"[0-9kK,_]*")
         yield Static("simultaneous users", classes="label")
         yield Field(self._choices.users, id="users", restrict=r"[0-9,]*")
         yield Static("GPUs", classes="label", id="gpus-label")
-        yield MarkedList(
-            *(
-                (Content(wizard_state.gpu_label(gpu)), key, key in self._choices.gpu_ids)
-                for gpu in self._report.gpus
-                for key in (str(gpu.index),)
-            ),
-            id="gpus",
-        )  # fmt: skip
+        yield MarkedList(*self._gpu_rows(), id="gpus")
         yield Static("name (or chosen for you)", classes="label")
         yield Field(id="name")
         yield Static("port (or the first free)", classes="label")
         yield Field(id="port", restrict=r"[0-9]*")
-        yield Static("API key (optional)", classes="label")
+        yield Static("API key (optional)", classes="label", id="api-key-label")
         yield Field(password=True, id="api-key")
         yield Static("HF token (GPT-OSS needs none)", classes="label")
         yield Field(password=True, id="hf-token")
+
+    def _gpu_rows(self) -> Iterator[tuple[Content, str, bool]]:
+        for gpu in self._report.gpus:
+            key = str(gpu.index)
+            label = wizard_state.gpu_label(gpu, self._holders.get(key, ""))
+            yield Content(label), key, key in self._choices.gpu_ids
 
     def on_mount(self) -> None:
         self.query_one("#form").border_title = Content(f" 1 choose · {self._model.name} ")
@@ -136,18 +143,67 @@ class WizardScreen(Screen[None]):
     def on_resize(self, event: Resize) -> None:
         self.set_class(event.size.width < 78, "-narrow")
 
-    def show_fact(self, model: BoxModel, fact: AnyFact) -> None:
-        """A box that was repaired, or looked at again, is planned for as it is now."""
-        if model is self._model and isinstance(fact.body, BoxReport):
-            self._report = fact.body
-            self._replan()
+    # --- facts ----------------------------------------------------------------------------------
 
-    @on(RadioSet.Changed, "#model")
-    def _model_chosen(self, event: RadioSet.Changed) -> None:
+    def show_fact(self, model: BoxModel, fact: AnyFact) -> None:
+        """A box that was repaired, looked at again or launched on is planned for as it is now."""
+        if model is not self._model:
+            return
+        if isinstance(fact.body, BoxReport):
+            self._report = fact.body
+        elif not isinstance(fact.body, InstanceList | LaunchProgress):
+            return
+        seen = self._report, self._servers
+        if seen == self._seen:
+            return
+        self._seen = seen
+        self._look_at_gpus()
+        self._replan()
+
+    def _look_at_gpus(self) -> None:
+        """Leave GPUs that somebody took meanwhile, and say so; show who is on which."""
+        servers, before = self._servers, self._holders
+        self._holders = wizard_state.holders(self._report, servers)
+        there = {str(gpu.index) for gpu in self._report.gpus}
+        kept = tuple(key for key in self._choices.gpu_ids if key in there)
+        choices = replace(self._choices, gpu_ids=kept)
+        moved = wizard_state.moved(self._report, choices, servers, before)
+        if moved is not None:
+            self._by_hand, kept = False, moved.gpu_ids
+            self._app.tell(moved.words, "warning")
+        elif not kept and not self._by_hand:  # perhaps one is free now
+            kept = wizard_state.preselected(self._report, choices, servers)
+        self._take_gpus(kept)
+
+    def _take_gpus(self, chosen: tuple[str, ...]) -> None:
+        """Fill the list of GPUs anew, these chosen, with the cursor where it was."""
+        self._choices = replace(self._choices, gpu_ids=chosen)
+        listed = self.query_one(MarkedList)
+        at = listed.highlighted
+        with self.prevent(SelectionList.SelectedChanged):
+            listed.clear_options()
+            listed.add_options(list(self._gpu_rows()))
+        if at is not None and at < listed.option_count:
+            listed.highlighted = at
+
+    # --- choices --------------------------------------------------------------------------------
+
+    @on(RadioSet.Changed)
+    def _model_or_engine_chosen(self) -> None:
+        """What needs more or fewer GPUs gets them, as long as the user has chosen none."""
+        self._choices = self._read()
+        if not self._by_hand:
+            found = wizard_state.preselected(self._report, self._choices, self._servers)
+            if found and found != self._choices.gpu_ids:
+                self._take_gpus(found)
+        self._replan()
+
+    @on(SelectionList.SelectedChanged)
+    def _gpus_chosen(self) -> None:
+        self._by_hand = True
         self._replan()
 
     @on(Input.Changed)
-    @on(SelectionList.SelectedChanged)
     def _replan(self) -> None:
         """Read the form, make the plan, draw it."""
         self._choices = self._read()
@@ -161,9 +217,10 @@ class WizardScreen(Screen[None]):
         self._draw()
 
     def _read(self) -> Choices:
-        pressed = self.query_one("#model", RadioSet).pressed_index
+        model, engine = (self.query_one(f"#{name}", RadioSet) for name in ("model", "engine"))
         return Choices(
-            model=_MODELS[max(0, pressed)],
+            model=_MODELS[max(0, model.pressed_index)],
+            engine=_ENGINES[max(0, engine.pressed_index)],
             context=self._text("context"),
             users=self._text("users"),
             gpu_ids=tuple(sorted(self.query_one(SelectionList).selected, key=int)),
@@ -176,34 +233,48 @@ class WizardScreen(Screen[None]):
 
     def _draw(self) -> None:
         plan = self._outcome.plan
-        chosen = ", ".join(self._choices.gpu_ids) or "none"
-        self.query_one("#model-label", Static).update(f"model: gpt-oss-{self._choices.model}")
-        self.query_one("#gpus-label", Static).update(f"GPUs: {chosen} (space chooses)")
-        self.query_one(MemoryBar).memory = plan.memory_gib if plan else None
+        self._draw_labels()
+        memory = self.query_one(MemoryBar)
+        memory.memory, memory.engine = plan.memory_gib if plan else None, self._choices.engine
+        spec, problem = self._spec_or_problem()
+        wrong = [Content.assemble(("▲ ", "$warning"), problem)] if problem else []
         self.query_one("#verdict", Static).update(
-            Content("\n").join([*step_one(self._findings()), _verdict(self._outcome)])
+            Content("\n").join(
+                [*step_one(self._findings(spec)), verdict_line(self._outcome), *wrong]
+            )
         )
-        self.query_one("#brief", Static).update(_brief(self._outcome))
-        self.query_one("#notes", Static).update(_notes(plan))
-        self.query_one("#command", Static).update(self._command())
+        self.query_one("#brief", Static).update(brief_line(self._outcome))
+        self.query_one("#notes", Static).update(notes(plan))
+        command = Content(command_page(docker_run(spec))) if spec else Content("")
+        self.query_one("#command", Static).update(command)
 
-    def _findings(self) -> tuple[Finding, ...]:
+    def _draw_labels(self) -> None:
+        """What the labels tell besides: what is chosen, and what the engine makes of it."""
+        engine = engine_named(self._choices.engine)
+        context = "context per slot (up to" if engine.name == "ollama" else "context (32k, up to"
+        labels = {
+            "model": f"model: gpt-oss-{self._choices.model}",
+            "engine": f"engine: {engine.title} {engine.default_version}",
+            "context": f"{context} 128k)",
+            "gpus": f"GPUs: {', '.join(self._choices.gpu_ids) or 'none'} (space chooses)",
+            "api-key": f"API key ({'optional' if engine.takes_key else f'{engine.title} takes none'})",
+        }
+        for name, text in labels.items():
+            self.query_one(f"#{name}-label", Static).update(text)
+
+    def _findings(self, spec: LaunchSpec | None) -> tuple[Finding, ...]:
         """What was found of the box, and of its driver against the image of this choice."""
-        try:
-            spec = self._spec()
-        except GptossError:
-            spec = None  # the command's place says why
         found = image_finding(self._report.driver_version, spec.image) if spec else None
         codes = {finding.code for finding in self._report.findings}
         new = () if found is None or found.code in codes else (found,)
         return (*new, *self._report.findings)
 
-    def _command(self) -> Content:
+    def _spec_or_problem(self) -> tuple[LaunchSpec | None, str]:
+        """What would be launched, or the sentence why that plan cannot be launched as it is."""
         try:
-            spec = self._spec()
+            return self._spec(), ""
         except GptossError as error:
-            return Content.assemble(("▲ ", "$warning"), str(error))
-        return Content(command_page(docker_run(spec))) if spec else Content("")
+            return None, str(error)
 
     def _spec(self) -> LaunchSpec | None:
         if self._outcome.plan is None:
@@ -227,7 +298,7 @@ class WizardScreen(Screen[None]):
             reason = plan.reason if plan else self._outcome.problem
             self._app.tell(f"Nothing is launched: {reason}", "warning")
             return
-        blocker = launches_blocked_by(self._findings())
+        blocker = launches_blocked_by(self._findings(self._spec_or_problem()[0]))
         if blocker is not None:
             self._app.tell(f"Nothing is launched: {blocker.what} {blocker.do}", "warning")
             return
@@ -271,82 +342,3 @@ class WizardScreen(Screen[None]):
             self._app.tell(f"There is no plan yet: {self._outcome.problem}", "warning")
             return
         self.post_message(make(command_page(docker_run(spec))))
-
-
-def _verdict(outcome: Outcome) -> Content:
-    if outcome.plan is None:
-        return Content.assemble(("✗ ", "$error bold"), outcome.problem)
-    sign, style = _SIGNS[outcome.plan.verdict]
-    return Content.assemble((sign, style), f"  {outcome.plan.reason}")
-
-
-def _brief(outcome: Outcome) -> Content:
-    """The verdict in one line, for screens that show the form alone."""
-    plan = outcome.plan
-    if plan is None:
-        return Content.assemble(("✗ ", "$error bold"), outcome.problem)
-    sign, style = _SIGNS[plan.verdict]
-    memory = plan.memory_gib
-    return Content.assemble(
-        (sign, style), f"  weights {memory.weights:.0f}, KV {max(0.0, memory.kv_cache):.0f} "
-        f"of {memory.device_total:.0f} GiB",
-    )  # fmt: skip
-
-
-def _notes(plan: Plan | None) -> Content:
-    if plan is None:
-        return Content("")
-    lines = [
-        *_requests(plan),
-        *(_instead(other) for other in plan.alternatives),
-        *_speed_and_cost(plan),
-        f"Download: {plan.download_bytes / 1e9:.1f} GB of weights, "
-        f"{plan.disk_bytes / 1e9:.0f} GB of disk with the image",
-        *(f"▲ {warning}" for warning in plan.warnings),
-    ]
-    return Content("\n".join(lines))
-
-
-def _requests(plan: Plan) -> list[str]:
-    """How many requests run at once, of those who want it; nothing where none does."""
-    if not plan.fits_requests:
-        return []
-    context, seqs = plan.request.max_model_len or 0, plan.request.max_num_seqs or 0
-    most = plan.kv_cache.max_concurrency
-    by_seqs = seqs <= most
-    limit = f"--max-num-seqs {seqs} is the limit" if by_seqs else "the KV cache is the limit"
-    return [
-        f"For {plural(plan.request.users or 1, 'user')}: up to "
-        f"{plural(plan.fits_requests, 'request')} of {context:,} tokens at once "
-        f"({limit})" + ("." if by_seqs else ", more of shorter ones."),
-        f"KV cache: {plan.kv_cache.tokens:,} tokens, estimated to ± {plan.band_gib:.1f} GiB.",
-    ]
-
-
-def _instead(other: Alternative) -> str:
-    """What to change, with all flags that change by it."""
-    flags = f" with {' '.join(other.flags)}" if other.flags else ""
-    return f"→ instead: {other.change}{flags} ({other.verdict}, {other.fits_requests} requests)"
-
-
-def _speed_and_cost(plan: Plan) -> list[str]:
-    if not plan.fits_requests:
-        return []
-    lines: list[str] = []
-    if plan.throughput is not None:
-        speed = plan.throughput.all_users
-        lines.append(
-            f"Speed: {speed.low:,.0f} to {speed.high:,.0f} tokens/s for "
-            f"{plural(plan.throughput.users, 'user')} together (roofline)."
-        )
-        if (seen := plan.throughput.seen_here) is not None:
-            lines.append(
-                f"This box has done {seen.tokens_per_s:,.0f} tokens/s with "
-                f"{plural(round(seen.requests), 'request')} at once."
-            )
-    if plan.cost is not None:
-        lines.append(
-            f"Cost: about ${plan.cost.usd_per_hour:.2f} an hour, "
-            f"${plan.cost.always_on_usd_per_month:,.0f} a month always on."
-        )
-    return lines

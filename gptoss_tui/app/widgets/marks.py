@@ -10,12 +10,18 @@ from textual.widgets import RadioButton, SelectionList
 class MarkedRadio(RadioButton):
     """A radio button that is empty until it is chosen."""
 
+    BUTTON_LEFT = ""
+    BUTTON_RIGHT = ""
+
     def watch_value(self) -> None:
-        self.BUTTON_INNER = "●" if self.value else " "
+        self._mark()
         super().watch_value()
 
     def on_mount(self) -> None:
-        self.BUTTON_INNER = "●" if self.value else " "
+        self._mark()
+
+    def _mark(self) -> None:
+        self.BUTTON_INNER = "●" if self.value else "○"
 
 
 class MarkedList(SelectionList[str]):

@@ -6,6 +6,7 @@ from textual.reactive import reactive
 from textual.strip import Strip
 
 from gptoss_tui.app.widgets.paint import Cell, Painted
+from gptoss_tui.domain.engines import engine_named
 from gptoss_tui.domain.plan import MemoryPlan
 
 # Name, mark in the bar (each of its own shade: meaning is never by colour alone), ink.
@@ -51,21 +52,34 @@ def legend_cells(plan: MemoryPlan, narrow: bool) -> list[list[Cell]]:
     return cells
 
 
+def _title(plan: MemoryPlan, engine: str, width: int) -> str:
+    """What the bar is of, and how much of it the engine takes; shorter where that is cut."""
+    whose = "all GPUs" if engine == "ollama" else "one GPU"
+    title = engine_named(engine).title
+    for use in (" may use", ":"):
+        text = f"{whose}, {plan.device_total:.1f} GiB ({title}{use} {plan.budget:.1f})"
+        if len(text) <= width:
+            break
+    return text
+
+
 class MemoryBar(Painted):
-    """Draws the memory of one GPU of a plan; nothing while there is no plan."""
+    """Draws the memory of one GPU of a plan; nothing while there is no plan.
+
+    A plan for Ollama has the memory of all GPUs together: it spreads the layers by itself.
+    """
 
     DEFAULT_CSS = "MemoryBar { overflow: hidden hidden; }"
     can_focus = False
     memory: reactive[MemoryPlan | None] = reactive(None)
+    engine: reactive[str] = reactive("vllm")
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
         if self.memory is None:
             return self.blank(width)
         if y == 0:
-            total = self.memory.device_total
-            text = f"one GPU, {total:.1f} GiB (vLLM may use {self.memory.budget:.1f})"
-            return self.strip([(text, "dim")], width)
+            return self.strip([(_title(self.memory, self.engine, width), "dim")], width)
         if y in _BAR:
             return self.strip(bar_cells(self.memory, width), width)
         lines = self._legend(width)

@@ -8,5 +8,5 @@ if [ -e "$dir/ended" ] || ! tr '\0' ' ' 2>/dev/null <"/proc/${pid:-0}/cmdline" |
 fi
 kill -TERM "$pid" || { echo 'error the launch belongs to somebody else'; exit 1; }
 tries=0
-while [ ! -e "$dir/ended" ] && [ "$tries" -lt 150 ]; do sleep 0.1; tries=$((tries + 1)); done
+while [ ! -e "$dir/ended" ] && [ "$tries" -lt 300 ]; do sleep 0.1; tries=$((tries + 1)); done
 grep '^@' "$dir/log" | tail -n 6

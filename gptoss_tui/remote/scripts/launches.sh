@@ -1,18 +1,22 @@
-# gptoss-launches [LAUNCH_ID]: the launches this user's helpers know of, newest first.
+# gptoss-launches [LAUNCH_ID|--running]: the launches this user's helpers know of, newest first; one of
+# them alone, or those whose helper still runs.
 #
 # For each: a line "@@launch ID ALIVE SIZE", then its log with Docker's progress thinned to the last
 # object of each layer and state (a long pull writes megabytes of them), and its ticks to the last one
 # before those and the last of all. SIZE is how many bytes of
-# the log were read, so that a follower goes on from there.
+# the log were read, so that a follower goes on from there. Of the newest that have ended a line
+# "@@server BASE64" follows: the log of the server until then, gzipped.
 home=${XDG_STATE_HOME:-$HOME/.local/state}/gptoss-tui/launches
 [ -d "$home" ] || exit 0
+told=0
 ls -1t "$home" | while read -r id; do
-    [ -z "${1:-}" ] || [ "$1" = "$id" ] || continue
+    [ -z "${1:-}" ] || [ "$1" = --running ] || [ "$1" = "$id" ] || continue
     dir=$home/$id
     [ -f "$dir/log" ] || continue
     alive=no
     pid=$(cat "$dir/pid" 2>/dev/null)
     [ ! -e "$dir/ended" ] && tr '\0' ' ' 2>/dev/null <"/proc/${pid:-0}/cmdline" | grep -q "/$id/helper.sh" && alive=yes
+    [ "${1:-}" != --running ] || [ "$alive" = yes ] || continue
     size=$(wc -c <"$dir/log" | tr -d ' ')
     printf '@@launch %s %s %s\n' "$id" "$alive" "$size"
     head -c "$size" "$dir/log" | awk '
@@ -34,4 +38,11 @@ ls -1t "$home" | while read -r id; do
         }
         END { flush_layers() }'
     printf '\n'
+    # What the server said: of the newest ones, for it is long.
+    if [ -s "$dir/server.log.gz" ] && [ "${1:-}" != --running ] && [ "$told" -lt 8 ]; then
+        told=$((told + 1))
+        printf '@@server '
+        base64 <"$dir/server.log.gz" | tr -d '\n'
+        printf '\n'
+    fi
 done

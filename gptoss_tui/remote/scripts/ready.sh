@@ -30,18 +30,27 @@ weigh() { # how much of the model the cache holds (KiB), told when that has chan
     held=$(du -sk "$weights_dir" 2>/dev/null | cut -f 1)
     [ "${held:-$weighed}" = "$weighed" ] || { weighed=$held; say "weights $held"; }
 }
+keep_log() { # what the server has said until now: it tells of its start, or why there was none
+    { for lines in 2000 200; do
+        client GET "/containers/$container/logs?stdout=1&stderr=1&timestamps=1&tail=$lines" | gzip -c >server.log.gz
+        [ "$(wc -c <server.log.gz)" -gt 262144 ] || break
+    done; } 2>>client.err
+    [ "$(cat status)" = 200 ] || rm -f server.log.gz
+}
 running() { # ends the launch where the container does not run any more
     call GET "/containers/$container/json"
     case $status in
         404) container=; fail wait "the container $name was removed" ;;
         200) case $(cat reply) in *'"Running":true'*) ;; *)
             code=$(sed -n 's/.*"ExitCode":\([0-9]*\).*/\1/p' reply | head -n 1)
+            keep_log
             aside
             say "left the stopped container $name: its log says why"
             say "failed wait exited $code"; finish 1 ;; esac ;;
     esac
 }
 still_up() { # STEP MESSAGE: the server stays, for its log says why
+    keep_log
     aside
     say "left the container $name, $stays: its log says why"
     say "failed $*"; finish 1
@@ -69,7 +78,11 @@ fetch() { # a pull call of the server; what has come is kept, so trying again go
         why=$(sed -n 's/.*"error":"\(.*\)".*/\1/p' fetched | tail -n 1)
         tries=$((tries + 1))
         case $why in *'not exist'* | *'not found'* | *'no space left'*) tries=9 ;; esac
-        [ "$tries" -lt 5 ] || fail fetch "${why:-$(tail -n 1 client.err)}"
+        if [ "$tries" -ge 5 ]; then
+            why=${why:-$(tail -n 1 client.err)}
+            keep_log
+            fail fetch "$why"
+        fi
         sleep $((tries * 2)) & child=$!; wait "$child"; child=
     done
     rm -f fetched
@@ -95,14 +108,15 @@ ask() { # one token of an answer
     rm -f ask.headers reply
 }
 
-deadline=$(($(date +%s) + 14400)) seconds=0 weighed=
+deadline=$(($(date +%s) + 14400)) looks=0 weighed=
 until health 2>/dev/null; do
     running
     [ "$(date +%s)" -lt "$deadline" ] || still_up wait 'not ready after four hours'
     weigh
-    seconds=$((seconds + 1))
-    [ $((seconds % 5)) != 0 ] || say tick
-    sleep 1 & child=$!; wait "$child"; child=
+    looks=$((looks + 1))
+    # What is up in a moment is not kept waiting by us: the first looks come quickly.
+    if [ "$looks" -lt 15 ]; then pause=0.2; else pause=1; [ $((looks % 5)) != 0 ] || say tick; fi
+    sleep "$pause" & child=$!; wait "$child"; child=
 done
 header
 ticking & ticker=$!
@@ -110,3 +124,4 @@ ticking & ticker=$!
 [ -z "$load_path" ] || load
 ask
 { kill "$ticker"; wait "$ticker"; } 2>/dev/null
+keep_log

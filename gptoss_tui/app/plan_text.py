@@ -1,0 +1,124 @@
+"""A plan as a place of the app writes it: the verdict, what it holds, what else would fit. Pure."""
+
+from __future__ import annotations
+
+from textual.content import Content
+
+from gptoss_tui.app.widgets.figures import plural
+from gptoss_tui.app.wizard_state import Outcome
+from gptoss_tui.domain.engines import Engine, engine_named
+from gptoss_tui.domain.plan import Alternative, Plan
+
+_SIGNS = {
+    "fits": ("✓ fits", "$success bold"),
+    "tight": ("▲ tight", "$warning bold"),
+    "does_not_fit": ("✗ does not fit", "$error bold"),
+    "unsupported": ("✗ not supported", "$error bold"),
+}
+
+
+def verdict_line(outcome: Outcome) -> Content:
+    if outcome.plan is None:
+        return Content.assemble(("✗ ", "$error bold"), outcome.problem)
+    sign, style = _SIGNS[outcome.plan.verdict]
+    return Content.assemble((sign, style), f"  {outcome.plan.reason}")
+
+
+def brief_line(outcome: Outcome) -> Content:
+    """The verdict in one line, for screens that show the form alone."""
+    plan = outcome.plan
+    if plan is None:
+        return Content.assemble(("✗ ", "$error bold"), outcome.problem)
+    sign, style = _SIGNS[plan.verdict]
+    memory = plan.memory_gib
+    return Content.assemble(
+        (sign, style), f"  weights {memory.weights:.0f}, KV {max(0.0, memory.kv_cache):.0f} "
+        f"of {memory.device_total:.0f} GiB",
+    )  # fmt: skip
+
+
+def notes(plan: Plan | None) -> Content:
+    """What stands below the memory."""
+    if plan is None:
+        return Content("")
+    lines = [
+        *_requests(plan),
+        *(_instead(other) for other in plan.alternatives),
+        *_speed_and_cost(plan),
+        f"Download: {plan.download_bytes / 1e9:.1f} GB of weights, "
+        f"{plan.disk_bytes / 1e9:.0f} GB of disk with the image",
+        *(f"▲ {text}" for text in (*plan.warnings, *limits(engine_named(plan.request.engine)))),
+    ]
+    return Content("\n".join(lines))
+
+
+def limits(engine: Engine) -> list[str]:
+    """What this engine lacks, of what a server launched here otherwise has."""
+    found: list[str] = []
+    if engine.metrics_path is None:
+        found.append(
+            f"{engine.title} has no figures: the engine pane stays empty, and a stop cannot tell "
+            "how many requests it cuts."
+        )
+    if not engine.takes_key:
+        found.append(f"{engine.title} takes no API key: it is published on 127.0.0.1 alone.")
+    return found
+
+
+def _requests(plan: Plan) -> list[str]:
+    """How many requests run at once, of those who want it; nothing where none does."""
+    if not plan.fits_requests:
+        return []
+    context, users = plan.request.max_model_len or 0, plan.request.users
+    limit, shorter = _limit(plan)
+    up_to = "Up to" if users is None else f"For {plural(users, 'user')}: up to"
+    return [
+        f"{up_to} {plural(_at_once(plan), 'request')} of {context:,} tokens at once "
+        f"({limit})" + (", more of shorter ones." if shorter else "."),
+        f"KV cache: {plan.kv_cache.tokens:,} tokens, estimated to ± {plan.band_gib:.1f} GiB.",
+    ]
+
+
+def _at_once(plan: Plan) -> int:
+    """Ollama has a slot of the whole context for each user, and fills no other."""
+    slots = plan.request.users or 1
+    return min(slots, plan.fits_requests) if plan.request.engine == "ollama" else plan.fits_requests
+
+
+def _limit(plan: Plan) -> tuple[str, bool]:
+    """What holds the number of requests down, and whether shorter ones are more."""
+    if plan.request.engine == "ollama":
+        return f"OLLAMA_NUM_PARALLEL {plan.request.users or 1} is the limit", False
+    seqs = plan.request.max_num_seqs
+    if seqs is not None and seqs <= plan.kv_cache.max_concurrency:
+        return f"--max-num-seqs {seqs} is the limit", False
+    return "the KV cache is the limit", True
+
+
+def _instead(other: Alternative) -> str:
+    """What to change, with all flags that change by it."""
+    flags = f" with {' '.join(other.flags)}" if other.flags else ""
+    return f"→ instead: {other.change}{flags} ({other.verdict}, {other.fits_requests} requests)"
+
+
+def _speed_and_cost(plan: Plan) -> list[str]:
+    if not plan.fits_requests:
+        return []
+    lines: list[str] = []
+    if plan.throughput is not None:
+        speed = plan.throughput.all_users
+        lines.append(
+            f"Speed: {speed.low:,.0f} to {speed.high:,.0f} tokens/s for "
+            f"{plural(plan.throughput.users, 'user')} together (roofline)."
+        )
+        if (seen := plan.throughput.seen_here) is not None:
+            lines.append(
+                f"This box has done {seen.tokens_per_s:,.0f} tokens/s with "
+                f"{plural(round(seen.requests), 'request')} at once."
+            )
+    if plan.cost is not None:
+        lines.append(
+            f"Cost: about ${plan.cost.usd_per_hour:.2f} an hour, "
+            f"${plan.cost.always_on_usd_per_month:,.0f} a month always on."
+        )
+    return lines

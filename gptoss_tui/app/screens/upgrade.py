@@ -1,0 +1,208 @@
+"""The place *Upgrade*: another version in a server's place, with what changes and the plan again."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Input, Static
+
+from gptoss_tui.app.messages import CopyRequested, LaunchRequested, PageRequested
+from gptoss_tui.app.model import BoxModel
+from gptoss_tui.app.plan_text import notes, verdict_line
+from gptoss_tui.app.screens.dialogs import AskDialog, Choice
+from gptoss_tui.app.widgets.field import Field
+from gptoss_tui.app.widgets.keys_footer import KeysFooter
+from gptoss_tui.app.widgets.memory_bar import MemoryBar
+from gptoss_tui.app.wizard_state import Outcome
+from gptoss_tui.domain.draining import stop_plan
+from gptoss_tui.domain.engines import engine_named
+from gptoss_tui.domain.facts import AnyFact
+from gptoss_tui.domain.host import BoxReport
+from gptoss_tui.domain.instance import Instance
+from gptoss_tui.domain.launch import LaunchSpec, Secrets
+from gptoss_tui.domain.preflight import image_finding
+from gptoss_tui.domain.render import command_page, docker_run
+from gptoss_tui.domain.serving import EngineSnapshot
+from gptoss_tui.domain.upgrade import ROLL_BACK, Upgrade, upgraded
+from gptoss_tui.errors import GptossError
+from gptoss_tui.state.identity import new_launch_id, who
+
+
+class UpgradeScreen(Screen[None]):
+    """Shows what the new version would be, live; nothing is replaced without a yes."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+l", "upgrade", "Upgrade", id="upgrade.go"),
+        Binding("ctrl+y", "copy", "Copy", id="upgrade.copy"),
+        Binding("ctrl+o", "page", "Page", id="upgrade.page"),
+        Binding("pageup", "scroll_plan(-1)", "Plan up", show=False, id="upgrade.plan-up"),
+        Binding("pagedown", "scroll_plan(1)", "Plan down", show=False, id="upgrade.plan-down"),
+        # Before the fields, so that what is typed right behind it goes to the next one.
+        Binding("tab", "app.focus_next", "Next", id="upgrade.next", priority=True),
+        Binding("ctrl+g,escape", "app.back", "Back", key_display="^g", id="upgrade.back"),
+    ]
+
+    def __init__(self, model: BoxModel, instance: Instance) -> None:
+        super().__init__()
+        assert instance.spec is not None
+        self._model = model
+        self._instance = instance.name
+        self._server = instance
+        self._old: LaunchSpec = instance.spec
+        self._made: Upgrade | None = None
+        self._problem = ""
+
+    @property
+    def _app(self) -> Any:
+        return self.app
+
+    @property
+    def _report(self) -> BoxReport:
+        assert self._model.report is not None
+        return self._model.report.body
+
+    def compose(self) -> ComposeResult:
+        engine = engine_named(self._old.engine)
+        with Vertical(id="form"):
+            yield Static(
+                f"{engine.title} version (now {self._old.engine_version})", classes="label"
+            )
+            yield Field(engine.default_version, id="version")
+            yield Static("image (or the engine's own)", classes="label")
+            yield Field(id="image")
+        with VerticalScroll(id="plan", can_focus=False):
+            yield Static(id="changes")
+            yield Static(id="verdict")
+            yield MemoryBar()
+            yield Static(id="notes")
+            yield Static(id="command")
+        yield KeysFooter()
+
+    def on_mount(self) -> None:
+        self.query_one("#form").border_title = Content(
+            f" Upgrade {self._instance} on {self._model.name} "
+        )
+        self.query_one("#plan").border_title = " what changes · ctrl+l asks "
+        self._replan()
+
+    def show_fact(self, model: BoxModel, fact: AnyFact) -> None:
+        """The box, and how many requests run, as they are now."""
+        if model is not self._model:
+            return
+        if isinstance(fact.body, BoxReport):
+            self._replan()
+        elif isinstance(fact.body, EngineSnapshot) and fact.instance == self._instance:
+            self._draw()
+
+    @on(Input.Changed)
+    def _replan(self) -> None:
+        self._made, self._problem = None, ""
+        try:
+            self._made = self._upgrade()
+        except GptossError as error:
+            self._problem = str(error)
+        self._draw()
+
+    def _upgrade(self) -> Upgrade:
+        """What stands in the form, planned. Raises `GptossError`."""
+        now = self._app.clock()
+        return upgraded(
+            self._old,
+            self._report,
+            version=self.query_one("#version", Input).value,
+            image=self.query_one("#image", Input).value.strip() or None,
+            launch_id=new_launch_id(now),
+            created_by=who(),
+            created_at=now,
+            corrections=self._model.corrections,
+            speeds=self._model.speeds,
+        )
+
+    # --- drawing --------------------------------------------------------------------------------
+
+    def _draw(self) -> None:
+        made = self._made
+        plan = made.plan if made else None
+        lines = [*(made.changes if made else ()), *self._meaning()]
+        self.query_one("#changes", Static).update(Content("\n".join(lines)))
+        self.query_one("#verdict", Static).update(self._verdict())
+        memory = self.query_one(MemoryBar)
+        memory.display = plan is not None
+        memory.memory = plan.memory_gib if plan else None
+        self.query_one("#notes", Static).update(notes(plan))
+        self.query_one("#command", Static).update(Content(self._command()))
+
+    def _meaning(self) -> list[str]:
+        """How many requests it hits, and what becomes of them and of the server."""
+        warning = stop_plan(self._server).warning
+        return [
+            self._model.busy_words(self._instance),
+            f"{self._instance} {ROLL_BACK}",
+            *((f"▲ {warning}",) if warning else ()),
+        ]
+
+    def _verdict(self) -> Content:
+        if self._made is None:
+            return Content.assemble(("✗ ", "$error bold"), self._problem)
+        lines = [verdict_line(Outcome(plan=self._made.plan))] if self._made.plan else []
+        if refused := self._refused(self._made):
+            lines.insert(0, Content.assemble(("✗ ", "$error bold"), refused))
+        return Content("\n").join(lines)
+
+    def _command(self) -> str:
+        return command_page(docker_run(self._made.spec)) if self._made else ""
+
+    def _refused(self, made: Upgrade) -> str:
+        """Why this upgrade cannot come about; nothing where it can."""
+        found = image_finding(self._report.driver_version, made.spec.image)
+        if found is not None:
+            return f"{found.what} {found.do}"
+        plan = made.plan
+        unfit = plan is not None and plan.verdict in ("does_not_fit", "unsupported")
+        return plan.reason if plan is not None and unfit else ""
+
+    # --- keys -----------------------------------------------------------------------------------
+
+    def action_upgrade(self) -> None:
+        """Ask; on a yes the launch helper of the box does the rest."""
+        self._replan()
+        made = self._made
+        problem = self._problem if made is None else self._refused(made)
+        if made is None or problem:
+            self._app.tell(f"Nothing is upgraded: {problem}", "warning")
+            return
+        title = engine_named(made.spec.engine).title
+        text = (
+            f"Put {title} {made.spec.engine_version} in the place of {self._instance} "
+            f"({made.old.engine_version}) on {self._model.name}?\n"
+            f"{self._model.busy_words(self._instance)}\n{stop_plan(self._server).warning}"
+        )
+        choices = (Choice("yes", "y", "Yes, upgrade it"), Choice("no", "n", "Keep it"))
+        intent = LaunchRequested(self._model.name, made.spec, Secrets(), upgrades=self._instance)
+
+        def decided(choice: str | None) -> None:
+            if choice == "yes":
+                self._app.post_message(intent)
+
+        self.app.push_screen(AskDialog("Upgrade a server", text.rstrip(), choices), decided)
+
+    def action_scroll_plan(self, direction: int) -> None:
+        scroll = self.query_one("#plan")
+        if direction > 0:
+            scroll.scroll_page_down()
+        else:
+            scroll.scroll_page_up()
+
+    def action_copy(self) -> None:
+        if self._made:
+            self.post_message(CopyRequested(self._command(), "the docker run line"))
+
+    def action_page(self) -> None:
+        if self._made:
+            self.post_message(PageRequested("docker run", self._command()))

@@ -1,0 +1,131 @@
+"""Another version in a server's place: what is planned anew, what changes, what is rolled back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from gptoss_tui.domain.gpu import GIB, GpuProcess
+from gptoss_tui.domain.launch import LaunchSpec
+from gptoss_tui.domain.plan import recommend
+from gptoss_tui.domain.progress import LaunchProgress
+from gptoss_tui.domain.replan import asked_for
+from gptoss_tui.domain.upgrade import Upgrade, fate, remains, rolled_back, upgraded
+from gptoss_tui.errors import UsageError
+from tests.unit.make import gpu, report, request, spec
+
+NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
+
+
+def made(old: LaunchSpec, version: str = "0.32.0", **more: Any) -> Upgrade:
+    box = report(gpus=(gpu(0), gpu(1)), driver_version="580.65")
+    return upgraded(
+        old, box, version=version, launch_id="20260304-120000-abcdef", created_by="ann@laptop",
+        created_at=NOW, **more,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"max_model_len": 32_768, "users": 8},
+        {"max_model_len": 8192, "kv_cache_dtype": "fp8", "enforce_eager": True, "block_size": 32},
+        {"max_model_len": 8192, "async_scheduling": False, "disable_hybrid_kv_cache_manager": True},
+        {"max_model_len": 8192, "kv_cache_memory_bytes": 5 * 1024**3},
+        {"max_model_len": 8192, "checkpoint": "bf16", "tensor_parallel_size": 2, "count": 2},
+    ],
+)
+def test_the_flags_of_a_plan_are_planned_to_the_same_flags(asked: dict[str, Any]) -> None:
+    plan = recommend(request(**asked))
+    old = spec(model=plan.command[0], arguments=plan.command[1:])
+    again = asked_for(old)
+    assert recommend(replace(again, gpus=plan.request.gpus)).command == plan.command
+
+
+def test_both_forms_of_a_flag_are_read() -> None:
+    asked = asked_for(spec(arguments=("--max-model-len=4096", "--max-num-seqs", "4")))
+    assert (asked.max_model_len, asked.max_num_seqs) == (4096, 4)
+
+
+@pytest.mark.parametrize(
+    "flag", [("--lora-modules", "x"), ("--max-model-len", "much"), ("--block-size",)]
+)
+def test_a_flag_that_is_not_known_is_named(flag: tuple[str, ...]) -> None:
+    with pytest.raises(UsageError, match=f"The flag {' '.join(flag)} of gpt-oss-20b"):
+        asked_for(spec(arguments=flag))
+
+
+def test_what_changes_is_said_line_by_line() -> None:
+    old = spec(engine_version="0.17.0", image="vllm/vllm-openai:v0.17.0")
+    upgrade = made(old)
+    assert upgrade.plan is not None
+    assert upgrade.changes[:2] == (
+        "version: 0.17.0 → 0.32.0",
+        "image: vllm/vllm-openai:v0.17.0 → vllm/vllm-openai:v0.32.0",
+    )
+    assert "with --shutdown-timeout 60" in upgrade.changes
+    assert not any("--max-model-len" in line for line in upgrade.changes)  # it stays as it is
+    assert upgrade.spec.planned is not None
+    assert (upgrade.spec.name, upgrade.spec.port, upgrade.spec.gpu_ids) == (
+        old.name, old.port, old.gpu_ids,
+    )  # fmt: skip
+    assert upgrade.spec.launch_id != old.launch_id
+
+
+def test_the_same_again_says_that_it_is_the_same() -> None:
+    upgrade = made(made(spec()).spec)
+    assert upgrade.changes == (
+        "version: 0.32.0, as it is",
+        "image: vllm/vllm-openai:v0.32.0, as it is",
+        "Its flags stay as they are.",
+    )
+
+
+@pytest.mark.parametrize(("engine", "version"), [("sglang", "0.5.23"), ("ollama", "0.13.3")])
+def test_flags_of_other_engines_stay_as_they_are(engine: Any, version: str) -> None:
+    old = spec(engine=engine, engine_version="0.5.20", arguments=("--anything", "1"))
+    upgrade = made(old, version)
+    assert upgrade.plan is None
+    assert upgrade.spec.arguments == old.arguments
+    assert upgrade.changes[-1].startswith("Its flags stay as they are; only for vLLM")
+
+
+def test_a_version_must_be_one() -> None:
+    with pytest.raises(UsageError, match="No version is named"):
+        made(spec(), " ")
+    with pytest.raises(UsageError, match="'new' is no vLLM version"):
+        made(spec(), "new")
+    assert made(spec(), "v0.31.0", image="mirror.lan/vllm:1").spec.image == "mirror.lan/vllm:1"
+
+
+def test_the_server_that_is_replaced_gives_its_memory_back() -> None:
+    held = GpuProcess(pid=7, name="VLLM::EngineCore", memory_bytes=70 * GIB)
+    box = report(
+        gpus=(gpu(1, memory_used_bytes=70 * GIB, processes=(held,)),), driver_version="580.65"
+    )
+    upgrade = upgraded(
+        spec(), box, version="0.32.0", launch_id="x", created_by="", created_at=NOW
+    )  # fmt: skip
+    assert upgrade.plan is not None
+    assert upgrade.plan.verdict == "fits"
+
+
+def test_a_roll_back_is_told_from_what_is_left() -> None:
+    def ended(*left: str) -> LaunchProgress:
+        return LaunchProgress(
+            launch_id="1", name="n", state="failed", phases=(), leftovers=left
+        )  # fmt: skip
+
+    restored = "the server n as it was before, started again"
+    there = ended("the container x", restored)
+    assert rolled_back(there) == "n"
+    assert remains(there) == ("the container x",)
+    assert fate(there, None).startswith("Rolled back: n was started again")
+    stuck = ended("the server n stopped: it could not be started again (no)")
+    assert (rolled_back(stuck), fate(stuck, "n")) == ("", "")  # what is left says it already
+    early = ended("the layers that were already pulled, in the Docker cache")
+    assert fate(early, "n") == "n was not touched: it serves as before."
+    assert fate(early, None) == ""
