@@ -86,7 +86,7 @@ def _clean_fields(value: msgspec.Struct) -> msgspec.Struct:
     return msgspec.structs.replace(value, **changed) if changed else value
 
 
-_FIGURES = frozenset({"int", "float", "bool", "None", "datetime"})
+_FIGURES = frozenset({"int", "float", "bool", "None", "datetime", "tuple"})
 
 
 @cache

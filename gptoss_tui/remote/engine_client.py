@@ -91,7 +91,8 @@ class EngineClient:
             raise self._silent(error) from error
         if page.status_code != 200:
             return EngineSnapshot(healthy=healthy, metrics=False)
-        read = self._engine.read_metrics(decode(page.content))
+        # Figures but for a name, which is cleaned like all that a fact holds.
+        read = self._engine.read_metrics(page.content.decode("utf-8", errors="replace"))
         return msgspec.structs.replace(read, healthy=healthy)
 
     async def models(self, api_key: Secret | None = None) -> tuple[str, ...]:
