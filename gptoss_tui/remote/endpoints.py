@@ -43,18 +43,19 @@ class Endpoints:
         self._beat = beat
         self._models: dict[tuple[str, str | None, int | None], str] = {}
 
-    async def scrape(self, name: str) -> EngineSnapshot:
-        """One scrape. Raises `NotFoundError` or `EngineError`."""
-        return await self._clients.of(await self._reachable(name)).snapshot()
+    async def scrape(self, name: str, *, ask: bool = True) -> EngineSnapshot:
+        """One scrape; health is asked for if `ask`. Raises `NotFoundError` or `EngineError`."""
+        return await self._clients.of(await self._reachable(name)).snapshot(ask=ask)
 
     async def watch(self, name: str, period_s: float) -> AsyncGenerator[EngineSnapshot, None]:
         """Scrapes with rates between them; a silent server is a snapshot with `healthy` False."""
         before: tuple[float, EngineSnapshot] | None = None
-        missed = 0
+        missed, first = 0, True
         while True:
             began = self._pulse.seconds()
             try:
-                snapshot = await self.scrape(name)
+                # The first figures are waited for; the second ones tell of health too.
+                snapshot = await self.scrape(name, ask=not first)
             except EngineError as error:
                 missed = (
                     missed + 1 if isinstance(error.__cause__, httpx.TimeoutException) else MISSES
@@ -67,6 +68,7 @@ class Endpoints:
                 missed = 0
                 yield _with_rates(before, began, snapshot)
                 before = (began, snapshot)
+            first = False
             await self._beat.pause(began, period_s)
 
     async def chat(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
@@ -64,28 +63,26 @@ class EngineClient:
         self._healthy_at = self._pulse.seconds()
         return True
 
-    async def _is_healthy(self) -> bool:
+    @property
+    def _known_healthy(self) -> bool | None:
         at = self._healthy_at
-        if at is not None and self._pulse.seconds() - at < HEALTH_S:
-            return True
-        return await self._health()
+        return True if at is not None and self._pulse.seconds() - at < HEALTH_S else None
 
-    async def _health_and(self, path: str) -> tuple[bool, httpx.Response]:
-        """Both at once: one after the other would take twice as long on a far box."""
-        health = asyncio.create_task(self._is_healthy(), name=f"health of {self._where}")
-        try:
-            page = await self._get(path)
-            return await health, page
-        finally:
-            health.cancel()
-            await asyncio.gather(health, return_exceptions=True)
+    async def _is_healthy(self) -> bool:
+        return self._known_healthy or await self._health()
 
-    async def snapshot(self) -> EngineSnapshot:
-        """Metrics, and health where that is not known. Raises `EngineError` for a silent server."""
+    async def snapshot(self, *, ask: bool = True) -> EngineSnapshot:
+        """Metrics, and health as it is known: asked for where it is not, if `ask`.
+
+        Raises `EngineError` for a silent server.
+        """
         try:
             if not self._engine.metrics_path:
                 return EngineSnapshot(healthy=await self._is_healthy(), metrics=False)
-            healthy, page = await self._health_and(self._engine.metrics_path)
+            healthy = self._known_healthy
+            if healthy is None and ask:
+                healthy = await self._health()
+            page = await self._get(self._engine.metrics_path)
         except httpx.HTTPError as error:
             self._healthy_at = None
             raise self._silent(error) from error

@@ -64,6 +64,14 @@ async def test_health_that_is_known_is_not_asked_again(server: Server) -> None:
     assert server.asked.count("/health") == 2
 
 
+async def test_first_figures_wait_for_no_health(server: Server) -> None:
+    snapshot = await server.client.snapshot(ask=False)
+    assert (snapshot.healthy, snapshot.running, server.asked) == (None, 3, ["/metrics"])
+    assert (await server.client.snapshot()).healthy
+    assert (await server.client.snapshot(ask=False)).healthy
+    assert server.asked.count("/health") == 1
+
+
 async def test_whoever_asks_for_health_asks_for_all(server: Server) -> None:
     for _ in range(8):
         assert await server.client.healthy()

@@ -53,7 +53,7 @@ async def test_answers_that_come_too_late(
     endpoints = Endpoints(cast("Any", transport), nothing, nothing, Beat(no_time), no_time)
     coming = iter(scrapes)
 
-    async def scrape(name: str) -> EngineSnapshot:
+    async def scrape(name: str, *, ask: bool = True) -> EngineSnapshot:
         one = next(coming)
         if isinstance(one, EngineError):
             raise one
