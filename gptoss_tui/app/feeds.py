@@ -244,7 +244,10 @@ class Feeds:
             if asked.replaces is not None:
                 await box.stop(asked.replaces)
             launch_id = await box.launch(asked.spec, asked.secrets, replaces=asked.upgrades)
-            await self._follow_launch(box, launch_id)
+            try:
+                await self._follow_launch(box, launch_id)
+            except BoxError:  # it goes on there, whatever keeps us from seeing it
+                self.watch_launch(asked.box, launch_id)
         except ConnectionLostError:
             self.watch_launch(asked.box, asked.spec.launch_id)
         except GptossError as error:

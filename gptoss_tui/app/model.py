@@ -74,11 +74,18 @@ class BoxModel:
             still = fact.our_time - DRAIN_AGE
             self.drains = {name: f for name, f in self.drains.items() if f.our_time > still}
         elif isinstance(body, LaunchProgress):
-            self.launches[body.launch_id] = fact
+            self._launch(fact, body)
         elif isinstance(body, SpotNotice):
             self.spot = fact if body.action != "withdrawn" else None
         elif fact.instance:
             self._of_server(fact.instance, fact, body)
+
+    def _launch(self, fact: AnyFact, body: LaunchProgress) -> None:
+        """What the box keeps of an old launch may be less than what was seen of it."""
+        seen = self.launches.get(body.launch_id)
+        before = seen.body if seen is not None else None
+        if before is None or before.state != body.state or not before.knows_more_than(body):
+            self.launches[body.launch_id] = fact
 
     def _of_server(self, name: str, fact: AnyFact, body: Any) -> None:
         if isinstance(body, EngineSnapshot):

@@ -61,10 +61,9 @@ class Preemption:
             async with aclosing(stream) as facts:
                 async for _ in facts:
                     pass  # the hub has shown it to the app already
-        except ConnectionLostError:
-            self._watched.pop(name, None)
         except GptossError as error:
-            if name not in self._silent:
+            self._watched.pop(name, None)  # the next look begins it anew
+            if not isinstance(error, ConnectionLostError) and name not in self._silent:
                 self._silent.add(name)
                 self._failed(name, "watch for a notice of preemption", error)
 

@@ -50,7 +50,8 @@ class Measuring:
         if self._started.get(progress.launch_id) == progress:
             return  # a look at the box tells of it again
         self._started[progress.launch_id] = progress
-        if took := durations(progress):
+        took = durations(progress)
+        if took.keys() - {"warmup"}:  # else the server's own log was not kept: it tells nothing
             key = progress.planned.start_key
             _keep(box, partial(measurements.remember_start, key=key, phases_s=took))
         difference = correction_gib(progress.planned, progress.measured)

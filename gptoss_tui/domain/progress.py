@@ -86,6 +86,13 @@ class LaunchProgress(Body, frozen=True, kw_only=True, tag="launch"):
         done = [phase for phase in self.phases if phase.state == "done"]
         return done[-1] if done else None
 
+    def knows_more_than(self, other: LaunchProgress) -> bool:
+        """Whether `other`, of the same launch, leaves out phases or the cause that this one has."""
+        if len(other.phases) < len(self.phases):
+            return True
+        mine, its = self.diagnosis, other.diagnosis
+        return mine is not None and mine.cause is not None and (its is None or its.cause is None)
+
 
 # What takes as long the next time: a pull and a download do not, for then all is there.
 _AGAIN: frozenset[PhaseName] = frozenset({"load", "compile", "capture", "warmup"})

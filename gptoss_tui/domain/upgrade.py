@@ -112,6 +112,12 @@ def fate(progress: LaunchProgress, replaced: str | None) -> str:
     told = any(left.startswith(f"{_RESTORED[0]}{replaced} ") for left in progress.leftovers)
     if replaced is None or told:  # what is left tells that it could not be started again
         return ""
+    if progress.container_id is not None:
+        return (
+            f"{replaced} was stopped for it; its container may stand there as "
+            f"{replaced}-before-{progress.launch_id}. "
+            "`docker rename` and `docker start` on the box bring it back."
+        )
     return f"{replaced} was not touched: it serves as before."
 
 

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
-# Both of these count while this machine sleeps: on Linux the one, on macOS the other.
-_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+from gptoss_tui.remote.pulse import REAL
+
 _RESOLUTION = 10**9  # what the box tells are whole seconds
-
-
-def seconds() -> float:
-    """Of a clock that is never set."""
-    return time.clock_gettime(_CLOCK)
 
 
 class BoxClock:
     """Compares what a box tells at different times; nanoseconds are its, seconds are ours."""
 
-    def __init__(self, clock: Callable[[], float] = seconds) -> None:
+    def __init__(self, clock: Callable[[], float] = REAL.seconds) -> None:
         self.clock = clock
         self._ahead: int | None = None  # of ours, at least
 

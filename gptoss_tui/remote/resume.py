@@ -20,9 +20,10 @@ from datetime import datetime
 
 from gptoss_tui.domain.instance import LogLine
 from gptoss_tui.domain.parse.docker_log import LogMessage, Stream, time_of
-from gptoss_tui.remote.box_clock import BoxClock, seconds
+from gptoss_tui.remote.box_clock import BoxClock
 from gptoss_tui.remote.lines import LineSplitter
 from gptoss_tui.remote.overlap import Cut, Overlap, check_of
+from gptoss_tui.remote.pulse import REAL
 from gptoss_tui.text import decode
 
 Stamped = tuple[datetime | None, LogLine]
@@ -42,7 +43,7 @@ class LogCursor:
     is one that is never set; it counts seconds.
     """
 
-    def __init__(self, clock: Callable[[], float] = seconds) -> None:
+    def __init__(self, clock: Callable[[], float] = REAL.seconds) -> None:
         self._container = ""
         self._box_clock = BoxClock(clock)
         self.clock = clock

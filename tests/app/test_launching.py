@@ -48,7 +48,7 @@ def running(name: PhaseName, **changes: object) -> Phase:
 async def test_choices_make_the_plan_anew(fleet: FakeFleet) -> None:
     async with wizard(fleet, (120, 50)) as operator:
         await operator.sees("✓ fits", "███", "▒▒▒", "weights", "KV cache", "model: gpt-oss-20b")
-        await operator.sees("▐●▌ 20b", "▐ ▌ 120b")  # what is chosen has a mark, the rest has none
+        await operator.sees("● 20b", "○ 120b")  # by shape, not by colour alone
         await operator.sees("docker run", "127.0.0.1:8000:8000")
         before = operator.screen
         await operator.press("tab", "tab", "end", "ctrl+u", "8", "k")

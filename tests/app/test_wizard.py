@@ -47,9 +47,9 @@ async def test_the_engine_is_chosen_where_the_model_is(
     fleet: FakeFleet, size: tuple[int, int]
 ) -> None:
     async with wizard(fleet, size) as operator:
-        await operator.sees("engine: vLLM 0.32.0", "▐●▌ vLLM", "▐ ▌ SGLang", "▐ ▌ Ollama")
+        await operator.sees("engine: vLLM 0.32.0", "● vLLM", "○ SGLang", "○ Ollama")
         await take(operator, "SGLang")
-        await operator.sees("engine: SGLang 0.5.23", "▐ ▌ vLLM", "▐●▌ SGLang", "fits")
+        await operator.sees("engine: SGLang 0.5.23", "○ vLLM", "● SGLang", "fits")
         asked = await launched(operator)
     assert (asked.spec.engine, asked.spec.image) == ("sglang", "lmsysorg/sglang:v0.5.23")
     assert "--context-length" in asked.spec.arguments

@@ -88,7 +88,7 @@ def test_words_that_are_off_end_with_two_and_one_sentence(cli: Cli, argv: tuple[
         (("sim", "--boxes", "0"), "0 boxes cannot be simulated."),
         (("sim", "--fault", "gremlins"), "The fault 'gremlins' is not known."),
         (("check", "two words"), "'two words' is neither a name nor an ssh line."),
-        (("check", "host:99999"), "99999 is no port."),
+        (("check", "host:99999"), "'99999' is no port."),
         (("check", "-oProxyCommand=x"), ""),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",

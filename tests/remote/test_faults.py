@@ -161,6 +161,12 @@ async def test_hostile_text_changes_no_outcome(tmp_path: Path) -> None:
 
 def test_every_fault_of_the_simulator_is_tested() -> None:
     tests = Path(__file__).parents[1]
-    places = (Path(__file__), tests / "sim/test_broken_boxes.py", tests / "remote/test_ready.py")
+    names = (
+        "remote/test_faults",
+        "sim/test_broken_boxes",
+        "remote/test_ready",
+        "remote/test_podman",
+    )
+    places = [tests / f"{name}.py" for name in names]
     tested = "".join(place.read_text(encoding="utf-8") for place in places)
     assert [fault for fault in FAULTS if f'"{fault}"' not in tested] == []

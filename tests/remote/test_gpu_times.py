@@ -99,7 +99,7 @@ class Passing:
 async def test_rows_that_were_held_up_say_for_how_long(smi: Path) -> None:
     source = install(smi, LATE)
     hub = Hub(lambda: datetime.now(UTC))
-    box = HostBox("late", LocalTransport(), source, hub, Passing(0, 0.9, 21))
+    box = HostBox("late", LocalTransport(), source, hub, Passing(0, 0, 0.9, 0, 21, 0))
     facts = await taken(box.watch_gpus(Cadence()), 3)
     assert [fact.box_time for fact in facts] == [
         datetime(2026, 12, 31, 23, 59, 58, 100_000, tzinfo=UTC),

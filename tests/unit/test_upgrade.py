@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from gptoss_tui.app.model import BoxModel
+from gptoss_tui.domain.facts import Hub
 from gptoss_tui.domain.gpu import GIB, GpuProcess
 from gptoss_tui.domain.launch import LaunchSpec
 from gptoss_tui.domain.plan import recommend
-from gptoss_tui.domain.progress import LaunchProgress
+from gptoss_tui.domain.progress import LaunchProgress, Phase, PhaseName
 from gptoss_tui.domain.replan import asked_for
 from gptoss_tui.domain.upgrade import Upgrade, fate, remains, rolled_back, upgraded
 from gptoss_tui.errors import UsageError
@@ -129,3 +131,21 @@ def test_a_roll_back_is_told_from_what_is_left() -> None:
     early = ended("the layers that were already pulled, in the Docker cache")
     assert fate(early, "n") == "n was not touched: it serves as before."
     assert fate(early, None) == ""
+    cut_off = replace(early, container_id="c")  # the helper was killed behind it
+    assert "n-before-1" in fate(cut_off, "n")
+
+
+def test_what_was_seen_of_a_launch_stays_where_the_box_keeps_less() -> None:
+    names: tuple[PhaseName, ...] = ("pull", "load", "warmup")
+    done = tuple(Phase(name=name, state="done") for name in names)
+    seen = LaunchProgress(launch_id="1", name="n", state="ready", phases=done)
+    less = replace(seen, phases=done[:1])
+    assert seen.knows_more_than(less)
+    assert not less.knows_more_than(seen)
+    assert not seen.knows_more_than(seen)
+    model = BoxModel("box")
+    hub = Hub(lambda: NOW)
+    hub.tap(model.apply)
+    for told in (seen, less):
+        hub.publish(told, box="box", instance="n")
+    assert model.launches["1"].body == seen

@@ -30,7 +30,7 @@ def families(page: str, wanted: frozenset[str]) -> dict[str, Samples]:
     once and remembered, since reading them costs twenty times more than their value.
     """
     found: dict[str, Samples] = {}
-    for line in page.splitlines():
+    for line in page.replace("\r", "").split("\n"):  # a label may hold other separators
         if line.startswith("#"):
             continue
         name = _base(line.split("{", 1)[0].split(" ", 1)[0], wanted)

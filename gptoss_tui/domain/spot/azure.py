@@ -66,10 +66,10 @@ def _notice(event: dict[str, Any], identity: Identity, at: datetime) -> SpotNoti
     left_s: float | None = 0.0
     try:
         found = parsedate_to_datetime(str(event.get("NotBefore") or ""))
+        deadline = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     except (ValueError, TypeError, IndexError, OverflowError):
         pass
     else:
-        deadline = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
         left_s = until(deadline, at)
     action = _ACTIONS.get(identity.evicted.lower(), "preempt")
     return SpotNotice(cloud="azure", action=action, deadline=deadline, left_s=left_s)

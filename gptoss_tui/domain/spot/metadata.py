@@ -84,6 +84,6 @@ def utc(text: object) -> datetime | None:
     """An ISO 8601 time; None for anything else."""
     try:
         found = datetime.fromisoformat(str(text))
-    except ValueError:
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
