@@ -35,18 +35,19 @@ def row_of(entry: BoxEntry, model: BoxModel | None) -> tuple[Text, ...]:
     link = model.link if model else None
     state = link_text(link) if link else "○ not contacted"
     if model is not None and link is not None and link.open:
-        state = leaves_text(model) or state
+        leaves = leaves_at(model)
+        state = f"▼ leaves {leaves}" if leaves else state
     report = model.report.body if model and model.report else None
     cells = (entry.name, state, gpus_text(report), runs_text(model), entry.source)
     return tuple(Text(cell, no_wrap=True, overflow="ellipsis") for cell in cells)
 
 
-def leaves_text(model: BoxModel) -> str:
-    """`▼ leaves 14:03`, while the provider takes the box back; else nothing."""
+def leaves_at(model: BoxModel) -> str:
+    """`14:03` of our own time, while the provider takes the box back; else nothing."""
     fact = model.spot
     if fact is None or not fact.body.ends or fact.body.left_s is None:
         return ""
-    return f"▼ leaves {(fact.our_time + timedelta(seconds=fact.body.left_s)).astimezone():%H:%M}"
+    return f"{(fact.our_time + timedelta(seconds=fact.body.left_s)).astimezone():%H:%M}"
 
 
 def link_text(link: LinkState) -> str:
@@ -100,8 +101,8 @@ def about_lines(name: str | None, model: BoxModel | None, *, demo: bool) -> list
     lines: list[Content] = []
     if link.open and model.spot is not None and not model.spot.body.ends:
         lines.append(Content.assemble(("▼ ", "$warning"), model.spot.body.text(None)))
-    elif link.open and (leaves := leaves_text(model)) and model.spot is not None:
-        about = f"{model.spot.body.text(None)[:-1]} at {leaves[-5:]}."
+    elif link.open and (leaves := leaves_at(model)) and model.spot is not None:
+        about = f"{model.spot.body.text(None).removesuffix('.')} at {leaves}."
         lines.append(Content.assemble(("▼ ", "$error bold"), about))
     if link.phase != "up" and link.reason:
         lines.append(Content.assemble(("▲ ", "$warning"), link.reason))

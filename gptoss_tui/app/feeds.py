@@ -1,4 +1,6 @@
-"""The only part of the app that touches boxes: intents become calls, and facts come by the hub.
+"""What the app asks of boxes: intents become calls, and facts come by the hub.
+
+Nothing else of the app touches one, but for `app.preemption`, which watches spot boxes by itself.
 
 A feed lives on the app, not on a screen: it goes on when its screen is left. Each has a worker
 group of its own, so that no feed can cancel another one.

@@ -101,7 +101,7 @@ async def _spec(arguments: Namespace, box: Box, secrets: Secrets) -> tuple[Launc
     request = request_of(arguments, box.name)
     taken = choose.taken_gpus(instances.instances)
     gpus, plan = choose.choose(report, request, gpu_ids_of(arguments), taken)
-    if plan.verdict in ("does_not_fit", "unsupported") and not arguments.force:
+    if not plan.serves and not arguments.force:
         raise DoesNotFitError(plan.reason, _instead(request, plan, report, gpus, taken))
     now = datetime.now(UTC)
     spec = build_spec(

@@ -57,7 +57,7 @@ async def _made(arguments: Namespace, box: Box, old: LaunchSpec) -> Upgrade:
         speeds=measurements.speeds(paths().measurements_file, box.name),
     )
     plan = made.plan
-    if plan is not None and plan.verdict in ("does_not_fit", "unsupported") and not arguments.force:
+    if plan is not None and not plan.serves and not arguments.force:
         raise DoesNotFitError(plan.reason, "Take another version, launch it anew, or --force.")
     refused = image_finding(report.driver_version, made.spec.image)
     if refused is not None and not arguments.force:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
 import httpcore
@@ -13,6 +12,7 @@ import httpx
 
 from gptoss_tui.domain.docker_failures import failure_of
 from gptoss_tui.domain.parse.docker_load import loaded_images
+from gptoss_tui.domain.parse.http_date import http_date
 from gptoss_tui.errors import (
     DockerError,
     DockerPermissionError,
@@ -188,11 +188,8 @@ def _api_tuple(text: object, default: tuple[int, int]) -> tuple[int, int]:
 
 
 def _date_of(reply: httpx.Response) -> int | None:
-    try:
-        told = parsedate_to_datetime(reply.headers["Date"])
-    except (KeyError, ValueError):
-        return None
-    return int(told.timestamp()) * 1_000_000_000
+    told = http_date(reply.headers.get("Date"))
+    return None if told is None else int(told.timestamp()) * 1_000_000_000
 
 
 def _broken(error: httpx.HTTPError) -> DockerError:

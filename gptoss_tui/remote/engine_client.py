@@ -68,20 +68,17 @@ class EngineClient:
         at = self._healthy_at
         return True if at is not None and self._pulse.seconds() - at < HEALTH_S else None
 
-    async def _is_healthy(self) -> bool:
-        return self._known_healthy or await self._health()
-
     async def snapshot(self, *, ask: bool = True) -> EngineSnapshot:
         """Metrics, and health as it is known: asked for where it is not, if `ask`.
 
         Raises `EngineError` for a silent server.
         """
         try:
-            if not self._engine.metrics_path:
-                return EngineSnapshot(healthy=await self._is_healthy(), metrics=False)
             healthy = self._known_healthy
-            if healthy is None and ask:
+            if healthy is None and (ask or not self._engine.metrics_path):
                 healthy = await self._health()
+            if not self._engine.metrics_path:
+                return EngineSnapshot(healthy=healthy, metrics=False)
             page = await self._get(self._engine.metrics_path)
         except httpx.HTTPError as error:
             self._healthy_at = None

@@ -1,17 +1,18 @@
 """The notice of a spot box, from the metadata service that only the box can reach.
 
-It is asked through a channel of the connection, as the servers are: no process on the box, no
-session, no shell. Only a box whose firmware names its cloud is asked (`domain.spot.cloud_of`).
+It is asked through a channel of the connection, as the servers are: where sshd forwards, there is no
+process on the box, no session and no shell for it. Only a box whose firmware names its cloud is asked
+(`domain.spot.cloud_of`).
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 
 import httpx
 
+from gptoss_tui.domain.parse.http_date import http_date
 from gptoss_tui.domain.spot import Identity, Metadata, Question, Reply, SpotNotice
 from gptoss_tui.domain.spot.metadata import ADDRESS
 from gptoss_tui.domain.spot.notice import NAMES
@@ -108,7 +109,8 @@ class Spot:
         )
         if told.status_code >= 500 or told.status_code == 429:
             raise httpx.ReadError(f"it answered {told.status_code}")
-        return Reply(told.status_code, decode(told.content), _date(told) or self._now())
+        at = http_date(told.headers.get("Date")) or self._now()
+        return Reply(told.status_code, decode(told.content), at)
 
     def _check_link(self, error: httpx.HTTPError) -> None:
         link = self._transport.link
@@ -131,11 +133,3 @@ def _changed(
     timeless = found.cloud == "gcp" or found.deadline is None
     same = found.action == known.action and (timeless or found.deadline == known.deadline)
     return (None, known) if same else (found, found)
-
-
-def _date(reply: httpx.Response) -> datetime | None:
-    try:
-        found = parsedate_to_datetime(reply.headers["Date"])
-    except (KeyError, ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found

@@ -41,6 +41,11 @@ class Engine:
         self.now = at
         self.stored.append(self.message(stream, at, text))
 
+    def count(self, lines: int) -> None:
+        """So many numbered lines from `START` on, one in a second."""
+        for number in range(lines):
+            self.store("stdout", START + number * 10**9, b"%d\n" % number)
+
     def message(self, stream: Stream, at: int, text: bytes) -> LogMessage:
         return LogMessage("stdout" if self.tty else stream, at, text)
 

@@ -135,8 +135,7 @@ def test_a_clock_that_is_set_back_costs_a_longer_replay_but_no_line() -> None:
 @pytest.mark.parametrize("back_s", [8, 600, 10**9])
 def test_a_clock_that_was_set_back_long_before_somebody_came_back(each: bool, back_s: int) -> None:
     engine = Engine(each)
-    for number in range(100):
-        engine.store("stdout", START + number * 10**9, b"%d\n" % number)
+    engine.count(100)
     reader = Reader(engine)
     reader.connection()
     engine.now -= back_s * 10**9
@@ -150,8 +149,7 @@ def test_a_clock_that_was_set_back_long_before_somebody_came_back(each: bool, ba
 @pytest.mark.parametrize("tty", [True, False])
 async def test_a_clock_that_is_set_back_under_a_follow_that_went_on(each: bool, tty: bool) -> None:
     engine = Engine(each, tty)
-    for number in range(100):
-        engine.store("stdout", START + number * 10**9, b"%d\n" % number)
+    engine.count(100)
     reader = Reader(engine)
     await reader.follow(Connection(engine), None)
     docker = Live(engine)
@@ -174,8 +172,7 @@ async def test_a_clock_that_is_set_back_under_a_follow_that_went_on(each: bool, 
 @pytest.mark.parametrize("each", [True, False])
 def test_what_comes_before_the_follow_begins_is_not_missed(each: bool, many: int) -> None:
     engine = Engine(each)
-    for number in range(100):
-        engine.store("stdout", START + number * 10**9, b"%d\n" % number)
+    engine.count(100)
     reader = Reader(engine)
     reader.connection()
     engine.meanwhile = [
@@ -187,8 +184,7 @@ def test_what_comes_before_the_follow_begins_is_not_missed(each: bool, many: int
 
 def test_a_log_of_which_nothing_seen_is_left() -> None:
     engine = Engine(each=True)
-    for number in range(100):
-        engine.store("stdout", START + number * 10**9, b"%d\n" % number)
+    engine.count(100)
     reader = Reader(engine)
     reader.connection()
 

@@ -9,13 +9,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from gptoss_tui.app.messages import CopyRequested, LaunchRequested, PageRequested
 from gptoss_tui.app.model import BoxModel
 from gptoss_tui.app.plan_text import notes, verdict_line
 from gptoss_tui.app.screens.dialogs import AskDialog, Choice
+from gptoss_tui.app.screens.plan_place import PlanPlace, plan_bindings
 from gptoss_tui.app.widgets.field import Field
 from gptoss_tui.app.widgets.keys_footer import KeysFooter
 from gptoss_tui.app.widgets.memory_bar import MemoryBar
@@ -34,17 +34,12 @@ from gptoss_tui.errors import GptossError
 from gptoss_tui.state.identity import new_launch_id, who
 
 
-class UpgradeScreen(Screen[None]):
+class UpgradeScreen(PlanPlace):
     """Shows what the new version would be, live; nothing is replaced without a yes."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+l", "upgrade", "Upgrade", id="upgrade.go"),
-        Binding("ctrl+y", "copy", "Copy", id="upgrade.copy"),
-        Binding("ctrl+o", "page", "Page", id="upgrade.page"),
-        Binding("pageup", "scroll_plan(-1)", "Plan up", show=False, id="upgrade.plan-up"),
-        Binding("pagedown", "scroll_plan(1)", "Plan down", show=False, id="upgrade.plan-down"),
-        # Before the fields, so that what is typed right behind it goes to the next one.
-        Binding("tab", "app.focus_next", "Next", id="upgrade.next", priority=True),
+        *plan_bindings("upgrade"),
         Binding("ctrl+g,escape", "app.back", "Back", key_display="^g", id="upgrade.back"),
     ]
 
@@ -164,8 +159,7 @@ class UpgradeScreen(Screen[None]):
         if found is not None:
             return f"{found.what} {found.do}"
         plan = made.plan
-        unfit = plan is not None and plan.verdict in ("does_not_fit", "unsupported")
-        return plan.reason if plan is not None and unfit else ""
+        return plan.reason if plan is not None and not plan.serves else ""
 
     # --- keys -----------------------------------------------------------------------------------
 
@@ -191,13 +185,6 @@ class UpgradeScreen(Screen[None]):
                 self._app.post_message(intent)
 
         self.app.push_screen(AskDialog("Upgrade a server", text.rstrip(), choices), decided)
-
-    def action_scroll_plan(self, direction: int) -> None:
-        scroll = self.query_one("#plan")
-        if direction > 0:
-            scroll.scroll_page_down()
-        else:
-            scroll.scroll_page_up()
 
     def action_copy(self) -> None:
         if self._made:

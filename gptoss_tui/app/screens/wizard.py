@@ -12,7 +12,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.events import Resize
-from textual.screen import Screen
 from textual.widgets import Input, RadioSet, SelectionList, Static
 
 from gptoss_tui.app import wizard_state
@@ -25,6 +24,7 @@ from gptoss_tui.app.messages import (
 from gptoss_tui.app.model import BoxModel
 from gptoss_tui.app.plan_text import brief_line, notes, verdict_line
 from gptoss_tui.app.preflight_text import step_one
+from gptoss_tui.app.screens.plan_place import PlanPlace, plan_bindings
 from gptoss_tui.app.widgets.field import Field
 from gptoss_tui.app.widgets.keys_footer import KeysFooter
 from gptoss_tui.app.widgets.marks import MarkedList, MarkedRadio
@@ -46,18 +46,13 @@ _MODELS = ("20b", "120b")
 _ENGINES = tuple(ENGINES)
 
 
-class WizardScreen(Screen[None]):
+class WizardScreen(PlanPlace):
     """One screen: every change of a choice makes the plan anew."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+l", "launch", "Launch", id="wizard.launch"),
         Binding("ctrl+r", "repair", "Repair", id="wizard.repair"),
-        Binding("ctrl+y", "copy", "Copy", id="wizard.copy"),
-        Binding("ctrl+o", "page", "Page", id="wizard.page"),
-        Binding("pageup", "scroll_plan(-1)", "Plan up", show=False, id="wizard.plan-up"),
-        Binding("pagedown", "scroll_plan(1)", "Plan down", show=False, id="wizard.plan-down"),
-        # Before the fields, so that what is typed right behind it goes to the next one.
-        Binding("tab", "app.focus_next", "Next", id="wizard.next", priority=True),
+        *plan_bindings("wizard"),
         Binding(
             "shift+tab",
             "app.focus_previous",
@@ -294,7 +289,7 @@ class WizardScreen(Screen[None]):
 
     def action_launch(self) -> None:
         plan = self._outcome.plan
-        if plan is None or plan.verdict in ("does_not_fit", "unsupported"):
+        if plan is None or not plan.serves:
             reason = plan.reason if plan else self._outcome.problem
             self._app.tell(f"Nothing is launched: {reason}", "warning")
             return
@@ -314,14 +309,6 @@ class WizardScreen(Screen[None]):
         for field in ("hf-token", "api-key"):
             self.query_one(f"#{field}", Input).clear()
         self.app.post_message(LaunchRequested(self._model.name, spec, secrets))
-
-    def action_scroll_plan(self, direction: int) -> None:
-        """The plan has no focus of its own: nothing in it can be chosen."""
-        scrolled = self.query_one("#body" if self.has_class("-narrow") else "#plan")
-        if direction > 0:
-            scrolled.scroll_page_down()
-        else:
-            scrolled.scroll_page_up()
 
     def action_repair(self) -> None:
         self.post_message(RepairsRequested(self._model.name))

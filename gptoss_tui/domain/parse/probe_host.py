@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 
 import msgspec
 
+from gptoss_tui.domain.parse.http_date import http_date
 from gptoss_tui.domain.parse.numbers import finite, whole
 from gptoss_tui.domain.parse.sections import Sections, answer, pairs
 
@@ -159,7 +159,7 @@ def _reach(name: str, lines: list[str]) -> Reach:
             code, _, took = rest.partition(" ")
             http, seconds = whole(code), finite(took)
         elif word.lower() == "date:":
-            date = _date(rest)
+            date = http_date(rest)
         elif word.lower() == "curl:":
             said = rest.strip()
     return Reach(
@@ -171,10 +171,3 @@ def _reach(name: str, lines: list[str]) -> Reach:
         date=date,
         said=said,
     )
-
-
-def _date(text: str) -> datetime | None:
-    try:
-        return parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None

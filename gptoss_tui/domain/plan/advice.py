@@ -41,9 +41,7 @@ def alternatives(
     found: list[Alternative] = []
     for change, flags, request in _changes(asked, made, spare, box):
         candidate = recommend(request)
-        if candidate.verdict == "fits" or (
-            candidate.verdict == "tight" and made.verdict in ("does_not_fit", "unsupported")
-        ):
+        if candidate.verdict == "fits" or (candidate.verdict == "tight" and not made.serves):
             found.append(
                 Alternative(
                     change=change,

@@ -146,6 +146,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     alternatives: tuple[Alternative, ...] = ()
 
     @property
+    def serves(self) -> bool:
+        """Whether a server started by it would come up: where not, nothing is launched."""
+        return self.verdict in ("fits", "tight")
+
+    @property
     def gpus_used(self) -> int:
         """How many GPUs the server takes: Ollama spreads over all that it was given."""
         if self.request.engine == "ollama":

@@ -9,11 +9,11 @@ https://learn.microsoft.com/en-us/azure/virtual-machines/instance-metadata-servi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Any
 
 from gptoss_tui.domain.host import Cloud
+from gptoss_tui.domain.parse.http_date import http_date
 from gptoss_tui.domain.spot.metadata import Identity, Question, Reply, document, until
 from gptoss_tui.domain.spot.notice import Action, SpotNotice
 
@@ -62,14 +62,7 @@ def _is_for(event: dict[str, Any], name: str) -> bool:
 
 def _notice(event: dict[str, Any], identity: Identity, at: datetime) -> SpotNotice:
     """An event that has begun has no `NotBefore` any more."""
-    deadline: datetime | None = None
-    left_s: float | None = 0.0
-    try:
-        found = parsedate_to_datetime(str(event.get("NotBefore") or ""))
-        deadline = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        pass
-    else:
-        left_s = until(deadline, at)
+    deadline = http_date(event.get("NotBefore"))
+    left_s = 0.0 if deadline is None else until(deadline, at)
     action = _ACTIONS.get(identity.evicted.lower(), "preempt")
     return SpotNotice(cloud="azure", action=action, deadline=deadline, left_s=left_s)
