@@ -11,7 +11,7 @@ import re
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from gptoss_tui.domain.facts import Fact
 from gptoss_tui.domain.parse import repair as parse
@@ -20,10 +20,12 @@ from gptoss_tui.domain.repair import Repair, RepairEnded, RepairLine, RepairResu
 from gptoss_tui.domain.repair.result import result_of
 from gptoss_tui.errors import CommandError, DockerError, NotFoundError
 from gptoss_tui.remote import scripts
-from gptoss_tui.remote.docker import Docker
 from gptoss_tui.remote.fleet_port import FleetPort
-from gptoss_tui.remote.transport import Transport
 from gptoss_tui.text import decode
+
+if TYPE_CHECKING:  # both need HTTP's libraries, for which the first picture does not wait
+    from gptoss_tui.remote.docker import Docker
+    from gptoss_tui.remote.transport import Transport
 
 # sudo and sudo-rs, in English: https://www.sudo.ws/docs/man/sudo.man/
 _WANTS_PASSWORD = re.compile(

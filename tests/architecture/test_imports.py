@@ -59,3 +59,11 @@ def test_every_package_says_what_it_is_for() -> None:
         if path.read_text(encoding="utf-8").lstrip()[:3] not in ('"""', "")
     ]
     assert silent == []
+
+
+def test_the_first_picture_waits_for_no_connection() -> None:
+    """`remote.dial` is where SSH, HTTP and the parsers are loaded, behind the first picture."""
+    loaded = modules_after("import gptoss_tui.app.app, gptoss_tui.remote.fleet")
+    late = {"asyncssh", "httpx", "httpcore", "prometheus_client", "pynvml"}
+    assert "textual" in loaded
+    assert loaded & (late | {"gptoss_tui.domain.doctor.table"}) == set()
