@@ -6,12 +6,17 @@ import os
 import sys
 from collections.abc import Sequence
 
+from gptoss_tui import __version__
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code (see the README for the codes)."""
+    words = sys.argv[1:] if argv is None else list(argv)
+    if words == ["--version"]:  # the parser would take as long again as Python's own start
+        sys.stdout.write(f"gptoss-tui {__version__}\n")
+        return 0
     from gptoss_tui.cli.parser import WordsError, parse
 
-    words = sys.argv[1:] if argv is None else list(argv)
     try:
         arguments = parse(words)
     except WordsError as off:
