@@ -66,4 +66,4 @@ def test_the_first_picture_waits_for_no_connection() -> None:
     loaded = modules_after("import gptoss_tui.app.app, gptoss_tui.remote.fleet")
     late = {"asyncssh", "httpx", "httpcore", "prometheus_client", "pynvml"}
     assert "textual" in loaded
-    assert loaded & (late | {"gptoss_tui.domain.doctor.table"}) == set()
+    assert loaded & late == set()
