@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from rich.text import Text
 from textual.content import Content
 
 from gptoss_tui.app.model import BoxModel
@@ -55,7 +54,7 @@ def gpu_view(model: BoxModel) -> GpuView:
     return GpuView(cards=cards)
 
 
-def server_row(instance: Instance, drain: Draining | None = None) -> tuple[Text, ...]:
+def server_row(instance: Instance, drain: Draining | None = None) -> tuple[str, ...]:
     """state, name, where, model: what a narrow pane cuts comes last."""
     where = f":{instance.port}" if instance.port else UNKNOWN
     if instance.gpu_ids:
@@ -65,8 +64,7 @@ def server_row(instance: Instance, drain: Draining | None = None) -> tuple[Text,
     state = _STATES[instance.state]
     if drain is not None:
         state, where = "◌ draining", _drain_words(drain)
-    cells = (state, foreign(instance.name), where, foreign(instance.model))
-    return tuple(Text(cell, no_wrap=True, overflow="ellipsis") for cell in cells)
+    return (state, foreign(instance.name), where, foreign(instance.model))
 
 
 def _drain_words(drain: Draining) -> str:

@@ -211,7 +211,7 @@ def test_a_model_keeps_the_last_fact_of_each_kind() -> None:
 
 
 def test_rows_and_tabs() -> None:
-    cells = [cell.plain for cell in server_row(server(managed=False, gpu_ids=("0", "1")))]
-    assert cells == ["● ready", "gpt-oss-20b", "not ours  :8000  2 GPUs", "openai/gpt-oss-20b"]
-    assert server_row(server(port=None, gpu_ids=()))[2].plain == "--"
+    cells = server_row(server(managed=False, gpu_ids=("0", "1")))
+    assert cells == ("● ready", "gpt-oss-20b", "not ours  :8000  2 GPUs", "openai/gpt-oss-20b")
+    assert server_row(server(port=None, gpu_ids=()))[2] == "--"
     assert len(tabs_line(1).plain.rstrip()) <= 40

@@ -81,13 +81,12 @@ async def connect_in_app(config: Path, box: str, *, opened: bool) -> dict[str, f
 
 def live_panes(app: object) -> set[str]:
     """The parts of the dashboard that show figures of the box."""
-    from textual.widgets import DataTable
-
     from gptoss_tui.app.app import GptossApp
     from gptoss_tui.app.screens.dashboard import DashboardScreen
     from gptoss_tui.app.widgets.engine_pane import EnginePane
     from gptoss_tui.app.widgets.gpu_pane import GpuPane
     from gptoss_tui.app.widgets.log_view import LogView
+    from gptoss_tui.app.widgets.server_list import ServerList
 
     assert isinstance(app, GptossApp)
     screen = app.screen
@@ -96,7 +95,7 @@ def live_panes(app: object) -> set[str]:
     snapshot = screen.query_one(EnginePane).view.snapshot
     live = {
         "gpus": bool(screen.query_one(GpuPane).view.cards),
-        "servers": screen.query_one("#servers", DataTable).row_count > 0,
+        "servers": bool(screen.query_one(ServerList).rows),
         "engine": snapshot is not None and snapshot.running is not None,
         "log": screen.query_one(LogView).count > 0,
     }

@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.events import Resize
 from textual.geometry import Size
 from textual.screen import Screen
-from textual.widgets import DataTable, Static
+from textual.widgets import Static
 
 from gptoss_tui.app.boxes_text import link_text
 from gptoss_tui.app.cadence import INSTANCES_S
@@ -38,7 +38,7 @@ from gptoss_tui.app.widgets.gpu_pane import GpuPane
 from gptoss_tui.app.widgets.keys_footer import KeysFooter
 from gptoss_tui.app.widgets.log_view import LogView
 from gptoss_tui.app.widgets.pane import Pane
-from gptoss_tui.app.widgets.rows import ServerTable, update_row
+from gptoss_tui.app.widgets.server_list import ServerList
 from gptoss_tui.app.widgets.stale import AFTER_S, stale_age
 from gptoss_tui.domain.chat import ChatDelta, ChatDone
 from gptoss_tui.domain.draining import Draining
@@ -101,17 +101,14 @@ class DashboardScreen(Screen[None]):
         with Horizontal(id="grid"):
             with Vertical(id="left", classes="column"):
                 yield Pane(1, "GPUs", GpuPane(), id="pane-gpus")
-                servers = ServerTable(id="servers", cursor_type="row", show_header=False)
-                yield Pane(3, "Servers and log", servers, LogView(id="log"), id="pane-servers")
+                servers, log = ServerList(id="servers"), LogView(id="log")
+                yield Pane(3, "Servers and log", servers, log, id="pane-servers")
             with Vertical(id="right", classes="column"):
                 yield Pane(2, "Engine", EnginePane(), id="pane-engine")
                 yield Pane(4, "Chat", ChatPane(), id="pane-chat")
         yield KeysFooter()
 
     def on_mount(self) -> None:
-        servers = self.query_one("#servers", DataTable)
-        for name, width in (("state", 12), ("name", 18), ("where", 22), ("model", 18)):
-            servers.add_column(name, width=width, key=name)
         self.query_one(LogView).replace((), "No server is chosen.")
         self._fit(self.app.size)
         self.set_interval(1.0, self._age)
@@ -216,17 +213,8 @@ class DashboardScreen(Screen[None]):
     # --- servers --------------------------------------------------------------------------------
 
     def _servers(self, listed: tuple[Instance, ...]) -> None:
-        table = self.query_one("#servers", DataTable)
-        rows = {key.value for key in table.rows}
-        names = {instance.name for instance in listed}
-        for gone in rows - names:
-            table.remove_row(str(gone))
-        for instance in listed:
-            cells = server_row(instance, self._model.drain(instance.name))
-            if instance.name in rows:
-                update_row(table, instance.name, cells)
-            else:
-                table.add_row(*cells, key=instance.name)
+        rows = {one.name: server_row(one, self._model.drain(one.name)) for one in listed}
+        self.query_one(ServerList).show(rows)
         self._choose(listed)
 
     def _choose(self, listed: tuple[Instance, ...]) -> None:
@@ -238,7 +226,7 @@ class DashboardScreen(Screen[None]):
         self._watch(wanted)
 
     def _watch(self, name: str | None) -> None:
-        self._watched = name
+        self._watched = self.query_one(ServerList).watched = name
         for pane in ("pane-engine", "pane-chat"):
             self.query_one(f"#{pane}", Pane).detail = name or ""
         self.query_one(LogView).replace(
@@ -254,9 +242,9 @@ class DashboardScreen(Screen[None]):
         self.post_message(EngineWatchRequested(self.box_name, name))
         self.post_message(LogsRequested(self.box_name, name))
 
-    @on(DataTable.RowSelected, "#servers")
-    def _server_selected(self, event: DataTable.RowSelected) -> None:
-        self._wanted = event.row_key.value
+    @on(ServerList.Chosen)
+    def _server_chosen(self, event: ServerList.Chosen) -> None:
+        self._wanted = event.name
         if self._wanted != self._watched:
             self._watch(self._wanted)
 
@@ -305,7 +293,7 @@ class DashboardScreen(Screen[None]):
     def action_pane(self, number: int) -> None:
         self._shown = number
         self._arrange()
-        inner = {1: "GpuPane", 2: "EnginePane", 3: "#servers", 4: "Input"}[number]
+        inner = {1: "GpuPane", 2: "EnginePane", 3: "ServerList", 4: "Input"}[number]
         part = self.query_one(f"#{PANES[number - 1]} {inner}")
         # Never leave the keys with a part that is hidden now.
         self.set_focus(part if part.focusable else None)

@@ -75,13 +75,11 @@ class GpuPane(Painted, can_focus=True):
         self.refresh()  # all lines: those of the old size may have been drawn before this came
 
     def _measure(self) -> None:
-        """Lay the lines out anew. A new virtual size is a new layout: only where it scrolls."""
+        """Lay the lines out anew."""
         width, rows = self.scrollable_content_region.size
         self._lines = gpu_lines(self.view, width, rows)
         self._drawn_width = width
-        height = max(rows, len(self._lines))
-        if self.virtual_size.height != height:
-            self.virtual_size = Size(width, height)
+        self.set_content_size(Size(width, max(rows, len(self._lines))))
 
     def render_line(self, y: int) -> Strip:
         width = self.scrollable_content_region.width

@@ -139,7 +139,7 @@ class LogView(Painted, can_focus=True):
 
     def _resize(self) -> None:
         width = 0 if self.folding else self._widest
-        self.virtual_size = Size(width, len(self._rows))
+        self.set_content_size(Size(width, len(self._rows)))
 
     def on_resize(self) -> None:
         width = self.scrollable_content_region.width

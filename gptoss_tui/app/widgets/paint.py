@@ -12,9 +12,10 @@ from typing import ClassVar
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
+from textual.widget import Widget
 
 Cell = tuple[str, str]
 Line = Sequence[Cell]
@@ -99,6 +100,16 @@ class Painted(ScrollView):
         ]
         if changed:
             self.refresh(*changed)
+
+    def set_content_size(self, size: Size) -> None:
+        """How many cells there are to scroll through.
+
+        Set as an attribute, a new size lays the whole screen out anew, at each line of a log; that
+        is needed only where a scroll bar comes or goes, which `_scroll_update` sees by itself.
+        """
+        if size != self.virtual_size:
+            self.set_reactive(Widget.virtual_size, size)
+            self._scroll_update(size)
 
     def strip(self, line: Line, width: int) -> Strip:
         """A line of cells as a strip of exactly `width` cells."""

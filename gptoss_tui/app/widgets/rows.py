@@ -18,14 +18,6 @@ class BoxTable(DataTable[Text]):
     ]
 
 
-class ServerTable(DataTable[Text]):
-    """As `BoxTable`, for the servers of a box."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "select_cursor", "Watch", id="dash.watch")
-    ]
-
-
 def update_row(table: DataTable[Text], key: str, cells: Iterable[Text]) -> None:
     """Put `cells` into the row `key`. One changed cell makes a table draw all of its rows anew."""
     for column, (old, new) in zip(
