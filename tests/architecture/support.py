@@ -47,7 +47,7 @@ def calls(module: ast.Module) -> Iterator[ast.Call]:
 
 def modules_after(code: str) -> set[str]:
     """The top-level names in `sys.modules` once a fresh interpreter has run `code`."""
-    tail = "\nimport sys as _s; print('@@' + ' '.join(_s.modules))"
+    tail = "\nimport sys as _s; print('@@' + ' '.join(n for n, m in _s.modules.items() if m))"
     done = subprocess.run(
         [sys.executable, "-c", code + tail],
         cwd=ROOT,

@@ -67,3 +67,9 @@ def test_the_first_picture_waits_for_no_connection() -> None:
     late = {"asyncssh", "httpx", "httpcore", "prometheus_client", "pynvml"}
     assert "textual" in loaded
     assert loaded & late == set()
+
+
+def test_the_http_client_comes_without_its_command_line() -> None:
+    loaded = modules_after("import gptoss_tui.remote.dial")
+    assert "httpx" in loaded
+    assert loaded & {"click", "pygments"} == set()
