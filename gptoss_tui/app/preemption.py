@@ -1,12 +1,14 @@
 """A provider takes a spot box back: watched for, said so that nobody misses it, drained on.
 
 A watch belongs to one connection of a box, and begins when a look has shown that the box is in a
-cloud which gives notice.
+cloud which gives notice. What was told over an earlier connection is known to it: nobody is asked
+twice, and a notice that was withdrawn meanwhile is told as that.
 """
 
 from __future__ import annotations
 
-from contextlib import aclosing
+import asyncio
+from contextlib import aclosing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,15 +16,18 @@ from gptoss_tui.app import messages as said
 from gptoss_tui.app.screens.dialogs import Choice, CountdownDialog
 from gptoss_tui.domain.facts import AnyFact, Fact
 from gptoss_tui.domain.host import BoxReport
-from gptoss_tui.domain.spot import SpotNotice, drain_time, seconds_left
-from gptoss_tui.errors import ConnectionLostError, GptossError
+from gptoss_tui.domain.spot import SpotNotice, drain_time, same_notice, seconds_left
+from gptoss_tui.errors import ConnectionLostError, GptossError, NotFoundError
 from gptoss_tui.remote.preemption import drain_all, serves
+from gptoss_tui.state.debug_log import internal
+from gptoss_tui.state.paths import paths
 
 if TYPE_CHECKING:
     from gptoss_tui.app.app import GptossApp
     from gptoss_tui.remote.box import Box
 
 WARNING_S = 30.0  # how long a warning without a deadline stays
+AGAIN_S = 60.0  # after a watch that could see nothing
 
 
 class Preemption:
@@ -33,7 +38,8 @@ class Preemption:
         self._drains = drains
         self._watched: dict[str, Box] = {}
         self._silent: set[str] = set()
-        self._told: set[tuple[str, object, object]] = set()
+        self._standing: dict[str, Fact[SpotNotice]] = {}  # the notice that ends a box, by its name
+        self._asking: set[str] = set()
         self._draining: set[str] = set()
 
     def seen(self, fact: AnyFact) -> None:
@@ -56,84 +62,127 @@ class Preemption:
         )  # fmt: skip
 
     async def _until_lost(self, name: str, box: Box) -> None:
-        try:
-            stream = cast("Any", box.watch_spot())
-            async with aclosing(stream) as facts:
-                async for _ in facts:
-                    pass  # the hub has shown it to the app already
-        except GptossError as error:
-            self._watched.pop(name, None)  # the next look begins it anew
-            if not isinstance(error, ConnectionLostError) and name not in self._silent:
-                self._silent.add(name)
-                self._failed(name, "watch for a notice of preemption", error)
+        """What cannot be seen now is looked for again, after a while and with the next look."""
+        while True:
+            try:
+                await self._follow(name, box)
+                return  # it is no spot box
+            except ConnectionLostError:
+                self._forget_watch(name, box)
+                return
+            except GptossError as error:
+                self._blind(name, error)
+            except Exception as error:  # a fault of ours must not end all watching in silence
+                self._blind(name, internal(error, paths().debug_log))
+            self._forget_watch(name, box)
+            await asyncio.sleep(AGAIN_S)
+            if not box.link.open:
+                return
+
+    async def _follow(self, name: str, box: Box) -> None:
+        known = self._app.model(name).notice(self._app.clock())
+        stream = cast("Any", box.watch_spot(known.body if known is not None else None))
+        async with aclosing(stream) as facts:
+            async for _ in facts:
+                self._silent.discard(name)  # the hub has shown it to the app already
+
+    def _forget_watch(self, name: str, box: Box) -> None:
+        """The next look begins it anew."""
+        if self._watched.get(name) is box:
+            del self._watched[name]
+
+    def _blind(self, name: str, error: GptossError) -> None:
+        if name not in self._silent:
+            self._silent.add(name)
+            self._failed(name, "watch for a notice of preemption", error)
 
     # --- the notice -----------------------------------------------------------------------------
 
     def _noticed(self, fact: Fact[SpotNotice]) -> None:
-        notice = fact.body
-        text = f"{fact.box}: {notice.text(notice.left_s)}"
+        notice, name = fact.body, fact.box
+        text = f"{name}: {notice.text(notice.left_s)}"
         if not notice.ends:
+            self._standing.pop(name, None)
             severity: Any = "information" if notice.action == "withdrawn" else "warning"
             self._app.notify(text, severity=severity, timeout=WARNING_S, markup=False)
-            self._told = {told for told in self._told if told[0] != fact.box}
             return
-        key = (fact.box, notice.action, notice.deadline)
-        again, self._told = key in self._told, self._told | {key}
-        if self._drains and not self._app.fleet.read_only:
-            self._drain(fact)
-        if again:
+        before = self._standing.get(name)
+        if before is not None and self._left(name) > 0 and same_notice(before.body, notice):
             return
-        if self._drains or self._app.fleet.read_only or not self._serves(fact.box):
+        self._standing[name] = fact
+        drains = self._drains and not self._app.fleet.read_only
+        if drains:
+            self._drain(name)
+        asks = not (drains or self._app.fleet.read_only or name in self._draining)
+        if not asks or self._left(name) <= 0 or not self._serves(name):
             stays = max(WARNING_S, notice.left_s or 0.0)
             self._app.notify(text, severity="error", timeout=stays, markup=False)
-        else:
+        elif name not in self._asking:
             self._ask(fact)
 
-    def _serves(self, name: str) -> bool:
+    def _serves(self, box: str) -> bool:
         """Whether a server of ours runs there, as far as is known."""
-        listed = self._app.model(name).instances
+        listed = self._app.model(box).instances
         return listed is None or any(map(serves, listed.body.instances))
 
     def _ask(self, fact: Fact[SpotNotice]) -> None:
+        """Until it is answered, the time is over, or the notice is withdrawn."""
+        name = fact.box
+
         def text() -> str:
-            left_s = seconds_left(fact, self._app.clock())
+            stands = self._standing.get(name, fact)
+            left_s = seconds_left(stands, self._app.clock())
             return (
-                f"{fact.body.text(left_s)}\n\n"
-                f"Drain the servers that gptoss-tui runs on {fact.box}? Running requests end, as "
+                f"{stands.body.text(left_s)}\n\n"
+                f"Drain the servers that gptoss-tui runs on {name}? Running requests end, as "
                 "far as the time allows it, and their containers stay stopped."
             )
 
         def decided(choice: str | None) -> None:
-            if choice == "drain":
-                self._drain(fact)
+            self._asking.discard(name)
+            if choice == "drain" and name in self._standing:
+                self._drain(name)
 
         choices = (Choice("drain", "d", "Drain"), Choice("keep", "k", "Serve to the end"))
+        self._asking.add(name)
         self._app.push_screen(
-            CountdownDialog(f"{fact.box} is taken back", text, choices, partial(self._left, fact)),
+            CountdownDialog(f"{name} is taken back", text, choices, partial(self._left, name)),
             decided,
         )
 
-    def _drain(self, fact: Fact[SpotNotice]) -> None:
-        if fact.box in self._draining:
+    # --- the drain ------------------------------------------------------------------------------
+
+    def _drain(self, name: str) -> None:
+        if name in self._draining:
             return
-        self._draining.add(fact.box)
+        self._draining.add(name)
         self._app.run_worker(
-            self._drained(fact), name=f"drain {fact.box}", group=f"drain:{fact.box}",
+            self._drained(name), name=f"drain {name}", group=f"drain:{name}",
             exit_on_error=False,
         )  # fmt: skip
 
-    async def _drained(self, fact: Fact[SpotNotice]) -> None:
+    async def _drained(self, name: str) -> None:
+        """A yes holds until the box is gone, whatever becomes of the connection meanwhile."""
+        connect = partial(self._box, name)
         try:
-            box = await self._app.fleet.connect(fact.box)
-            await drain_all(box, partial(self._left, fact))
-            await box.instances()
+            await drain_all(connect, partial(self._left, name))
         except GptossError as error:
-            self._failed(fact.box, f"drain {fact.box}", error)
+            self._failed(name, f"drain {name}", error)
         finally:
-            self._draining.discard(fact.box)
+            self._draining.discard(name)
+        with suppress(GptossError):  # the drain itself has been told
+            await (await connect()).instances()
 
-    def _left(self, fact: Fact[SpotNotice]) -> float:
-        return drain_time(fact, self._app.clock())
+    async def _box(self, name: str) -> Box:
+        """The box, connected anew where the link was lost. Raises `NotFoundError`, `BoxError`."""
+        if self._app.fleet.box(name) is None:
+            raise NotFoundError(f"{name} was disconnected: nothing more is drained there.")
+        return await self._app.fleet.connect(name)
+
+    def _left(self, name: str) -> float:
+        """Seconds until the box is taken back; none for one that is not."""
+        fact = self._standing.get(name)
+        return 0.0 if fact is None else drain_time(fact, self._app.clock())
 
     def _failed(self, box: str, doing: str, error: GptossError) -> None:
         self._app.post_message(said.ActionFailed(box, doing, error))

@@ -16,6 +16,7 @@ from gptoss_tui.domain.instance import Instance
 from gptoss_tui.domain.serving import EngineSnapshot
 from gptoss_tui.errors import EngineError, LaunchError, NotFoundError
 from gptoss_tui.remote.box import Box
+from gptoss_tui.remote.draining import COUNT_S
 
 READY_S = 3600
 LOOK_S = 1.0
@@ -26,7 +27,7 @@ async def stop(arguments: Namespace, output: Output) -> int:
     async with connected_fleet(arguments, arguments.box) as (fleet, box):
         instance = await pick(box, arguments.name, managed=True)
         drain_s = 0 if arguments.now else arguments.drain
-        await _warn(box, instance, drain_s, output)
+        await _warn(box, instance, drain_s, output, asked=_asks(arguments))
         if not _agreed(arguments, f"Stop {instance.name} on {box.name}?"):
             return 130
         with _telling(fleet.hub, instance.name, output):
@@ -41,7 +42,7 @@ async def restart(arguments: Namespace, output: Output) -> int:
     async with connected_fleet(arguments, arguments.box) as (fleet, box):
         instance = await pick(box, arguments.name, managed=True)
         drain_s = 0 if arguments.now else arguments.drain
-        await _warn(box, instance, drain_s, output)
+        await _warn(box, instance, drain_s, output, asked=_asks(arguments))
         if not _agreed(arguments, f"Restart {instance.name} on {box.name}?"):
             return 130
         with _telling(fleet.hub, instance.name, output):
@@ -54,15 +55,20 @@ async def restart(arguments: Namespace, output: Output) -> int:
     return 0
 
 
-async def _warn(box: Box, instance: Instance, drain_s: int | None, output: Output) -> None:
-    """What a load balancer has to do with it, or how many requests would be cut."""
+async def _warn(
+    box: Box, instance: Instance, drain_s: int | None, output: Output, *, asked: bool
+) -> None:
+    """What a load balancer has to do with it, or how many requests are cut.
+
+    `asked` is whether a person still has to agree: then nothing at work is worth a word too.
+    """
     if not instance.managed:
         return  # it is refused in a moment
     if drain_s == 0:
         figures = await _figures(box, instance)
         count = busy(figures)
-        words = cut_words(figures)
-        if count != 0:
+        words = cut_words(figures, asked=asked)
+        if count != 0 or asked:
             output.document({"warning": words, "requests": count})
             output.line(words)
     elif warning := stop_plan(instance, drain_s).warning:
@@ -71,14 +77,18 @@ async def _warn(box: Box, instance: Instance, drain_s: int | None, output: Outpu
 
 async def _figures(box: Box, instance: Instance) -> EngineSnapshot | None:
     try:
-        return (await box.engine(instance.name)).body
-    except (EngineError, NotFoundError):
+        async with asyncio.timeout(COUNT_S):
+            return (await box.engine(instance.name)).body
+    except (EngineError, NotFoundError, TimeoutError):
         return None
 
 
+def _asks(arguments: Namespace) -> bool:
+    return not (arguments.yes or arguments.json) and sys.stdin.isatty()
+
+
 def _agreed(arguments: Namespace, question: str) -> bool:
-    asked = arguments.yes or arguments.json or not sys.stdin.isatty()
-    return asked or confirm(question)
+    return not _asks(arguments) or confirm(question)
 
 
 @contextmanager

@@ -75,7 +75,7 @@ def _findings(report: BoxReport, arguments: Namespace, output: Output) -> None:
 async def status(arguments: Namespace, output: Output) -> int:
     """One document: GPUs, servers with a scrape of each that is ready, launches."""
     async with connected(arguments, arguments.box) as box:
-        gpus, instances, launches, spot = await asyncio.gather(
+        gpus, instances, launches, (spot, spot_problem) = await asyncio.gather(
             _gpus(box), box.instances(), _launches(box), _spot(box)
         )
         shown = instances.body.instances
@@ -93,10 +93,13 @@ async def status(arguments: Namespace, output: Output) -> int:
             "engines": scraped,
             "launches": launches,
             "spot": spot,
+            "spot_problem": spot_problem,
         }
     )
     if spot is not None:
         output.line(spot.body.text(spot.body.left_s))
+    elif spot_problem is not None:
+        output.line(spot_problem)
     _tell_gpus(gpus, output)
     for instance in shown:
         _tell_instance(instance, scraped.get(instance.name), output)
@@ -123,11 +126,12 @@ async def _launches(box: Box) -> tuple[Fact[LaunchProgress], ...]:
         return ()
 
 
-async def _spot(box: Box) -> Fact[SpotNotice] | None:
+async def _spot(box: Box) -> tuple[Fact[SpotNotice] | None, str | None]:
+    """What the provider has in mind with the box, or why that cannot be seen."""
     try:
-        return await box.spot()
-    except GptossError:
-        return None
+        return await box.spot(), None
+    except GptossError as error:
+        return None, str(error)
 
 
 async def _scrape(box: Box, instance: Instance) -> Fact[EngineSnapshot] | None:

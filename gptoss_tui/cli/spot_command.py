@@ -12,6 +12,7 @@ from gptoss_tui.cli.output import Output
 from gptoss_tui.cli.session import connected_fleet
 from gptoss_tui.domain.draining import Draining
 from gptoss_tui.domain.facts import AnyFact, Fact, Hub
+from gptoss_tui.domain.instance import Notice
 from gptoss_tui.domain.spot import SpotNotice, drain_time
 from gptoss_tui.errors import NotFoundError, ReadOnlyError
 from gptoss_tui.remote.box import Box
@@ -32,7 +33,7 @@ async def spot(arguments: Namespace, output: Output) -> int:
             )
         if arguments.drain:
             with _telling(fleet.hub, output):
-                names = await drain_all(box, lambda: _left(fact))
+                names = await drain_all(lambda: fleet.connect(arguments.box), lambda: _left(fact))
             output.document({"box": box.name, "drained": names})
             output.line(f"Drained: {', '.join(names) or 'nothing, for no server of ours runs'}.")
     return 0
@@ -56,12 +57,15 @@ def _left(fact: Fact[SpotNotice]) -> float:
 
 @contextmanager
 def _telling(hub: Hub, output: Output) -> Iterator[None]:
-    """Say how far the drains are, while they go on."""
+    """Say how far the drains are, while they go on, and what each has come to."""
 
     def tell(fact: AnyFact) -> None:
         if isinstance(fact.body, Draining):
             output.document(fact)
             output.line(f"{fact.instance}: {fact.body.text}")
+        elif isinstance(fact.body, Notice):
+            output.document(fact)
+            output.line(fact.body.text)
 
     end = hub.tap(tell)
     try:

@@ -7,10 +7,9 @@ a limit (`srt/managers/tokenizer_manager.py`); Ollama closes its connections at 
 
 from __future__ import annotations
 
-from itertools import zip_longest
-
 import msgspec
 
+from gptoss_tui.domain.engines.flags import value_of
 from gptoss_tui.domain.facts import Body
 from gptoss_tui.domain.instance import Instance
 from gptoss_tui.domain.plan import versions
@@ -96,14 +95,8 @@ def own_drain_s(instance: Instance) -> int | None:
 
 
 def _shutdown_timeout(arguments: tuple[str, ...]) -> int:
-    """The last one counts, as in argparse."""
-    found = 0
-    for word, following in zip_longest(arguments, arguments[1:], fillvalue=""):
-        flag, _, value = word.partition("=")
-        if flag == "--shutdown-timeout":
-            text = value or following
-            found = int(text) if text.isdigit() else found
-    return found
+    text = value_of("--shutdown-timeout", arguments) or ""
+    return int(text) if text.isdecimal() else 0
 
 
 def _warning(instance: Instance, engine_s: int) -> str:
@@ -131,11 +124,28 @@ def busy(snapshot: EngineSnapshot | None) -> float | None:
     return snapshot.running + (snapshot.waiting or 0.0)
 
 
-def cut_words(snapshot: EngineSnapshot | None) -> str:
-    """How many requests a stop without a drain will cut."""
+def cut_words(snapshot: EngineSnapshot | None, *, asked: bool) -> str:
+    """How many requests a stop without a drain cuts: before it is agreed to (`asked`), or done."""
     count = busy(snapshot)
     if count is None:
-        return "How many requests run is not known: all of them will be cut."
+        cut = "would all be cut" if asked else "are all cut now"
+        return f"How many requests run is not known: they {cut}."
     if count == 0:
-        return "No request runs."
-    return f"{count:.0f} {'request runs' if count == 1 else 'requests run'} and will be cut."
+        return "No request runs: none would be cut." if asked else "No request runs: none is cut."
+    cut = "would be cut" if asked else "are cut now"
+    if count == 1:
+        return f"1 request runs and {cut.replace('are', 'is')}."
+    return f"{count:.0f} requests run and {cut}."
+
+
+def cut_told(instance: Instance, plan: StopPlan, cut: float | None) -> str:
+    """What a stop has cut (`Drain.run`), as a sentence to follow another one.
+
+    Nothing where a drain has ended all requests, and where a server had none, for it was not ready.
+    """
+    if cut is None:
+        served = instance.state in ("ready", "unhealthy", "unknown")
+        return " How many requests were cut is not known." if served else ""
+    if cut == 0:
+        return "" if plan.watch_s or plan.engine_s else " No request was cut."
+    return f" {cut:.0f} {'request was' if cut == 1 else 'requests were'} cut."

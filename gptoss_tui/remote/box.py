@@ -144,13 +144,18 @@ class Box(Protocol):
 
     @observes
     async def spot(self) -> Fact[SpotNotice] | None:
-        """The notice that the provider has given to take this box back; None while there is none."""
+        """The notice that the provider has given to take this box back; None while there is none.
+
+        Raises `CommandError` where it should tell, and does not.
+        """
 
     @observes
-    def watch_spot(self) -> AsyncIterator[Fact[SpotNotice]]:
+    def watch_spot(self, known: SpotNotice | None = None) -> AsyncIterator[Fact[SpotNotice]]:
         """That notice as it comes; ends at once where the provider gives none on the box.
 
-        Raises `CommandError` where it should, and cannot be asked.
+        `known` is the notice that an earlier watch told of: it is told again only if it has changed,
+        and as withdrawn where it is there no more.
+        Raises `CommandError` where the provider should tell, and does not.
         """
 
     @changes

@@ -53,6 +53,7 @@ class HostBox:
         self._pulse = pulse
         self._lag = Lag()
         self._probe: Probe | None = None
+        self._launches: dict[str, launcher.LaunchRecord] = {}  # as they were told last
         self._docker: Docker | None = None
         self._docker_lock = asyncio.Lock()
         self._clients = clients = EngineClients(transport, pulse)
@@ -139,7 +140,9 @@ class HostBox:
 
     @observes
     async def launches(self) -> tuple[Fact[LaunchProgress], ...]:
-        told = [record.progress for record in await launcher.records(self._transport)]
+        found = await launcher.records(self._transport, self._launches)
+        self._launches = {record.launch_id: record for record in found}
+        told = [record.progress for record in found]
         # The oldest first: of what launches show of a box, the newest is remembered.
         facts = [
             self._hub.publish(progress, box=self._name, instance=progress.name or None)
@@ -161,11 +164,11 @@ class HostBox:
         return None if notice is None else self._hub.publish(notice, box=self._name)
 
     @observes
-    async def watch_spot(self) -> AsyncIterator[Fact[SpotNotice]]:
+    async def watch_spot(self, known: SpotNotice | None = None) -> AsyncIterator[Fact[SpotNotice]]:
         async with self._metadata() as metadata:
             if metadata is None:
                 return
-            async with aclosing(metadata.watch()) as notices:
+            async with aclosing(metadata.watch(known)) as notices:
                 async for notice in notices:
                     yield self._hub.publish(notice, box=self._name)
 

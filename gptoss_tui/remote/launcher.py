@@ -6,6 +6,7 @@ import io
 import json
 import shlex
 import tarfile
+from collections.abc import Mapping
 from urllib.parse import quote
 
 import msgspec
@@ -23,6 +24,7 @@ from gptoss_tui.remote.transport import Transport
 from gptoss_tui.text import decode
 
 SECRETS_DIR = "run/gptoss-tui"
+_KNOWN = "@@known "
 
 
 class Replaced(msgspec.Struct, frozen=True):
@@ -164,17 +166,28 @@ async def start(
 
 
 class LaunchRecord(msgspec.Struct, frozen=True):
-    """One launch in the box's folder: what its log says, and whether its helper still runs."""
+    """One launch in the box's folder: what its log says, and whether its helper still runs.
+
+    `stamp` is ID:ALIVE:SIZE:KEPT, which changes with anything that is told of it.
+    """
 
     progress: LaunchProgress
     log: LaunchLog
     alive: bool
     read_bytes: int
+    stamp: str
+
+    @property
+    def launch_id(self) -> str:
+        return self.stamp.partition(":")[0]
 
 
-async def records(transport: Transport, launch_id: str = "") -> tuple[LaunchRecord, ...]:
-    """The launches of this user on the box, newest first; one of them if `launch_id` is given."""
-    return await _records(transport, *((launch_id,) if launch_id else ()))
+async def records(
+    transport: Transport, known: Mapping[str, LaunchRecord] | None = None
+) -> tuple[LaunchRecord, ...]:
+    """The launches of this user on the box, newest first; what is `known` (by id) comes no more."""
+    stamps = (record.stamp for record in (known or {}).values())
+    return await _records(transport, "--known", *stamps, known=known)
 
 
 async def running(transport: Transport) -> tuple[LaunchRecord, ...]:
@@ -182,16 +195,22 @@ async def running(transport: Transport) -> tuple[LaunchRecord, ...]:
     return await _records(transport, "--running")
 
 
-async def _records(transport: Transport, *which: str) -> tuple[LaunchRecord, ...]:
+async def _records(
+    transport: Transport, *which: str, known: Mapping[str, LaunchRecord] | None = None
+) -> tuple[LaunchRecord, ...]:
     done = await transport.run(scripts.command("launches", *which), timeout_s=30)
-    return tuple(_record(*block) for block in _blocks(decode(done.stdout)))
+    same, found = known or {}, []
+    for head, lines, kept in _blocks(decode(done.stdout)):
+        before = same.get(head.removeprefix(_KNOWN)) if head.startswith(_KNOWN) else None
+        found.append(before or _record(head, lines, kept))
+    return tuple(found)
 
 
 def _blocks(text: str) -> list[tuple[str, list[str], str]]:
     """Head, lines, and what is kept of the server's log."""
     blocks: list[tuple[str, list[str], str]] = []
     for line in text.splitlines():
-        if line.startswith("@@launch "):
+        if line.startswith(("@@launch ", _KNOWN)):
             blocks.append((line, [], ""))
         elif blocks and line.startswith("@@server "):
             head, lines, _ = blocks.pop()
@@ -202,16 +221,18 @@ def _blocks(text: str) -> list[tuple[str, list[str], str]]:
 
 
 def _record(head: str, lines: list[str], kept: str) -> LaunchRecord:
-    _, launch_id, alive, size = [*head.split(), "", "no", "0"][:4]
+    _, launch_id, alive, size, told = [*head.split(), "", "no", "0", "0"][:5]
     log = reread(launch_id, lines, kept)
     if alive != "yes":
         log.helper_gone()
-    return LaunchRecord(log.progress, log, alive == "yes", int(size) if size.isdigit() else 0)
+    read = int(size) if size.isdigit() else 0
+    stamp = f"{launch_id}:{alive}:{size}:{told}"
+    return LaunchRecord(log.progress, log, alive == "yes", read, stamp)
 
 
 async def one_record(transport: Transport, launch_id: str) -> LaunchRecord:
     """The launch of that id. Raises `NotFoundError`."""
-    for record in await records(transport, launch_id):
+    for record in await _records(transport, launch_id):
         return record
     raise NotFoundError(
         f"The box knows of no launch {launch_id}.", "`status` lists what it knows of."

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from gptoss_tui.domain.draining import stop_plan
-from gptoss_tui.domain.spot import drain_plan
-from gptoss_tui.remote.draining import Drain
+from gptoss_tui.domain.draining import cut_told, stop_plan
+from gptoss_tui.domain.instance import Instance
+from gptoss_tui.domain.spot.drain import MARGIN_S, drain_plan
+from gptoss_tui.errors import CommandError, NotFoundError
+from gptoss_tui.remote.draining import COUNT_S, Drain
 from gptoss_tui.remote.endpoints import Endpoints
 from gptoss_tui.remote.launcher import Replaced
 from gptoss_tui.remote.pulse import Pulse
 from gptoss_tui.remote.servers import Servers
+
+# How long a drain before the box goes away waits for a fresh list of the servers, at most.
+FIND_S = 5.0
 
 
 class Lifecycle:
@@ -30,6 +37,7 @@ class Lifecycle:
         self._servers = servers
         scrape = partial(endpoints.scrape, name)
         self._drain = Drain(scrape, tell, pulse)
+        self._pulse = pulse
 
     async def stop(self, drain_s: int | None, grace_s: int | None) -> str:
         """Stop and remove it; returns a sentence. Raises `NotFoundError`, `DockerError`."""
@@ -37,15 +45,39 @@ class Lifecycle:
         plan = stop_plan(instance, drain_s, grace_s)
         signal = partial(self._servers.signal, instance, plan.grace_s)
         cut = await self._drain.run(plan, signal)
-        await self._servers.remove(instance)
-        return f"{self._name} was stopped and its container removed.{_told(cut)}"
+        with suppress(NotFoundError):  # gone already
+            await self._servers.remove(instance)
+        return f"{self._name} was stopped and its container removed.{cut_told(instance, plan, cut)}"
 
     async def drain(self, within_s: float) -> str:
-        """Stop it before the box goes away; returns a sentence. Raises as `stop` does."""
-        instance = await self._servers.ours(self._name)
-        plan = drain_plan(instance, within_s)
-        cut = await self._drain.run(plan, partial(self._servers.signal, instance, plan.grace_s))
-        return f"{self._name} was drained and stopped; its container stays.{_told(cut)}"
+        """Stop it before the box goes away; returns a sentence. Raises as `stop` does.
+
+        What it takes to find the server is taken from the time that its requests have.
+        """
+        deadline = self._pulse.seconds() + within_s
+        instance = await self._found(max(1.0, min(FIND_S, within_s / 2)))
+        left_s = deadline - self._pulse.seconds()
+        plan = drain_plan(instance, left_s)
+        signal = partial(self._servers.signal, instance, plan.grace_s)
+        cut = await self._drain.run(plan, signal, min(COUNT_S, left_s - MARGIN_S - plan.grace_s))
+        drained = "drained and stopped" if plan.watch_s or plan.engine_s else "stopped"
+        told = cut_told(instance, plan, cut)
+        return f"{self._name} was {drained}; its container stays.{told}"
+
+    async def _found(self, within_s: float) -> Instance:
+        """One of ours, as the box lists it now; as it was listed last where that takes too long."""
+        try:
+            async with asyncio.timeout(within_s):
+                return await self._servers.ours(self._name)
+        except TimeoutError as error:
+            known = await self._servers.named(self._name)
+            if known.managed and known.container_id is not None:
+                return known
+            raise CommandError(
+                f"The box did not list its servers in {within_s:.0f} s, so {self._name} was not "
+                "stopped.",
+                "It may be overloaded: try again.",
+            ) from error
 
     async def replaced(self) -> Replaced:
         """What a launch in its place must know of it. Raises `NotFoundError`."""
@@ -58,10 +90,4 @@ class Lifecycle:
         instance = await self._servers.ours(self._name)
         plan = stop_plan(instance, drain_s)
         cut = await self._drain.run(plan, partial(self._servers.restart, instance, plan.grace_s))
-        return f"{self._name} was restarted and loads again.{_told(cut)}"
-
-
-def _told(cut: float | None) -> str:
-    if not cut:
-        return ""
-    return f" {cut:.0f} {'request was' if cut == 1 else 'requests were'} cut."
+        return f"{self._name} was restarted and loads again.{cut_told(instance, plan, cut)}"

@@ -34,17 +34,18 @@ class Overlap:
     """Reads the last messages anew: `spare` more than were seen from the last cut on.
 
     `missed` says that the cut is not among them: more than `spare` are new, or the log was rotated.
-    Where nothing older than the cut was seen, all of the log is read, which begins with it.
+    Where nothing older than the cut was seen (the clock was set back behind the first line), what
+    the log has before it is older than the place where the reading began, and is left out too.
     """
 
-    def __init__(self, cut: Cut, seen: int, newest: int, spare: int) -> None:
+    def __init__(self, cut: Cut, seen: int, spare: int) -> None:
         self._cut = cut
-        self._newest = newest
         self._spare = spare
         self._before = 0  # so many came before the cut
-        self._older = cut.number == 0  # and one of them is older, so that none like it was left out
+        # One of them is older, so that none like it was left out; where we began, none was seen.
+        self._older = cut.number == 0
         self._again = seen - cut.number
-        self.tail = str(self._again + spare) if cut.number else "all"
+        self.tail = str(self._again + spare)
         self.joined = self.missed = False
 
     def has(self, message: LogMessage) -> bool:
@@ -63,5 +64,4 @@ class Overlap:
             return
         self._before += 1
         self._older = self._older or (message.at is not None and message.at < self._cut.at)
-        is_new = message.at is not None and message.at > self._newest
-        self.missed = is_new or self._before > self._spare or self._cut.number == 0
+        self.missed = self._before > self._spare

@@ -56,11 +56,13 @@ class LogCursor:
         self._newest: int | None = None
         self._last = 0  # the stamp of the one that was seen last
         self._taken = 0.0  # when that was, by our clock
+        self._tailed = False  # there may be lines before the first that was seen
         self._floor: int | None = None  # what was missed may be as old as that, after a set-back
         self._pending: dict[Stream, _Pending] = {"stdout": _Pending(), "stderr": _Pending()}
         self._replayed: int | None = None  # the number of the next message that is seen again
-        self._seeking: Cut | None = None
+        self._seeking: dict[tuple[int, int], int] = {}  # the cuts that may come, with their numbers
         self._overlap: Overlap | None = None
+        self._anew = False
         self.ready: deque[Stamped] = deque()
 
     def enter(
@@ -75,29 +77,37 @@ class LogCursor:
             tail = tail if not self._container else None
             self._container = container
             self._clear()
-        self._replayed = self._seeking = self._overlap = None
+        self._replayed = self._overlap = None
+        self._seeking, self._anew = {}, False
         if box_now is not None and self._box_clock.was_set_back(box_now, asked):
             # Nobody knows when: what came first under the new time may be as old as our last look.
             floor = box_now - int((self.clock() - self._taken) * 10**9) - _LATE
             self._floor = floor if self._floor is None else min(self._floor, floor)
         if self._newest is None:
+            self._tailed = tail is not None
             return {"tail": "all" if tail is None else str(tail)}
         limit = self._limit(box_now)
         cut = self._cut(limit)
         since = self._oldest if cut.before is None else cut.before + 1
         assert since is not None
         since = max(0, min(since, limit))
-        self._replayed, self._seeking = cut.number, cut
+        self._replayed = cut.number
+        later = self._cuts[self._cuts.index(cut) :]
+        self._seeking = {(one.at, one.check): one.number for one in later}
         return {"tail": "all", "since": f"{since // 10**9}.{since % 10**9:09d}"}
 
     def enter_end(self, spare: int) -> dict[str, str]:
         """The query that goes on behind all that was seen, if at most `spare` messages are new.
 
-        `missed` tells when they are more; then nothing was taken of them.
+        `missed` tells when they are more; then nothing was taken of them. Where the answer before
+        had nothing of what was seen, the log was rotated: all that it has now is new.
         """
-        assert self._newest is not None
-        self._replayed = self._seeking = self._floor = None
-        self._overlap = Overlap(self._cuts[-1], self._seen, self._newest, spare)
+        self._anew = bool(self._seeking)
+        self._replayed = self._floor = None
+        self._seeking = {}
+        if self._anew:
+            return {"tail": "all"}
+        self._overlap = Overlap(self._cuts[-1], self._seen, spare)
         return {"tail": self._overlap.tail}
 
     @property
@@ -106,8 +116,8 @@ class LogCursor:
 
     @property
     def joined(self) -> bool:
-        """What was asked for by `enter_end` has reached back to what was seen."""
-        return self._overlap is not None and self._overlap.joined
+        """What was asked for by `enter_end` has reached back to what was seen, if that is there."""
+        return self._anew or (self._overlap is not None and self._overlap.joined)
 
     def _limit(self, box_now: int | None) -> int:
         """Nothing to come is older than this."""
@@ -145,13 +155,17 @@ class LogCursor:
         if self._replayed is None:
             return False
         newer = message.at is not None and self._newest is not None and message.at > self._newest
-        if newer or self._replayed >= self._seen:
+        # What the first reading left out may be stamped later: the clock was ahead, and set back.
+        rotated = newer and not (self._seeking and self._tailed)
+        if rotated or self._replayed >= self._seen:
             # Newer than all that was seen, although seen ones are missing: the log was rotated.
-            self._replayed = self._seeking = None
+            self._replayed, self._seeking = None, {}
             return False
-        if self._seeking is not None and (message.at, check_of(message)) != self._seeking[2:]:
-            return True  # older than what the first reading began with
-        self._seeking = None
+        if self._seeking:
+            number = self._seeking.get((message.at or 0, check_of(message)))
+            if number is None:
+                return True  # older than what the first reading began with
+            self._replayed, self._seeking = number, {}
         self._replayed += 1
         return True
 

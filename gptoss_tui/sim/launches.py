@@ -12,6 +12,7 @@ import io
 import json
 import shlex
 import tarfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gptoss_tui.sim import pull
@@ -167,7 +168,7 @@ async def _steps(world: World, launch: Launch) -> None:
     _say(world, launch, "started")
     launch.step = "wait"
     _say(world, launch, "wait")
-    while container.engine is None:
+    while not container.healthy:
         if container.state != "running":
             if launch.old is not None:
                 container.name = name = f"{name}-{launch.id}"
@@ -285,17 +286,24 @@ async def _post(
     return content
 
 
-def listing(world: World, only: str) -> str:
+def listing(world: World, words: Sequence[str]) -> str:
     """What `gptoss-launches` prints, newest first."""
+    only = words[0] if words else ""
     blocks: list[str] = []
     told = 0
     for launch in reversed(list(world.launches.values())):
-        if only in ("", launch.id) or (only == "--running" and launch.alive):
+        if only in ("", "--known", launch.id) or (only == "--running" and launch.alive):
             alive = "yes" if launch.alive else "no"
-            head = f"@@launch {launch.id} {alive} {len(launch.log)}\n"
+            kept = 0 if only == "--running" else len(launch.server_log)
+            told += kept > 0
+            tell = kept if told <= _TOLD else 0
+            stamp = f"{launch.id}:{alive}:{len(launch.log)}"
+            if {f"{stamp}:{kept}", f"{stamp}:{tell}"} & set(words):
+                blocks.append(f"@@known {launch.id}\n")
+                continue
+            head = f"@@launch {launch.id} {alive} {len(launch.log)} {tell}\n"
             blocks.append(head + launch.log.decode(errors="replace") + "\n")
-            if launch.server_log and only != "--running" and told < _TOLD:
-                told += 1
+            if tell:
                 blocks.append(f"@@server {base64.b64encode(launch.server_log).decode()}\n")
     return "".join(blocks)
 

@@ -89,7 +89,7 @@ class Shell:
                 launches.start(world, words[0], await _everything(self._stdin)) + "\n"
             )
         if name == "gptoss-launches":
-            return self._print(launches.listing(world, words[0] if words else ""))
+            return self._print(launches.listing(world, words))
         if name == "gptoss-cancel" and words:
             text, status = await launches.cancel(world, words[0])
             self._print(text)

@@ -64,6 +64,7 @@ class FakeBox:
         self.answer: tuple[ChatDelta | ChatDone, ...] = ()
         self.progress: LaunchProgress | None = None
         self.notices: tuple[SpotNotice, ...] = ()
+        self.known: list[SpotNotice | None] = []  # what each watch for a notice was told
         self.refuses: dict[str, GptossError] = {}
         self.calls: list[tuple[object, ...]] = []
         self.lost = asyncio.Event()
@@ -184,7 +185,8 @@ class FakeBox:
     async def spot(self) -> Fact[SpotNotice] | None:
         return None
 
-    async def watch_spot(self) -> AsyncIterator[Fact[SpotNotice]]:
+    async def watch_spot(self, known: SpotNotice | None = None) -> AsyncIterator[Fact[SpotNotice]]:
+        self.known.append(known)
         self._may("watch_spot")
         for notice in self.notices:
             yield self.hub.publish(notice, box=self.name)

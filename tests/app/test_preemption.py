@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from gptoss_tui.app import preemption
 from gptoss_tui.app.messages import ActionFailed
 from gptoss_tui.domain.instance import Instance
-from gptoss_tui.domain.spot import SpotNotice
-from gptoss_tui.errors import CommandError
-from tests.app.fakes import START, Clock, FakeFleet
+from gptoss_tui.domain.spot import SpotNotice, withdrawn
+from gptoss_tui.errors import CommandError, DockerError, UnreachableError
+from tests.app.fakes import START, Clock, FakeBox, FakeFleet
 from tests.app.make import report, server
 from tests.app.support import Operator, at_app
 from tests.remote.support import FAST, WARM, serving, simulated
@@ -85,6 +86,14 @@ async def test_a_question_that_is_too_late_goes_away(fleet: FakeFleet, clock: Cl
         assert drained(fleet) == {}
 
 
+async def test_where_no_time_is_left_nobody_is_asked(fleet: FakeFleet, clock: Clock) -> None:
+    taken_back(fleet, SpotNotice(cloud="azure", action="stop", left_s=0.0), servers=SERVERS)
+    async with at_app(fleet, clock=clock) as operator:
+        await connect(operator)
+        await operator.hears("alpha: Azure takes this box back and stops it now.")
+        await operator.at("BoxesScreen")
+
+
 async def test_who_asked_for_it_is_not_asked(fleet: FakeFleet, clock: Clock) -> None:
     taken_back(fleet, NOTICE, servers=SERVERS)
     async with at_app(fleet, clock=clock, drain_on_preemption=True) as operator:
@@ -145,6 +154,160 @@ def replace_(notice: SpotNotice) -> SpotNotice:
     )
 
 
+GOOGLE = SpotNotice(
+    cloud="gcp", action="preempt", deadline=START + timedelta(seconds=30), left_s=30.0
+)
+
+
+def come_back(fleet: FakeFleet, *notices: SpotNotice) -> None:
+    """The link was lost, and is there again: a new connection, which says these things."""
+    old = fleet.boxes["alpha"]
+    box = FakeBox("alpha", fleet.hub, found=old.report)
+    box.servers, box.calls, box.notices = old.servers, old.calls, notices
+    box.known = old.known
+    fleet.boxes["alpha"] = box
+
+
+async def look_again(operator: Operator, fleet: FakeFleet) -> None:
+    """The new connection is looked at, and its watch has begun."""
+    fleet.hub.publish(fleet.boxes["alpha"].report, box="alpha")
+    known = fleet.boxes["alpha"].known
+    await operator.until(lambda: len(known) == 2, "the notice is watched for again")
+    await operator.settle()
+
+
+async def test_what_was_answered_is_not_asked_again_after_a_lost_link(
+    fleet: FakeFleet, clock: Clock
+) -> None:
+    """Google tells no time: what it says over the new connection counts from then on."""
+    taken_back(fleet, GOOGLE, servers=SERVERS)
+    async with at_app(fleet, clock=clock) as operator:
+        await connect(operator)
+        await operator.at("CountdownDialog")
+        await operator.press("k")
+        await operator.at("BoxesScreen")
+        clock.pass_(10)
+        again = SpotNotice(
+            cloud="gcp", action="preempt", deadline=START + timedelta(seconds=40), left_s=30.0
+        )
+        come_back(fleet, again)
+        await look_again(operator, fleet)
+        assert fleet.boxes["alpha"].known == [None, GOOGLE]
+        await operator.at("BoxesScreen")
+        assert drained(fleet) == {}
+
+
+async def test_a_yes_outlives_the_link(fleet: FakeFleet, clock: Clock) -> None:
+    taken_back(fleet, NOTICE, servers=SERVERS)
+    async with at_app(fleet, clock=clock) as operator:
+        await connect(operator)
+        await operator.at("CountdownDialog")
+        fleet.refuses["connect"] = UnreachableError("Nothing answers.", "Wait.")
+        await operator.press("d")
+        await operator.settle()
+        assert drained(fleet) == {}
+        clock.pass_(18)
+        del fleet.refuses["connect"]
+        await operator.until(lambda: len(drained(fleet)) == 2, "both of ours are drained")
+        assert drained(fleet) == {"mine": 100.0, "also-mine": 100.0}
+        assert operator.said(ActionFailed) == []
+
+
+async def test_a_drain_that_the_lost_link_broke_off_is_begun_anew(
+    fleet: FakeFleet, clock: Clock
+) -> None:
+    taken_back(fleet, NOTICE, servers=SERVERS[:1])
+    alpha = fleet.boxes["alpha"]
+    alpha.refuses["drain"] = DockerError("The conversation with Docker broke off.", "Look again.")
+    async with at_app(fleet, clock=clock, drain_on_preemption=True) as operator:
+        await connect(operator)
+        await operator.until(lambda: len(drained(fleet)) == 1, "it was tried")
+        del alpha.refuses["drain"]
+        await operator.hears("mine was drained.")
+        assert operator.said(ActionFailed) == []
+
+
+async def test_what_could_not_be_drained_in_time_is_told(fleet: FakeFleet, clock: Clock) -> None:
+    taken_back(fleet, NOTICE, servers=SERVERS[:1])
+    alpha = fleet.boxes["alpha"]
+    alpha.refuses["drain"] = DockerError("Docker is away.", "Look again.")
+    async with at_app(fleet, clock=clock, drain_on_preemption=True) as operator:
+        await connect(operator)
+        await operator.until(lambda: len(drained(fleet)) == 1, "it was tried")
+        clock.pass_(118)
+        await operator.hears("Docker is away.")
+        assert len(operator.said(ActionFailed)) == 1
+
+
+async def test_a_box_that_the_user_has_left_is_not_drained_any_more(
+    fleet: FakeFleet, clock: Clock
+) -> None:
+    taken_back(fleet, NOTICE, servers=SERVERS[:1])
+    alpha = fleet.boxes["alpha"]
+    alpha.refuses["drain"] = DockerError("Docker is away.", "Look again.")
+    async with at_app(fleet, clock=clock, drain_on_preemption=True) as operator:
+        await connect(operator)
+        await operator.until(lambda: len(drained(fleet)) == 1, "it was tried")
+        await fleet.disconnect("alpha")
+        await operator.hears("alpha was disconnected: nothing more is drained there.")
+
+
+async def test_a_question_goes_away_with_the_notice(fleet: FakeFleet, clock: Clock) -> None:
+    taken_back(fleet, NOTICE, servers=SERVERS)
+    async with at_app(fleet, clock=clock) as operator:
+        await connect(operator)
+        await operator.at("CountdownDialog")
+        fleet.hub.publish(withdrawn(NOTICE), box="alpha")
+        await operator.hears("AWS has withdrawn its notice: the box stays.")
+        await operator.at("BoxesScreen")
+        assert drained(fleet) == {}
+
+
+async def test_a_yes_to_a_notice_that_is_withdrawn_by_then_drains_nothing(
+    fleet: FakeFleet, clock: Clock
+) -> None:
+    taken_back(fleet, NOTICE, servers=SERVERS)
+    async with at_app(fleet, clock=clock) as operator:
+        await connect(operator)
+        await operator.at("CountdownDialog")
+        fleet.hub.publish(withdrawn(NOTICE), box="alpha")
+        await operator.press("d")
+        await operator.at("BoxesScreen")
+        await operator.settle()
+        assert drained(fleet) == {}
+
+
+async def test_another_time_is_no_second_question(fleet: FakeFleet, clock: Clock) -> None:
+    taken_back(fleet, NOTICE, servers=SERVERS)
+    async with at_app(fleet, clock=clock) as operator:
+        await connect(operator)
+        await operator.at("CountdownDialog")
+        sooner = SpotNotice(
+            cloud="aws", action="terminate", deadline=START + timedelta(seconds=60), left_s=60.0
+        )
+        fleet.hub.publish(sooner, box="alpha")
+        await operator.sees("in 60 s")
+        await operator.press("d")
+        await operator.at("BoxesScreen")
+        await operator.until(lambda: len(drained(fleet)) == 2, "both of ours are drained")
+        assert drained(fleet) == {"mine": 60.0, "also-mine": 60.0}
+
+
+async def test_a_notice_withdrawn_while_nobody_watched_leaves_no_banner(
+    fleet: FakeFleet, clock: Clock
+) -> None:
+    """The new connection is told what is known, and says that it is there no more."""
+    taken_back(fleet, NOTICE, servers=())
+    async with at_app(fleet, clock=clock) as operator:
+        await connect(operator)
+        await operator.sees("▼ leaves")
+        come_back(fleet, withdrawn(NOTICE))
+        await look_again(operator, fleet)
+        assert fleet.boxes["alpha"].known == [None, NOTICE]
+        await operator.hears("AWS has withdrawn its notice: the box stays.")
+        await operator.sees_no("▼ leaves")
+
+
 async def test_a_watch_that_cannot_be_is_told_once(fleet: FakeFleet, clock: Clock) -> None:
     taken_back(fleet, servers=SERVERS)
     fleet.boxes["alpha"].refuses["watch_spot"] = CommandError("It does not answer.", "Let it.")
@@ -154,6 +317,23 @@ async def test_a_watch_that_cannot_be_is_told_once(fleet: FakeFleet, clock: Cloc
         await operator.press("r")
         await operator.settle()
         assert len(operator.said(ActionFailed)) == 1
+
+
+@pytest.mark.parametrize("error", [CommandError("It answered 403.", "Let it."), ValueError("x")])
+async def test_a_watch_that_cannot_be_is_tried_again_by_itself(
+    fleet: FakeFleet, clock: Clock, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """A fault of ours ends it as little as a service that refuses."""
+    monkeypatch.setattr(preemption, "AGAIN_S", 0.05)
+    taken_back(fleet, NOTICE, servers=SERVERS)
+    alpha = fleet.boxes["alpha"]
+    alpha.refuses["watch_spot"] = error  # type: ignore[assignment]
+    async with at_app(fleet, clock=clock) as operator:
+        await connect(operator)
+        await operator.until(lambda: len(alpha.known) > 2, "it was tried again and again")
+        assert len(operator.said(ActionFailed)) == 1
+        del alpha.refuses["watch_spot"]
+        await operator.at("CountdownDialog")
 
 
 async def test_the_whole_way_on_a_simulated_box(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from gptoss_tui.cli import lifecycle_command
 from gptoss_tui.sim.container import Container
 from gptoss_tui.sim.run import SimBox
 from tests.cli.conftest import Background, Cli
@@ -45,8 +46,25 @@ def test_now_warns_how_many_requests_are_cut(cli: Cli, boxes: Callable[..., Back
     assert result.code == 0, result.err
     warning, done = result.documents
     assert warning["requests"] > 0
-    assert warning["warning"] == f"{warning['requests']:.0f} requests run and will be cut."
-    assert "cut." in done["body"]["text"]
+    assert warning["warning"] == f"{warning['requests']:.0f} requests run and are cut now."
+    assert done["body"]["text"].endswith(" requests were cut.")
+
+
+def test_now_tells_that_nothing_was_cut_where_nothing_ran(cli: Cli, serving: Background) -> None:
+    result = cli("stop", "sim-1", "-F", serving.config, "--now", "--yes")
+    assert result.out.splitlines() == [
+        "gpt-oss-20b was stopped and its container removed. No request was cut."
+    ]
+
+
+def test_the_question_says_what_would_be_cut(
+    cli: Cli, serving: Background, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is there to say yes, so nothing is."""
+    monkeypatch.setattr(lifecycle_command, "_asks", lambda arguments: True)
+    result = cli("stop", "sim-1", "-F", serving.config, "--now")
+    assert (result.code, result.out) == (130, "No request runs: none would be cut.\n")
+    assert [container.state for container in serving.do(containers)] == ["running"]
 
 
 def test_drain_and_now_exclude_each_other(cli: Cli, serving: Background) -> None:

@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from gptoss_tui.sim.http import Response
+from gptoss_tui.sim.metadata import MetadataApi
 from gptoss_tui.sim.run import SimBox, SimFleet
 from tests.cli.conftest import Background, Cli
 from tests.remote.support import FAST, WARM
@@ -53,7 +55,27 @@ def test_spot_drains_where_it_was_asked_for(cli: Cli, noticed: Background) -> No
     assert result.code == 0, result.err
     assert result.documents[0]["body"]["kind"] == "spot"
     assert result.documents[-1] == {"box": "sim-1", "drained": ["gpt-oss-20b"]}
+    assert result.documents[-2]["body"]["kind"] == "notice"
     assert noticed.do(states) == ["exited"]
+
+
+def test_a_drain_tells_what_became_of_each_server(cli: Cli, noticed: Background) -> None:
+    result = cli("spot", "sim-1", "-F", noticed.config, "--drain")
+    assert result.code == 0, result.err
+    assert result.out.splitlines()[-2:] == [
+        "gpt-oss-20b was drained and stopped; its container stays.",
+        "Drained: gpt-oss-20b.",
+    ]
+
+
+def test_a_service_that_refuses_is_unknown_and_no_no(
+    cli: Cli, noticed: Background, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(MetadataApi, "_azure", lambda api, request: Response(403))
+    result = cli("spot", "sim-1", "-F", noticed.config, "--json")
+    assert (result.code, result.document["error"]["code"]) == (3, "command_failed")
+    assert "answered 403" in result.document["error"]["message"]
+    assert "guest proxy agent" in result.document["error"]["next_step"]
 
 
 def test_a_read_only_session_does_not_drain(cli: Cli, noticed: Background) -> None:

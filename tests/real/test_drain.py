@@ -58,7 +58,7 @@ def test_a_drain_cuts_no_answer_and_now_cuts_them(box: RealBox, ssh: Cli) -> Non
     # As many as fit: they still stream when a slow machine has begun to stop the server.
     with clients(box, 3, tokens=3500) as cut:
         told = ssh.json("restart", *where, "--now", "--wait", timeout_s=LAUNCH_S)
-        assert told[0] == {"warning": "3 requests run and will be cut.", "requests": 3}
+        assert told[0] == {"warning": "3 requests run and are cut now.", "requests": 3}
         assert told[-1]["body"]["text"].endswith("3 requests were cut.")
         assert figures(told) == []
         ends = cut.ends()

@@ -41,6 +41,16 @@ def spot_box(box: RealBox, tmp_path: Path) -> Iterator[Path]:
         box.run("umount", "/sys/class")
 
 
+def _until_asked(folder: Path) -> None:
+    """The watch has begun, and there is no notice."""
+    asked = folder / "asked"
+
+    def often() -> bool:
+        return asked.exists() and asked.read_text().count("instance-action 404") > 1
+
+    until("it was asked", often)
+
+
 def _notice(folder: Path) -> None:
     at = (datetime.now(UTC) + timedelta(seconds=119)).strftime("%Y-%m-%dT%H:%M:%SZ")
     part = folder / "instance-action.part"
@@ -54,8 +64,7 @@ def test_a_notice_is_seen_and_the_server_drained(box: RealBox, ssh: Cli, spot_bo
     (status,) = ssh.json("status", *where)
     assert status["spot"] is None
     waiting = ssh.start("spot", *where, "--drain", "--json")
-    asked = spot_box / "asked"
-    until("it was asked", lambda: asked.read_text().count("instance-action 404") > 1)
+    _until_asked(spot_box)
     _notice(spot_box)
     out, err = waiting.communicate(timeout=60)
     assert waiting.returncode == 0, err
@@ -67,6 +76,49 @@ def test_a_notice_is_seen_and_the_server_drained(box: RealBox, ssh: Cli, spot_bo
     (after,) = ssh.json("status", *where)
     assert after["spot"]["body"]["cloud"] == "aws"
     ssh.json("restart", *where, "--wait")
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        ("off", ("answered 403", "--http-endpoint enabled")),
+        ("far", ("answered 401", "--http-put-response-hop-limit 2")),
+    ],
+)
+def test_a_service_that_refuses_is_no_no(
+    box: RealBox, ssh: Cli, spot_box: Path, state: str, told: tuple[str, str]
+) -> None:
+    (spot_box / state).touch()
+    where = ("box", "-F", str(box.ssh_config))
+    try:
+        (refusal,) = ssh.json("spot", *where, code=3)
+        (status,) = ssh.json("status", *where)
+    finally:
+        (spot_box / state).unlink()
+    says, helps = told
+    assert status["spot"] is None
+    assert says in status["spot_problem"]
+    assert says in refusal["error"]["message"]
+    assert helps in refusal["error"]["next_step"]
+
+
+def test_a_drain_outlives_a_connection_that_the_box_ends(
+    box: RealBox, ssh: Cli, spot_box: Path
+) -> None:
+    """The sshd process of the connection is killed the moment the notice is told."""
+    where = ("box", "-F", str(box.ssh_config))
+    ssh.json("launch", *where, *SMALL, "--wait")
+    waiting = ssh.start("spot", *where, "--drain", "--json")
+    _until_asked(spot_box)
+    _notice(spot_box)
+    assert waiting.stdout is not None
+    assert json.loads(waiting.stdout.readline())["body"]["action"] == "terminate"
+    box.run("pkill", "-f", "sshd.*@notty", check=False)
+    out, err = waiting.communicate(timeout=90)
+    assert waiting.returncode == 0, err
+    assert json.loads(out.splitlines()[-1]) == {"box": "box", "drained": ["gpt-oss-20b"]}
+    assert box.docker("ps", "-a", "--format", "{{.State}}").split() == ["exited"]
+    box.docker("rm", "-f", "gpt-oss-20b")
 
 
 def test_any_other_box_is_not_asked(box: RealBox, ssh: Cli, spot_box: Path) -> None:

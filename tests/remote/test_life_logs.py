@@ -65,6 +65,72 @@ def test_every_line_arrives_exactly_once(events: list[tuple[object, ...]], each:
     assert reader.close() == expected(engine)
 
 
+FORWARD = st.sampled_from((1, 5, 10**9))
+AFTER = st.lists(
+    st.one_of(
+        st.tuples(st.just("line"), STEPS),
+        st.tuples(st.just("break"), st.integers(0, 400)),
+        st.tuples(st.just("leave"), st.integers(1, 5)),
+        st.tuples(st.just("jump"), JUMPS),
+        st.tuples(st.just("meanwhile"), st.integers(1, 70)),
+    ),
+    max_size=30,
+)
+
+
+@given(
+    ahead=st.lists(FORWARD, max_size=20),
+    back_s=st.sampled_from((0, 20, 3600)),
+    before=st.lists(FORWARD, min_size=1, max_size=20),
+    tail=st.integers(1, 30),
+    events=AFTER,
+    each=st.booleans(),
+)
+def test_every_line_from_a_tail_on_arrives_exactly_once(
+    *,
+    ahead: list[int],
+    back_s: int,
+    before: list[int],
+    tail: int,
+    events: list[tuple[str, int]],
+    each: bool,
+) -> None:
+    """The reading may begin behind lines of a time that the clock was set back from."""
+    engine, now = Engine(each), START
+
+    def store(step: int) -> None:
+        nonlocal now
+        now += step
+        engine.store("stdout", now, b"%d\n" % len(engine.stored))
+
+    for step in ahead:
+        store(step)
+    now -= back_s * 10**9
+    for step in before:
+        store(step)
+    first = max(0, len(engine.stored) - tail)
+    reader = Reader(engine, tail)
+    reader.connection()
+    for event, number in events:
+        if event == "break":
+            reader.connection(size=number)
+        elif event == "leave":
+            reader.connection(take=number)
+        elif event == "jump":
+            reader.connection()
+            now += number
+            engine.now = now
+        elif event == "meanwhile":
+            last = len(engine.stored)
+            engine.meanwhile = [
+                engine.message("stderr", now, b"%d\n" % (last + n)) for n in range(number)
+            ]
+            reader.connection()
+        else:
+            store(number)
+    assert [int(text) for _, text in reader.close()] == list(range(first, len(engine.stored)))
+
+
 @pytest.mark.parametrize("each", [True, False])
 def test_a_burst_with_one_time_stamp_and_one_text(each: bool) -> None:
     engine = Engine(each)
@@ -168,6 +234,42 @@ async def test_a_clock_that_is_set_back_under_a_follow_that_went_on(each: bool, 
     assert ["since" in query for query in docker.asked] == [True, False]
 
 
+@pytest.mark.parametrize("each", [True, False])
+@pytest.mark.parametrize("tty", [True, False])
+@pytest.mark.parametrize(("before", "tail"), [(100, 10), (1000, 50), (100, 100), (30, 500)])
+async def test_a_clock_that_goes_back_behind_the_first_line_of_a_tail(
+    each: bool, tty: bool, before: int, tail: int
+) -> None:
+    """Once while nobody looks, and again under the follow, which must not have gone silent."""
+    engine = Engine(each, tty)
+    engine.count(before)
+    reader = Reader(engine, tail)
+    await reader.follow(Connection(engine), None)
+    first = max(0, before - tail)
+    assert len(reader.lines) == before - first
+
+    def store(back_s: int) -> None:
+        engine.now -= back_s * 10**9
+        for _ in range(20):
+            engine.store("stdout", engine.now + 10**9, b"%d\n" % len(engine.stored))
+
+    store(7200)
+    docker = Live(engine)
+    follow = asyncio.create_task(reader.follow(docker, None), name="follow")
+    try:
+        for back_s in (3600, 30, 7200):
+            await until(lambda: len(reader.lines) >= len(engine.stored) - first, "all come")
+            store(back_s)
+        await until(lambda: len(reader.lines) >= len(engine.stored) - first, "the last come too")
+    finally:
+        follow.cancel()
+        await asyncio.gather(follow, return_exceptions=True)
+    assert [int(text) for _, text in reader.lines] == list(range(first, len(engine.stored)))
+    missed, followed = docker.asked
+    assert "since" in missed
+    assert (followed["tail"], followed["follow"]) == (str(before - first + 20 + 32), "1")
+
+
 @pytest.mark.parametrize("many", [5, 40, 700, 9000])
 @pytest.mark.parametrize("each", [True, False])
 def test_what_comes_before_the_follow_begins_is_not_missed(each: bool, many: int) -> None:
@@ -224,6 +326,20 @@ def test_a_rotated_log_goes_on_with_what_is_left() -> None:
     del engine.stored[:150]
     reader.connection()
     assert [text for _, text in reader.lines[100:]] == [str(n) for n in range(150, 200)]
+
+
+@pytest.mark.parametrize("left", [1, 40, 120])
+def test_a_rotated_log_of_which_the_end_was_seen(left: int) -> None:
+    """`left` messages are left: none that was seen, or some of them."""
+    engine = Engine(each=True)
+    engine.count(100)
+    reader = Reader(engine, tail=50)
+    reader.connection()
+    for number in range(100, 160):
+        engine.store("stdout", START + number * 10**9, b"%d\n" % number)
+    del engine.stored[:-left]
+    reader.connection()
+    assert [int(text) for _, text in reader.lines[50:]] == list(range(max(100, 160 - left), 160))
 
 
 def test_another_container_of_that_name_begins_anew() -> None:

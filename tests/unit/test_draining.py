@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
-from gptoss_tui.domain.draining import Draining, cut_words, stop_plan
+from gptoss_tui.domain.draining import Draining, cut_told, cut_words, stop_plan
 from gptoss_tui.domain.instance import Instance
 from gptoss_tui.domain.serving import EngineSnapshot
 from tests.unit.make import spec
@@ -55,6 +56,42 @@ def test_the_sentences() -> None:
     assert Draining(running=1.0, waiting=2.0, left_s=1).text == (
         "1 request still runs and 2 wait, 1 s left."
     )
-    assert cut_words(EngineSnapshot(running=3.0, waiting=2.0)) == "5 requests run and will be cut."
-    assert cut_words(EngineSnapshot(running=0.0)) == "No request runs."
-    assert "not known" in cut_words(None)
+
+
+@pytest.mark.parametrize(
+    ("figures", "asked", "words"),
+    [
+        (EngineSnapshot(running=3.0, waiting=2.0), True, "5 requests run and would be cut."),
+        (EngineSnapshot(running=3.0, waiting=2.0), False, "5 requests run and are cut now."),
+        (EngineSnapshot(running=1.0), True, "1 request runs and would be cut."),
+        (EngineSnapshot(running=1.0), False, "1 request runs and is cut now."),
+        (EngineSnapshot(running=0.0), True, "No request runs: none would be cut."),
+        (EngineSnapshot(running=0.0), False, "No request runs: none is cut."),
+        (None, True, "How many requests run is not known: they would all be cut."),
+        (None, False, "How many requests run is not known: they are all cut now."),
+    ],
+)
+def test_what_a_stop_cuts_before_it_does(
+    figures: EngineSnapshot | None, asked: bool, words: str
+) -> None:
+    assert cut_words(figures, asked=asked) == words
+
+
+@pytest.mark.parametrize(
+    ("drain_s", "cut", "state", "words"),
+    [
+        (0, 3.0, "ready", " 3 requests were cut."),
+        (0, 1.0, "ready", " 1 request was cut."),
+        (0, 0.0, "ready", " No request was cut."),
+        (0, None, "ready", " How many requests were cut is not known."),
+        (0, None, "unhealthy", " How many requests were cut is not known."),
+        (0, None, "loading", ""),
+        (60, 0.0, "ready", ""),
+        (60, 2.0, "ready", " 2 requests were cut."),
+        (60, None, "ready", " How many requests were cut is not known."),
+        (60, None, "exited", ""),
+    ],
+)
+def test_what_a_stop_has_cut(drain_s: int, cut: float | None, state: Any, words: str) -> None:
+    stopped = msgspec.structs.replace(server(arguments=DRAINS), state=state)
+    assert cut_told(stopped, stop_plan(stopped, drain_s), cut) == words

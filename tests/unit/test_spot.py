@@ -11,7 +11,15 @@ from gptoss_tui.domain.facts import Fact
 from gptoss_tui.domain.host import Cloud
 from gptoss_tui.domain.instance import Instance
 from gptoss_tui.domain.parse.probe import parse_probe
-from gptoss_tui.domain.spot import METADATA, Identity, Reply, SpotNotice, cloud_of, drain_plan
+from gptoss_tui.domain.spot import (
+    METADATA,
+    Identity,
+    Reply,
+    SpotNotice,
+    Unseen,
+    cloud_of,
+    drain_plan,
+)
 from gptoss_tui.domain.spot.drain import END_S, MARGIN_S
 from gptoss_tui.domain.spot.notice import drain_time, seconds_left
 from tests.unit.make import spec
@@ -64,10 +72,48 @@ def test_a_box_that_tells_nothing_is_in_no_cloud() -> None:
 )
 def test_only_spot_boxes_are_watched(cloud: Cloud, spot: str, other: str) -> None:
     metadata = METADATA[cloud]
-    assert metadata.identified(said(spot)) is not None
+    assert isinstance(metadata.identified(said(spot)), Identity)
     assert metadata.identified(said(other)) is None
-    assert metadata.identified(said(spot, 403)) is None
-    assert metadata.identified(said("<html>")) is None
+
+
+# --- what the service does not say --------------------------------------------------------------
+
+REASONS: tuple[tuple[Cloud, int, str], ...] = (
+    ("aws", 401, "--http-put-response-hop-limit 2"),
+    ("aws", 403, "--http-endpoint enabled"),
+    ("aws", 404, "reach 169.254.169.254"),
+    ("gcp", 403, "proxy"),
+    ("gcp", 404, "reach 169.254.169.254"),
+    ("azure", 401, "guest proxy agent"),
+    ("azure", 403, "guest proxy agent"),
+    ("azure", 400, "reach 169.254.169.254"),
+)
+
+
+@pytest.mark.parametrize(("cloud", "status", "do"), REASONS)
+def test_a_refusal_is_no_no(cloud: Cloud, status: int, do: str) -> None:
+    found = METADATA[cloud].identified(said("spot", status))
+    assert isinstance(found, Unseen)
+    assert found.why == f"answered {status}"
+    assert do in found.do
+
+
+@pytest.mark.parametrize("cloud", METADATA)
+@pytest.mark.parametrize("status", [200, 401, 403])
+def test_a_page_of_something_else_says_nothing(cloud: Cloud, status: int) -> None:
+    """A known notice is not withdrawn by it."""
+    metadata = METADATA[cloud]
+    page = said("<html>Log in first</html>", status)
+    assert isinstance(metadata.identified(page), Unseen)
+    found = metadata.read(tuple(page for _ in metadata.notices), Identity())
+    assert isinstance(found, Unseen)
+
+
+def test_a_notice_that_is_there_counts_whatever_the_warning_answers() -> None:
+    told = said('{"action": "stop", "time": "2026-05-01T08:22:00Z"}')
+    assert isinstance(METADATA["aws"].read((told, said("", 401)), Identity()), SpotNotice)
+    assert isinstance(METADATA["aws"].read((NONE, said("", 401)), Identity()), Unseen)
+    assert METADATA["aws"].read((NONE, NONE), Identity()) is None
 
 
 # --- the notices --------------------------------------------------------------------------------
@@ -77,7 +123,7 @@ def test_only_spot_boxes_are_watched(cloud: Cloud, spot: str, other: str) -> Non
 def test_aws_tells_what_and_when(action: str) -> None:
     reply = said(json.dumps({"action": action, "time": "2026-05-01T08:22:00Z"}))
     notice = METADATA["aws"].read((reply, NONE), Identity())
-    assert notice is not None
+    assert isinstance(notice, SpotNotice)
     assert notice.ends
     assert (notice.action, notice.left_s) == (action, 120.0)
     assert notice.deadline == AT + timedelta(minutes=2)
@@ -86,7 +132,7 @@ def test_aws_tells_what_and_when(action: str) -> None:
 def test_aws_hibernates_at_once_so_nothing_is_drained() -> None:
     reply = said('{"action": "hibernate", "time": "2026-05-01T08:20:00Z"}')
     notice = METADATA["aws"].read((reply, NONE), Identity())
-    assert notice is not None
+    assert isinstance(notice, SpotNotice)
     assert notice.action == "hibernate"
     assert not notice.ends
 
@@ -96,14 +142,14 @@ def test_aws_warns_of_a_risk_without_a_time() -> None:
     notice = METADATA["aws"].read((NONE, risk), Identity())
     assert notice == SpotNotice(cloud="aws", action="rebalance")
     both = METADATA["aws"].read((said('{"action": "stop", "time": "?"}'), risk), Identity())
-    assert both is not None
+    assert isinstance(both, SpotNotice)
     assert (both.action, both.left_s) == ("stop", None)
 
 
 def test_google_counts_from_the_first_sight() -> None:
     assert METADATA["gcp"].read((said("FALSE"),), Identity()) is None
     notice = METADATA["gcp"].read((said("TRUE"),), Identity())
-    assert notice is not None
+    assert isinstance(notice, SpotNotice)
     assert notice.ends
     assert notice.left_s == 30.0
     assert "at most 30 s" in notice.text(30.0)
@@ -115,7 +161,9 @@ def azure(name: str = "box-1", evicted: str = "Deallocate", **changes: object) -
         "NotBefore": "Fri, 01 May 2026 08:20:45 GMT",
     } | changes  # fmt: skip
     reply = said(json.dumps({"DocumentIncarnation": 2, "Events": ["?", event]}))
-    return METADATA["azure"].read((reply,), Identity(name=name, evicted=evicted))
+    found = METADATA["azure"].read((reply,), Identity(name=name, evicted=evicted))
+    assert not isinstance(found, Unseen)
+    return found
 
 
 def test_azure_tells_of_all_machines_of_a_set() -> None:
@@ -142,7 +190,7 @@ def test_nonsense_is_no_failure(cloud: Cloud, text: str) -> None:
     metadata = METADATA[cloud]
     metadata.identified(said(text))
     found = metadata.read(tuple(said(text) for _ in metadata.notices), Identity())
-    assert found is None or found.deadline is None
+    assert not isinstance(found, SpotNotice) or found.deadline is None
 
 
 def test_seconds_count_on_by_our_own_clock() -> None:
@@ -157,7 +205,7 @@ def test_seconds_count_on_by_our_own_clock() -> None:
 def test_an_absurd_time_is_none_and_the_least_notice_holds() -> None:
     reply = said('{"action": "stop", "time": "9999-12-31T23:59:59Z"}')
     notice = METADATA["aws"].read((reply, NONE), Identity())
-    assert notice is not None
+    assert isinstance(notice, SpotNotice)
     assert notice.left_s is None
     fact = Fact(box="b", seq=1, our_time=AT, body=notice)
     assert seconds_left(fact, AT) is None

@@ -4,6 +4,7 @@ All machines of an availability or a scale set see the events of each other: `Re
 one is for. The first question turns the service on, and may be answered after two minutes.
 https://learn.microsoft.com/en-us/azure/virtual-machines/linux/scheduled-events
 https://learn.microsoft.com/en-us/azure/virtual-machines/instance-metadata-service
+Who may ask can be limited: https://learn.microsoft.com/en-us/azure/virtual-machines/metadata-security-protocol/overview
 """
 
 from __future__ import annotations
@@ -14,10 +15,20 @@ from typing import Any
 
 from gptoss_tui.domain.host import Cloud
 from gptoss_tui.domain.parse.http_date import http_date
-from gptoss_tui.domain.spot.metadata import Identity, Question, Reply, document, until
+from gptoss_tui.domain.spot.metadata import (
+    Identity,
+    Question,
+    Reply,
+    Unseen,
+    document,
+    unseen,
+    until,
+)
 from gptoss_tui.domain.spot.notice import Action, SpotNotice
 
 _HEADERS = (("Metadata", "true"),)
+_AGENT = "The guest proxy agent on the box refuses this login: let it ask the metadata service."
+_HINTS = dict.fromkeys((401, 403), _AGENT)
 _ACTIONS: dict[str, Action] = {"deallocate": "stop", "delete": "terminate"}
 
 
@@ -33,21 +44,22 @@ class Azure:
         Question("/metadata/scheduledevents?api-version=2020-07-01", _HEADERS),
     )
 
-    def identified(self, reply: Reply) -> Identity | None:
+    def identified(self, reply: Reply) -> Identity | Unseen | None:
         told = document(reply)
+        if told is None:
+            return unseen(reply, _HINTS)
         if str(told.get("priority")).lower() not in ("spot", "low"):
             return None
         return Identity(
             name=str(told.get("name") or ""), evicted=str(told.get("evictionPolicy") or "")
         )
 
-    def read(self, replies: Sequence[Reply], identity: Identity) -> SpotNotice | None:
+    def read(self, replies: Sequence[Reply], identity: Identity) -> SpotNotice | Unseen | None:
         (reply,) = replies
-        listed = document(reply).get("Events")
-        events = (
-            [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
-        )
-        for event in events:
+        listed = (document(reply) or {}).get("Events")
+        if not isinstance(listed, list):
+            return unseen(reply, _HINTS)
+        for event in (one for one in listed if isinstance(one, dict)):
             if event.get("EventType") == "Preempt" and _is_for(event, identity.name):
                 return _notice(event, identity, reply.at)
         return None

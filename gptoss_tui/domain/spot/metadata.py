@@ -5,7 +5,7 @@ All of them listen at the same address, which only the box itself can reach.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -17,6 +17,7 @@ from gptoss_tui.domain.spot.notice import SpotNotice
 
 _DAY_S = 86_400.0
 ADDRESS = ("169.254.169.254", 80)
+REACH = f"Let the user of this login reach {ADDRESS[0]} on the box."
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,14 @@ class Identity:
     evicted: str = ""
 
 
+@dataclass(frozen=True)
+class Unseen:
+    """The service did not say what it was asked: `why` ("answered 403"), and what to `do`."""
+
+    why: str
+    do: str = REACH
+
+
 class Metadata(Protocol):
     """One cloud. `period_s` is how often its documentation wants it asked, in seconds.
 
@@ -58,20 +67,26 @@ class Metadata(Protocol):
     identity: Question
     notices: tuple[Question, ...]
 
-    def identified(self, reply: Reply) -> Identity | None:
-        """Whether the box is a spot box; None: it is not, or does not say."""
+    def identified(self, reply: Reply) -> Identity | Unseen | None:
+        """Whether the box is a spot box; None: it is none. Never raises."""
 
-    def read(self, replies: Sequence[Reply], identity: Identity) -> SpotNotice | None:
+    def read(self, replies: Sequence[Reply], identity: Identity) -> SpotNotice | Unseen | None:
         """The notice in the answers to `notices`; None while there is none. Never raises."""
 
 
-def document(reply: Reply) -> dict[str, Any]:
-    """A JSON object; an empty one where the answer is none."""
+def unseen(reply: Reply, hints: Mapping[int, str]) -> Unseen:
+    """Why an answer says nothing; `hints` tell by its HTTP status what a person can do."""
+    what = "what cannot be read" if reply.status == 200 else str(reply.status)
+    return Unseen(f"answered {what}", hints.get(reply.status, REACH))
+
+
+def document(reply: Reply) -> dict[str, Any] | None:
+    """A JSON object; None where the answer is none."""
     try:
         found = msgspec.json.decode(reply.text)
     except (msgspec.DecodeError, ValueError, RecursionError):
-        return {}
-    return found if reply.status == 200 and isinstance(found, dict) else {}
+        return None
+    return found if reply.status == 200 and isinstance(found, dict) else None
 
 
 def until(deadline: datetime | None, at: datetime) -> float | None:

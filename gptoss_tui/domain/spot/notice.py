@@ -50,6 +50,21 @@ class SpotNotice(Body, frozen=True, kw_only=True, tag="spot"):
         return f"{NAMES[self.cloud]} {_WHAT[self.action]}{when}."
 
 
+def withdrawn(notice: SpotNotice) -> SpotNotice:
+    """What is said once a notice that was there is there no more."""
+    return SpotNotice(cloud=notice.cloud, action="withdrawn")
+
+
+def same_notice(known: SpotNotice, found: SpotNotice) -> bool:
+    """Whether `found` says what is known: then that holds, for it was seen first.
+
+    Google tells no time, and Azure none once it has begun.
+    """
+    timeless = found.cloud == "gcp" or found.deadline is None
+    same = (found.cloud, found.action) == (known.cloud, known.action)
+    return same and (timeless or found.deadline == known.deadline)
+
+
 def seconds_left(fact: Fact[SpotNotice], now: datetime) -> float | None:
     """Seconds until the box is taken back, at our time `now`; 0 when it is over, None: not told."""
     left = fact.body.left_s

@@ -1,16 +1,20 @@
-# gptoss-launches [LAUNCH_ID|--running]: the launches this user's helpers know of, newest first; one of
-# them alone, or those whose helper still runs.
+# gptoss-launches [LAUNCH_ID|--running|--known STAMP...]: the launches this user's helpers know of, newest
+# first; one of them alone, or those whose helper still runs.
 #
-# For each: a line "@@launch ID ALIVE SIZE", then its log with Docker's progress thinned to the last
+# For each: a line "@@launch ID ALIVE SIZE KEPT", then its log with Docker's progress thinned to the last
 # object of each layer and state (a long pull writes megabytes of them), and its ticks to the last one
 # before those and the last of all. SIZE is how many bytes of
 # the log were read, so that a follower goes on from there. Of the newest that have ended a line
-# "@@server BASE64" follows: the log of the server until then, gzipped.
+# "@@server BASE64" follows: the log of the server until then, gzipped; KEPT is how many bytes that is
+# (0: there is none, or it is not told). Of one whose STAMP is given, ID:ALIVE:SIZE:KEPT as it was told
+# before, "@@known ID" says that it is as it was.
 home=${XDG_STATE_HOME:-$HOME/.local/state}/gptoss-tui/launches
 [ -d "$home" ] || exit 0
+known=
+[ "${1:-}" != --known ] || known=" $* "
 told=0
 ls -1t "$home" | while read -r id; do
-    [ -z "${1:-}" ] || [ "$1" = --running ] || [ "$1" = "$id" ] || continue
+    [ -z "${1:-}" ] || [ "$1" = --running ] || [ "$known" ] || [ "$1" = "$id" ] || continue
     dir=$home/$id
     [ -f "$dir/log" ] || continue
     alive=no
@@ -18,7 +22,20 @@ ls -1t "$home" | while read -r id; do
     [ ! -e "$dir/ended" ] && tr '\0' ' ' 2>/dev/null <"/proc/${pid:-0}/cmdline" | grep -q "/$id/helper.sh" && alive=yes
     [ "${1:-}" != --running ] || [ "$alive" = yes ] || continue
     size=$(wc -c <"$dir/log" | tr -d ' ')
-    printf '@@launch %s %s %s\n' "$id" "$alive" "$size"
+    kept=0
+    if [ -s "$dir/server.log.gz" ] && [ "${1:-}" != --running ]; then
+        kept=$(wc -c <"$dir/server.log.gz" | tr -d ' ')
+        told=$((told + 1))
+    fi
+    stamp=$id:$alive:$size
+    tell=$kept
+    [ "$told" -le 8 ] || tell=0 # of the newest ones, for it is long
+    case $known in *" $stamp:$kept "* | *" $stamp:$tell "*)
+        printf '@@known %s\n' "$id"
+        continue
+        ;;
+    esac
+    printf '@@launch %s %s %s %s\n' "$id" "$alive" "$size" "$tell"
     head -c "$size" "$dir/log" | awk '
         function flush_layers(  i) {
             if (n && before) print before
@@ -38,9 +55,7 @@ ls -1t "$home" | while read -r id; do
         }
         END { flush_layers() }'
     printf '\n'
-    # What the server said: of the newest ones, for it is long.
-    if [ -s "$dir/server.log.gz" ] && [ "${1:-}" != --running ] && [ "$told" -lt 8 ]; then
-        told=$((told + 1))
+    if [ "$tell" -gt 0 ]; then
         printf '@@server '
         base64 <"$dir/server.log.gz" | tr -d '\n'
         printf '\n'
