@@ -7,7 +7,10 @@ from textual.content import Content
 from gptoss_tui.app.widgets.figures import plural
 from gptoss_tui.app.wizard_state import Outcome
 from gptoss_tui.domain.engines import Engine, engine_named
+from gptoss_tui.domain.engines.flags import changes
+from gptoss_tui.domain.engines.release import is_older
 from gptoss_tui.domain.plan import Alternative, Plan
+from gptoss_tui.domain.preflight.images import driver_needed
 
 _SIGNS = {
     "fits": ("✓ fits", "$success bold"),
@@ -35,6 +38,40 @@ def brief_line(outcome: Outcome) -> Content:
         (sign, style), f"  weights {memory.weights:.0f}, KV {max(0.0, memory.kv_cache):.0f} "
         f"of {memory.device_total:.0f} GiB",
     )  # fmt: skip
+
+
+def release_lines(outcome: Outcome, image: str, driver: str | None) -> list[str]:
+    """What another version than the pinned one changes: its flags, its memory, its image's CUDA."""
+    plan, meant = outcome.plan, outcome.release
+    if plan is None or meant is None:
+        return []
+    lines: list[str] = []
+    if not meant.told:
+        lines.append(f"▲ The image does not tell its version: it is planned as {meant.version}.")
+    if outcome.pinned is not None:
+        lines.append(_against(outcome.pinned, plan))
+    if lines and (needed := driver_needed(image)) is not None:
+        has = f"the box has {driver}" if driver else "the box does not tell its own"
+        lines.append(f"Its image is built for {needed[1]}: driver {needed[0]} or newer, {has}.")
+    return lines
+
+
+def _against(pinned: Plan, plan: Plan) -> str:
+    """One sentence of what differs from the pinned version's plan."""
+    old, new = pinned.request.engine_version, plan.request.engine_version
+    different = [*changes(pinned.command[1:], plan.command[1:]), *_memory(pinned, plan)]
+    said = ", ".join(different) or "the same flags and the same memory"
+    return f"{'Older' if is_older(new, old) else 'Newer'} than the pinned {old}: {said}."
+
+
+def _memory(before: Plan, after: Plan) -> list[str]:
+    """Not in tokens: what vLLM counts as "GPU KV cache size" has changed with its versions."""
+    figures = (
+        (before.memory_gib.kv_cache, after.memory_gib.kv_cache, "GiB of KV cache"),
+        (before.kv_cache.max_concurrency, after.kv_cache.max_concurrency, "requests at once"),
+    )
+    told = ((f"{max(0.0, old):.1f}", f"{max(0.0, new):.1f}", what) for old, new, what in figures)
+    return [f"{old} → {new} {what}" for old, new, what in told if old != new]
 
 
 def notes(plan: Plan | None) -> Content:

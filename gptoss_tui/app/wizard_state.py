@@ -10,6 +10,7 @@ import msgspec
 
 from gptoss_tui.domain.choose import choose, named_gpus, on_disk, plan_gpu, spare, taken_gpus
 from gptoss_tui.domain.engines import engine_named
+from gptoss_tui.domain.engines.release import Release, release
 from gptoss_tui.domain.gpu import Gpu
 from gptoss_tui.domain.host import BoxReport
 from gptoss_tui.domain.instance import Instance
@@ -23,24 +24,29 @@ from gptoss_tui.errors import GptossError, UsageError
 
 @dataclass(frozen=True)
 class Choices:
-    """What stands in the form, as text where the user types."""
+    """What stands in the form, as text where the user types. No `version` is the pinned one."""
 
     model: str = "20b"
     engine: str = "vllm"
+    version: str = ""
     context: str = "32768"
     users: str = "8"
     gpu_ids: tuple[str, ...] = ()
     port: str = ""
     name: str = ""
-    image: str = ""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A plan, or the sentence why there is none."""
+    """A plan, or the sentence why there is none. `release` is what it is for.
+
+    `pinned` is the plan of the pinned version, where another one was chosen.
+    """
 
     plan: Plan | None = None
     problem: str = ""
+    release: Release | None = None
+    pinned: Plan | None = None
 
 
 def number(text: str, what: str) -> int:
@@ -65,19 +71,35 @@ def outcome(
     `running` servers have their GPUs; `corrections` and `speeds` are what this box has shown in
     earlier launches.
     """
+    meant: Release | None = None
+    taken = taken_gpus(running)
     try:
-        return Outcome(plan=_plan(report, choices, taken_gpus(running), corrections, speeds))
+        meant = _release(choices)
+        asked, gpus = _asked(report, choices, corrections, speeds)
+        plan = complete(asked, recommend(asked), spare=spare(report, gpus, taken), box=True)
     except GptossError as error:
-        return Outcome(problem=str(error))
+        return Outcome(problem=str(error), release=meant)
+    return Outcome(plan=plan, release=meant, pinned=_pinned(asked))
 
 
-def _plan(
+def _pinned(asked: PlanRequest) -> Plan | None:
+    """The same for the pinned version, where another one was asked for and it can be planned."""
+    pinned = engine_named(asked.engine).default_version
+    if asked.engine_version == pinned:
+        return None
+    try:
+        return recommend(msgspec.structs.replace(asked, engine_version=pinned))
+    except GptossError:
+        return None
+
+
+def _asked(
     report: BoxReport,
     choices: Choices,
-    taken: frozenset[str],
     corrections: tuple[tuple[str, float], ...],
     speeds: tuple[tuple[str, float, float], ...],
-) -> Plan:
+) -> tuple[PlanRequest, tuple[Gpu, ...]]:
+    """What was asked for, on the chosen GPUs. Raises `GptossError`."""
     if not choices.gpu_ids:
         raise UsageError("Choose at least one GPU.")
     gpus = named_gpus(report, choices.gpu_ids)
@@ -87,8 +109,7 @@ def _plan(
         corrections=corrections,
         speeds=speeds,
     )
-    request = on_disk(request, report)
-    return complete(request, recommend(request), spare=spare(report, gpus, taken), box=True)
+    return on_disk(request, report), gpus
 
 
 def _request(choices: Choices) -> PlanRequest:
@@ -97,10 +118,15 @@ def _request(choices: Choices) -> PlanRequest:
         model=choices.model,
         gpus=(),
         engine=choices.engine,
-        engine_version=engine_named(choices.engine).default_version,
+        engine_version=_release(choices).version,
         max_model_len=number(choices.context, "The context"),
         users=number(choices.users, "Users"),
     )
+
+
+def _release(choices: Choices) -> Release:
+    """The version, and the image where it is one of the user's own. Raises `UsageError`."""
+    return release(engine_named(choices.engine), choices.version)
 
 
 def preselected(
@@ -196,7 +222,7 @@ def spec_of(
         created_at=created_at,
         name=choices.name.strip() or None,
         port=number(choices.port, "The port") if choices.port.strip() else None,
-        image=choices.image.strip() or None,
+        image=_release(choices).image,
         has_token=has_token,
         needs_api_key=needs_api_key,
         others=running,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gptoss_tui.cli.output import Output
 from gptoss_tui.cli.session import agreed, same_way
+from gptoss_tui.domain import blockers
 from gptoss_tui.domain.doctor import Diagnosis
 from gptoss_tui.domain.launch import LaunchSpec, Secrets
 from gptoss_tui.domain.relaunch import changed, in_words
@@ -24,7 +25,7 @@ async def apply(
 ) -> int:
     """Show the changed launch, ask, remove what is left of the failed one, and launch.
 
-    Raises `UsageError` where there is nothing to apply.
+    Raises `UsageError` where there is nothing to apply, `DockerError` where the box is in the way.
     """
     if found.change is None:
         raise UsageError("There is no change that a program can make.", found.fix)
@@ -40,15 +41,17 @@ async def apply(
     if spec.needs_api_key and arguments.api_key is None:
         raise UsageError("The server had an API key.", "Give it again by --api-key-file.")
     listed = (await box.instances()).body.instances
-    now = datetime.now(UTC)
+    report, now = (await box.look()).body, datetime.now(UTC)
     again = changed(
         spec,
         found.change,
         launch_id=new_launch_id(now),
         created_at=now,
         servers=listed,
-        ports=(await box.look()).body.listening_ports,
+        ports=report.listening_ports,
+        driver_version=report.driver_version,
     )
+    blockers.check(report, again.engine, again.image)
     output.line(f"\nagain, {in_words(found.change)}:")
     output.line(command_page(docker_run(again)))
     old = [one for one in listed if one.managed and one.launch_id == spec.launch_id]

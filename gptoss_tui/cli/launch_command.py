@@ -16,18 +16,16 @@ from gptoss_tui.cli.output import Output, figure
 from gptoss_tui.cli.plan_command import gpu_ids_of, request_of
 from gptoss_tui.cli.plan_text import tell
 from gptoss_tui.cli.session import agreed, connected, same_way
-from gptoss_tui.domain import choose
+from gptoss_tui.domain import blockers, choose
 from gptoss_tui.domain.gpu import Gpu
 from gptoss_tui.domain.host import BoxReport
 from gptoss_tui.domain.launch import LaunchSpec, Secrets
 from gptoss_tui.domain.plan import Plan, PlanRequest, alternatives
-from gptoss_tui.domain.preflight import image_finding
 from gptoss_tui.domain.progress import LaunchProgress
 from gptoss_tui.domain.render import base_url, command_page, docker_run, openai_env
 from gptoss_tui.domain.spec import build_spec
 from gptoss_tui.domain.startup import compare
 from gptoss_tui.errors import (
-    DockerError,
     DoesNotFitError,
     LaunchError,
     NotFoundError,
@@ -95,10 +93,8 @@ async def begin(
 async def _spec(arguments: Namespace, box: Box, secrets: Secrets) -> tuple[LaunchSpec, Plan]:
     report = (await box.look()).body
     instances = (await box.instances()).body
-    for finding in report.findings:
-        if finding.level == "blocker" and finding.code != "gpu_too_old":
-            raise DockerError(finding.what, finding.do)
     request = request_of(arguments, box.name)
+    blockers.check(report, request.engine)
     taken = choose.taken_gpus(instances.instances)
     gpus, plan = choose.choose(report, request, gpu_ids_of(arguments), taken)
     if not plan.serves and not arguments.force:
@@ -122,9 +118,8 @@ async def _spec(arguments: Namespace, box: Box, secrets: Secrets) -> tuple[Launc
         needs_api_key=secrets.api_key is not None,
         others=instances.instances,
     )
-    refused = image_finding(report.driver_version, spec.image)
-    if refused is not None and not arguments.force:
-        raise DockerError(refused.what, refused.do)
+    if not arguments.force:
+        blockers.check(report, request.engine, spec.image)
     with suppress(StateError):  # a launch without them is still a launch
         spec = measurements.recalled(paths().measurements_file, box.name, spec)
     return spec, plan

@@ -5,17 +5,22 @@ from __future__ import annotations
 from argparse import Namespace
 from datetime import UTC, datetime
 
-from gptoss_tui.cli.launch_command import start
+from gptoss_tui.cli.launch_command import begin
 from gptoss_tui.cli.output import Output
 from gptoss_tui.cli.plan_text import tell
-from gptoss_tui.cli.session import connected, pick
+from gptoss_tui.cli.session import agreed, connected, pick, same_way
+from gptoss_tui.domain import blockers
 from gptoss_tui.domain.draining import stop_plan
 from gptoss_tui.domain.instance import Instance
 from gptoss_tui.domain.launch import LaunchSpec, Secrets
-from gptoss_tui.domain.preflight import image_finding
 from gptoss_tui.domain.render import command_page, docker_run
-from gptoss_tui.domain.upgrade import ROLL_BACK, Upgrade, upgraded
-from gptoss_tui.errors import DockerError, DoesNotFitError, NotFoundError
+from gptoss_tui.domain.upgrade import ROLL_BACK, Upgrade, moved_on, upgraded
+from gptoss_tui.errors import (
+    ConflictError,
+    DoesNotFitError,
+    NotFoundError,
+    UsageError,
+)
 from gptoss_tui.remote.box import Box
 from gptoss_tui.state import measurements
 from gptoss_tui.state.identity import new_launch_id, who
@@ -26,12 +31,7 @@ async def upgrade(arguments: Namespace, output: Output) -> int:
     """Show the plan of the new version, ask, and let the helper on the box put it in place."""
     async with connected(arguments, arguments.box) as box:
         instance = await pick(box, arguments.name, managed=True)
-        old = instance.spec
-        if not instance.managed or old is None:
-            raise NotFoundError(
-                f"{instance.name} was not launched by gptoss-tui, and is never replaced by it.",
-                "Update it the way it was started.",
-            )
+        old = _launched(instance)
         made = await _made(arguments, box, old)
         _tell(made, instance, output)
         if arguments.dry_run:
@@ -39,12 +39,48 @@ async def upgrade(arguments: Namespace, output: Output) -> int:
                 {"spec": made.spec, "command": docker_run(made.spec), "plan": made.plan}
             )
             return 0
-        return await start(arguments, output, box, made.spec, Secrets(), replaces=instance.name)
+        if made.same and not arguments.force:
+            again = same_way(arguments, "restart", box.name, instance.name)
+            raise UsageError(made.same, f"To start it anew: {again}. Or --force.")
+        asked = f"Put {made.spec.engine_version} in the place of {instance.name}?"
+        if not agreed(arguments, asked, "to upgrade without a question"):
+            output.line("Nothing was changed.")
+            return 130
+        await _still_there(box, instance)
+        return await begin(arguments, output, box, made.spec, Secrets(), replaces=instance.name)
+
+
+def _launched(instance: Instance) -> LaunchSpec:
+    """What a server of ours that runs was launched as. Raises `NotFoundError`, `ConflictError`."""
+    if not instance.managed or instance.spec is None:
+        raise NotFoundError(
+            f"{instance.name} was not launched by gptoss-tui, and is never replaced by it.",
+            "Update it the way it was started.",
+        )
+    if instance.state == "launching":
+        raise ConflictError(
+            f"{instance.name} is still being launched.", "Wait for it, or cancel that launch."
+        )
+    if instance.state in ("exited", "failed"):
+        raise ConflictError(
+            f"{instance.name} does not run: there is nothing to go back to.",
+            "Remove it by `stop`, and launch the new version.",
+        )
+    return instance.spec
+
+
+async def _still_there(box: Box, instance: Instance) -> None:
+    """Between the plan and the yes somebody else may have been faster. Raises `ConflictError`."""
+    listed = (await box.instances()).body.instances
+    now = next((one for one in listed if one.name == instance.name), None)
+    if moved := moved_on(instance, now):
+        raise ConflictError(moved, "See `status`, and say `upgrade` again.")
 
 
 async def _made(arguments: Namespace, box: Box, old: LaunchSpec) -> Upgrade:
     """The upgrade that was asked for. Raises `DoesNotFitError`, `DockerError`, `UsageError`."""
     report, now = (await box.look()).body, datetime.now(UTC)
+    blockers.check(report, old.engine)
     made = upgraded(
         old,
         report,
@@ -56,12 +92,11 @@ async def _made(arguments: Namespace, box: Box, old: LaunchSpec) -> Upgrade:
         corrections=measurements.corrections(paths().measurements_file, box.name),
         speeds=measurements.speeds(paths().measurements_file, box.name),
     )
+    if not arguments.force:
+        blockers.check(report, old.engine, made.spec.image)
     plan = made.plan
     if plan is not None and not plan.serves and not arguments.force:
         raise DoesNotFitError(plan.reason, "Take another version, launch it anew, or --force.")
-    refused = image_finding(report.driver_version, made.spec.image)
-    if refused is not None and not arguments.force:
-        raise DockerError(refused.what, refused.do)
     return made
 
 

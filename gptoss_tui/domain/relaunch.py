@@ -8,7 +8,9 @@ from datetime import datetime
 import msgspec
 
 from gptoss_tui.domain.doctor import Change
+from gptoss_tui.domain.drivers import cuda_of
 from gptoss_tui.domain.engines import engine_named
+from gptoss_tui.domain.engines.flags import without
 from gptoss_tui.domain.instance import Instance
 from gptoss_tui.domain.launch import LaunchSpec
 from gptoss_tui.domain.spec import next_name
@@ -25,10 +27,12 @@ def changed(
     created_at: datetime,
     servers: Iterable[Instance] = (),
     ports: Iterable[int] = (),
+    driver_version: str | None = None,
 ) -> LaunchSpec:
     """`spec` with the change, under a new id. `ports` are taken, as are those of `servers`.
 
-    Raises `UsageError` where the change is none of the spec's.
+    `driver_version` is the box's: by it the image of another release is taken. Raises `UsageError`
+    where the change is none of the spec's.
     """
     words = dict(zip(change.flags[::2], change.flags[1::2], strict=True))
     mine = {flag: value for flag, value in words.items() if flag not in _OURS}
@@ -48,14 +52,14 @@ def changed(
         new = msgspec.structs.replace(new, port=_next(spec.port, taken))
     elif change.kind == "name":
         new = msgspec.structs.replace(new, name=next_name(spec.name, {one.name for one in others}))
-    return _with(new, words, mine, change.drop)
+    return _with(new, words, mine, change.drop, cuda_of(driver_version))
 
 
 def _with(
-    spec: LaunchSpec, words: dict[str, str], mine: dict[str, str], drop: tuple[str, ...]
+    spec: LaunchSpec, words: dict[str, str], mine: dict[str, str], drop: tuple[str, ...], cuda: int
 ) -> LaunchSpec:
     if version := words.get("--engine-version"):
-        image = engine_named(spec.engine).image(version)
+        image = engine_named(spec.engine).image(version, cuda)
         spec = msgspec.structs.replace(spec, engine_version=version, image=image, planned=None)
     if other := words.get("--image"):
         spec = msgspec.structs.replace(spec, image=other)
@@ -63,23 +67,9 @@ def _with(
     if not gone:
         return spec
     # What the plan said of the memory holds for the old arguments only.
-    arguments = (*_without(spec.arguments, gone), *(w for pair in mine.items() for w in pair))
+    kept = without(spec.arguments, gone)
+    arguments = (*kept, *(word for pair in mine.items() for word in pair))
     return msgspec.structs.replace(spec, arguments=arguments, planned=None)
-
-
-def _without(arguments: tuple[str, ...], flags: set[str]) -> tuple[str, ...]:
-    """All but these flags and their values, in both forms ("--flag value" and "--flag=value")."""
-    kept: list[str] = []
-    skipping = False
-    for word in arguments:
-        flag = word.startswith("--")
-        if flag:
-            skipping = word.partition("=")[0] in flags
-        if not skipping:
-            kept.append(word)
-        elif not flag or "=" in word:
-            skipping = False
-    return tuple(kept)
 
 
 def _next(port: int, taken: set[int | None]) -> int:

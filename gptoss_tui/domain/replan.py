@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
+from gptoss_tui.domain.engines.flags import Flag, flags_of, human_int, human_int_or_auto
 from gptoss_tui.domain.launch import LaunchSpec
 from gptoss_tui.domain.plan import MODELS, PlanRequest
 from gptoss_tui.errors import UsageError
 
 _VALUES: dict[str, tuple[str, Callable[[str], Any]]] = {
-    "--max-model-len": ("max_model_len", int),
+    "--max-model-len": ("max_model_len", human_int_or_auto),
     "--max-num-seqs": ("max_num_seqs", int),
-    "--max-num-batched-tokens": ("max_num_batched_tokens", int),
+    "--max-num-batched-tokens": ("max_num_batched_tokens", human_int),
     "--gpu-memory-utilization": ("gpu_memory_utilization", float),
     "--tensor-parallel-size": ("tensor_parallel_size", int),
     "--kv-cache-dtype": ("kv_cache_dtype", str),
-    "--kv-cache-memory-bytes": ("kv_cache_memory_bytes", int),
+    "--kv-cache-memory-bytes": ("kv_cache_memory_bytes", human_int),
     "--block-size": ("block_size", int),
     "--quantization": ("quantization", str),
     "--dtype": ("dtype", str),
 }
-_SWITCHES: dict[str, tuple[str, bool]] = {
-    "--enforce-eager": ("enforce_eager", True),
-    "--async-scheduling": ("async_scheduling", True),
-    "--no-async-scheduling": ("async_scheduling", False),
-    "--disable-hybrid-kv-cache-manager": ("disable_hybrid_kv_cache_manager", True),
+_SWITCHES = {
+    "--enforce-eager": "enforce_eager",
+    "--async-scheduling": "async_scheduling",
+    "--disable-hybrid-kv-cache-manager": "disable_hybrid_kv_cache_manager",
 }
 # A plan gives these by the version, whatever stood there before.
 _BY_VERSION = ("--shutdown-timeout", "--tool-call-parser", "--enable-auto-tool-choice")
@@ -34,22 +34,17 @@ _BY_VERSION = ("--shutdown-timeout", "--tool-call-parser", "--enable-auto-tool-c
 def asked_for(old: LaunchSpec) -> PlanRequest:
     """The plan's request that the flags of a vLLM server come from. Raises `UsageError`."""
     fields: dict[str, Any] = {}
-    for flag, value in flags_of(old.arguments):
-        if flag in _BY_VERSION:
+    for flag in flags_of(old.arguments).values():
+        if flag.name in _BY_VERSION:
             continue
         try:
-            if flag in _SWITCHES and value is None:
-                name, on = _SWITCHES[flag]
-                fields[name] = on
-            else:
-                name, read = _VALUES[flag]
-                fields[name] = read(value or "")
+            name, value = _field(flag)
         except (KeyError, ValueError):
-            said = " ".join((flag, value or "")).strip()
             raise UsageError(
-                f"The flag {said} of {old.name} cannot be planned anew.",
+                f"The flag {flag} of {old.name} cannot be planned anew.",
                 "Stop it and launch the new version.",
             ) from None
+        fields[name] = value
     bf16 = next((one.key for one in MODELS.values() if one.bf16_name == old.model), None)
     return PlanRequest(
         model=bf16 or old.model,
@@ -61,12 +56,11 @@ def asked_for(old: LaunchSpec) -> PlanRequest:
     )
 
 
-def flags_of(arguments: tuple[str, ...]) -> Iterator[tuple[str, str | None]]:
-    """Each flag with its value, in both forms ("--flag value" and "--flag=value")."""
-    words = list(arguments)
-    while words:
-        flag, equals, value = words.pop(0).partition("=")
-        if equals:
-            yield flag, value
-        else:
-            yield flag, words.pop(0) if words and not words[0].startswith("--") else None
+def _field(flag: Flag) -> tuple[str, Any]:
+    """The request's field and its value. Raises `KeyError` and `ValueError` for what is none."""
+    if flag.name in _SWITCHES and not flag.values:
+        return _SWITCHES[flag.name], not flag.off
+    name, read = _VALUES[flag.name]
+    if len(flag.values) != 1:
+        raise ValueError(flag.values)
+    return name, read(flag.values[0])

@@ -9,14 +9,16 @@ import msgspec
 
 from gptoss_tui.domain import choose
 from gptoss_tui.domain.drivers import cuda_of
-from gptoss_tui.domain.engines import engine_named
+from gptoss_tui.domain.engines import engine_named, flags
+from gptoss_tui.domain.engines.release import image_release, is_older, release
 from gptoss_tui.domain.gpu import Gpu
 from gptoss_tui.domain.host import BoxReport
+from gptoss_tui.domain.instance import Instance
 from gptoss_tui.domain.launch import LaunchSpec
 from gptoss_tui.domain.plan import Plan, prediction
 from gptoss_tui.domain.plan.disk import checkpoint_bytes
 from gptoss_tui.domain.progress import LaunchProgress
-from gptoss_tui.domain.replan import asked_for, flags_of
+from gptoss_tui.domain.replan import asked_for
 from gptoss_tui.errors import UsageError
 
 # How nvidia-smi names the processes of the engines ("VLLM::EngineCore", "sglang::scheduler").
@@ -32,16 +34,30 @@ _KEPT = "Its flags stay as they are; only for vLLM are they planned anew."
 
 
 class Upgrade(msgspec.Struct, frozen=True, kw_only=True):
-    """What shall take the place of `old`; no plan where the engine's flags stay as they are."""
+    """What shall take the place of `old`; no plan where the engine's flags stay as they are.
+
+    `told` is whether the version was named, or stands in the image's tag.
+    """
 
     old: LaunchSpec
     spec: LaunchSpec
     plan: Plan | None = None
+    told: bool = True
 
     @property
     def changes(self) -> tuple[str, ...]:
         """What differs, a line each."""
-        return tuple(_changes(self.old, self.spec, planned=self.plan is not None))
+        return tuple(_changes(self))
+
+    @property
+    def same(self) -> str:
+        """A sentence where the new server would be the old one once more; else nothing."""
+        old, new = self.old, self.spec
+        if (old.engine_version, old.image) != (new.engine_version, new.image) or flags.changes(
+            old.arguments, new.arguments
+        ):
+            return ""
+        return f"{old.name} runs {old.engine_version} with these flags already."
 
 
 def upgraded(
@@ -58,25 +74,27 @@ def upgraded(
 ) -> Upgrade:
     """`old` with what `version` changes, planned as if `old` had left the box.
 
-    Raises `UsageError` where there is no such image, or flags that cannot be planned anew.
+    `version` may be an image too, and `image` goes before it. Raises `UsageError` where there is
+    no such image, or flags that cannot be planned anew.
     """
-    version = version.strip().removeprefix("v")
-    if not version:
+    if not version.strip():
         raise UsageError("No version is named.", f"Write it as {old.engine_version}.")
     engine = engine_named(old.engine)
+    meant = release(engine, version)
+    own = image_release(engine, image).image if image else meant.image
     spec = msgspec.structs.replace(
         old,
         launch_id=launch_id,
-        engine_version=version,
-        image=image or engine.image(version, cuda_of(report.driver_version)),
+        engine_version=meant.version,
+        image=own or engine.image(meant.version, cuda_of(report.driver_version)),
         created_by=created_by,
         created_at=created_at.isoformat(timespec="seconds"),
         planned=None,
     )
     if old.engine != "vllm":
-        return Upgrade(old=old, spec=spec)
+        return Upgrade(old=old, spec=spec, told=meant.told)
     request = msgspec.structs.replace(
-        asked_for(old), engine_version=version, corrections=corrections, speeds=speeds
+        asked_for(old), engine_version=meant.version, corrections=corrections, speeds=speeds
     )
     _, plan = choose.choose(without_server(report, old), request, old.gpu_ids)
     planned = msgspec.structs.replace(
@@ -85,7 +103,21 @@ def upgraded(
         weights_bytes=checkpoint_bytes(plan.request),
         planned=prediction(plan),
     )
-    return Upgrade(old=old, spec=planned, plan=plan)
+    return Upgrade(old=old, spec=planned, plan=plan, told=meant.told)
+
+
+def moved_on(old: Instance, now: Instance | None) -> str:
+    """Why the server that an upgrade was planned for is not the one there now; else nothing.
+
+    Somebody else may have upgraded, stopped or launched meanwhile: their server is not replaced
+    by a plan that was made for another one.
+    """
+    if now is None:
+        return f"{old.name} is not on the box any more."
+    if now.launch_id != old.launch_id:
+        by = f" by {now.spec.created_by}" if now.spec and now.spec.created_by else ""
+        return f"{old.name} was replaced meanwhile{by}: look at what runs now, and plan anew."
+    return ""
 
 
 def rolled_back(progress: LaunchProgress) -> str:
@@ -121,29 +153,24 @@ def fate(progress: LaunchProgress, replaced: str | None) -> str:
     return f"{replaced} was not touched: it serves as before."
 
 
-def _changes(old: LaunchSpec, new: LaunchSpec, *, planned: bool) -> Iterator[str]:
+def _changes(made: Upgrade) -> Iterator[str]:
+    old, new = made.old, made.spec
     yield _differs("version:", old.engine_version, new.engine_version)
     yield _differs("image:", old.image, new.image)
-    before, after = dict(flags_of(old.arguments)), dict(flags_of(new.arguments))
-    for flag in dict.fromkeys((*before, *after)):
-        if flag not in after:
-            yield f"without {_said(flag, before[flag])}"
-        elif flag not in before:
-            yield f"with {_said(flag, after[flag])}"
-        elif before[flag] != after[flag]:
-            yield _differs(flag, before[flag], after[flag])
-    if not planned:
+    if not made.told:
+        yield f"The image does not tell its version: it is planned as {new.engine_version}."
+    if is_older(new.engine_version, old.engine_version):
+        yield "It is older than what runs."
+    different = flags.changes(old.arguments, new.arguments)
+    yield from different
+    if made.plan is None:
         yield _KEPT
-    elif before == after:
+    elif not different:
         yield "Its flags stay as they are."
 
 
-def _differs(what: str, before: str | None, after: str | None) -> str:
+def _differs(what: str, before: str, after: str) -> str:
     return f"{what} {before}, as it is" if before == after else f"{what} {before} → {after}"
-
-
-def _said(flag: str, value: str | None) -> str:
-    return flag if value is None else f"{flag} {value}"
 
 
 # --- the box without it ---------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from gptoss_tui.domain.engines import engine_of
+from gptoss_tui.domain.engines.flags import value_of
 from gptoss_tui.domain.instance import Instance, InstanceList, InstanceState
 from gptoss_tui.domain.parse.docker_json import instances_from_containers
 from gptoss_tui.domain.parse.probe import Probe, Server
@@ -196,9 +197,5 @@ def _plain(server: Server) -> Instance | None:
 
 
 def _port_in(command: tuple[str, ...]) -> int | None:
-    for word, value in zip(command, (*command[1:], ""), strict=True):
-        if word == "--port" and value.isdigit():
-            return int(value)
-        if word.startswith("--port=") and word[7:].isdigit():
-            return int(word[7:])
-    return None
+    port = value_of("--port", command) or ""
+    return int(port) if port.isdecimal() else None

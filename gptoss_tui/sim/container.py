@@ -12,8 +12,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from gptoss_tui.domain.engines import engine_of
+from gptoss_tui.domain.engines import engine_named, engine_of
+from gptoss_tui.domain.engines.flags import flags_of
+from gptoss_tui.domain.engines.release import image_release
 from gptoss_tui.domain.launch import EngineName
+from gptoss_tui.errors import UsageError
 from gptoss_tui.sim.engine import EngineModel
 from gptoss_tui.sim.memory import shares
 from gptoss_tui.sim.profile import H100
@@ -21,7 +24,6 @@ from gptoss_tui.sim.profile import H100
 if TYPE_CHECKING:
     from gptoss_tui.sim.world import World
 
-VERSION = "0.32.0"
 # GiB of checkpoint, safetensors shards, tokens/s of one request alone.
 MODELS = {"120b": (60.77, 14, 160.0), "20b": (12.82, 3, 240.0)}
 
@@ -63,6 +65,15 @@ class Container:
         return [str(word) for word in self.body.get("Cmd") or []]
 
     @property
+    def version(self) -> str:
+        """What the image's tag tells; one that tells nothing has the version of the pinned image."""
+        engine = engine_named(self.kind)
+        try:
+            return image_release(engine, str(self.body.get("Image"))).version
+        except UsageError:
+            return engine.default_version
+
+    @property
     def labels(self) -> dict[str, str]:
         return dict(self.body.get("Labels") or {})
 
@@ -70,8 +81,9 @@ class Container:
     def gpu_ids(self) -> list[str]:
         host = self.body.get("HostConfig") or {}
         if host.get("Runtime") == "nvidia":
-            return self.environment.get("NVIDIA_VISIBLE_DEVICES", "").split(",")
-        named = (one for asked in host.get("DeviceRequests") or [] for one in asked["DeviceIDs"])
+            named = self.environment.get("NVIDIA_VISIBLE_DEVICES", "").split(",")
+        else:
+            named = [one for asked in host.get("DeviceRequests") or [] for one in asked["DeviceIDs"]]
         return [str(gpu).removeprefix("nvidia.com/gpu=") for gpu in named]
 
     @property
@@ -93,6 +105,11 @@ class Container:
         return named or "openai/gpt-oss-20b"
 
     @property
+    def healthy(self) -> bool:
+        """Whether it can serve: SGLang listens a while before it has warmed up."""
+        return self.engine is not None and (self.kind != "sglang" or bool(self.loaded))
+
+    @property
     def api_key(self) -> str | None:
         key = self.files.get("run/gptoss-tui/api_key")
         return key.decode(errors="replace") if key else None
@@ -100,14 +117,8 @@ class Container:
     @property
     def options(self) -> dict[str, str]:
         """The engine's arguments by flag; a flag without a value has an empty one."""
-        found: dict[str, str] = {}
-        words = self.arguments
-        for at, word in enumerate(words):
-            if word.startswith("--"):
-                flag, _, value = word.partition("=")
-                following = words[at + 1] if at + 1 < len(words) else ""
-                found[flag] = value or ("" if following.startswith("--") else following)
-        return found
+        flags = flags_of(tuple(self.arguments)).values()
+        return {flag.name: flag.value or "" for flag in flags if not flag.off}
 
     def option(self, flag: str) -> str | None:
         """The value of an engine argument."""
@@ -157,7 +168,7 @@ class _Start:
             (card.memory_mib - card.reserved_mib) / 1024,
             card.capability,
             container.options,
-            VERSION,
+            container.version,
         )
 
     def core(self, text: str) -> None:
@@ -185,12 +196,13 @@ class _Start:
             self._serve()
 
     async def _begin(self) -> None:
-        self.api(self.info("api_server.py:1896", f"vLLM API server version {VERSION}"))
+        version = self.container.version
+        self.api(self.info("api_server.py:1896", f"vLLM API server version {version}"))
         await self.world.starting(1.2)
         self.core(
             self.info(
                 "core.py:93",
-                f"Initializing a V1 LLM engine (v{VERSION}) with config: "
+                f"Initializing a V1 LLM engine (v{version}) with config: "
                 f"model='{self.container.model}', quantization=gpt_oss_mxfp4",
             )
         )

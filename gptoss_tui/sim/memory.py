@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gptoss_tui.domain.engines.flags import human_int, human_int_or_auto
 from gptoss_tui.domain.plan import memory, versions
 from gptoss_tui.domain.plan.kv import KvSettings, kv_plan
 from gptoss_tui.domain.plan.memory import Load
@@ -44,8 +45,9 @@ def shares(
     model: Model = model_named(size)
     release = versions.parse(version)
     parallel = int(options.get("--tensor-parallel-size", 1))
-    batched = int(options.get("--max-num-batched-tokens", 8192))
-    context = int(options.get("--max-model-len", model.max_context))
+    batched = human_int(options.get("--max-num-batched-tokens", "8192"))
+    context = human_int_or_auto(options.get("--max-model-len", "auto"))
+    context = model.max_context if context < 0 else context
     gpu = PlanGpu(name="simulated", memory_total_bytes=1, compute_capability=capability)
     load = Load(
         model=model,

@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+from gptoss_tui.domain.engines.flags import human_int_or_auto
 from gptoss_tui.sim.answers import answer, tokens
 from gptoss_tui.sim.container import Container
 from gptoss_tui.sim.engine import EngineModel
@@ -23,6 +24,8 @@ class VllmApi:
     owner = "vllm"
     reasoning = "reasoning"
     guarded: tuple[str, ...] = ("/v1",)
+    drains_alone = True  # while it drains it takes nothing new
+    knows_names = True  # another model's name is not found
 
     def __init__(self, world: World, container: Container, engine: EngineModel) -> None:
         self._world = world
@@ -36,9 +39,7 @@ class VllmApi:
         if request.path.startswith(self.guarded) and not self._allowed(request):
             return json_response({"error": "Unauthorized"}, 401)
         if request.path == "/v1/models":
-            listed = [
-                {"id": name, "object": "model", "owned_by": self.owner} for name in self._served()
-            ]
+            listed = [self._listed(name) for name in self._served()]
             return json_response({"object": "list", "data": listed})
         if request.path == "/v1/chat/completions" and request.method == "POST":
             return self._chat(request)
@@ -51,7 +52,7 @@ class VllmApi:
         if request.path == "/metrics":
             return self._metrics()
         if request.path == "/version":
-            return json_response({"version": "0.32.0"})
+            return json_response({"version": self._container.version})
         return None
 
     def _metrics(self) -> Response:
@@ -61,9 +62,23 @@ class VllmApi:
     def _served(self) -> tuple[str, ...]:
         return (self._container.model,)
 
+    def _listed(self, name: str) -> dict[str, Any]:
+        return {"id": name, "object": "model", "owned_by": self.owner}
+
     def _limit(self) -> int:
         """The longest prompt, in tokens."""
-        return int(self._container.option("--max-model-len") or 131072)
+        told = human_int_or_auto(self._container.option("--max-model-len") or "auto")
+        return 131072 if told < 0 else told
+
+    def _too_long(self, asked: int, limit: int) -> str:
+        return (
+            f"This model's maximum context length is {limit} tokens. However, your prompt "
+            f"contains {asked} input tokens. Please reduce the length of the input."
+        )
+
+    def _error(self, status: int, message: str) -> Response:
+        error = {"message": message, "type": "BadRequestError", "param": None, "code": status}
+        return json_response({"error": error}, status)
 
     def _check_alive(self) -> None:
         """A connection that outlived its server ends, as the kernel ends a dead process's."""
@@ -75,11 +90,11 @@ class VllmApi:
         return key is None or request.headers.get("authorization") == f"Bearer {key}"
 
     def _chat(self, request: Request) -> Response:
-        if self._engine.draining_since is not None:
-            return _error(500, "The server is shutting down.")
+        if self.drains_alone and self._engine.draining_since is not None:
+            return self._error(500, "The server is shutting down.")
         broken = self._world.profile.has("server_500") and self._engine.asked
         if broken or self._world.profile.has("no_answer"):
-            return _error(
+            return self._error(
                 500, "EngineCore encountered an issue. See stack trace for the root cause."
             )
         self._engine.asked = True
@@ -87,16 +102,14 @@ class VllmApi:
             body: dict[str, Any] = request.json()
             prompt = str(body["messages"][-1]["content"])
         except (ValueError, KeyError, TypeError, IndexError):
-            return _error(400, "Field required: messages")
-        if body.get("model") not in self._served():
-            return _error(404, f"The model `{body.get('model')}` does not exist.")
+            return self._error(400, "Field required: messages")
+        if not self.knows_names:
+            body.setdefault("model", "default")
+        elif body.get("model") not in self._served():
+            return self._error(404, f"The model `{body.get('model')}` does not exist.")
         limit = self._limit()
         if len(prompt) // 4 > limit:
-            return _error(
-                400,
-                f"This model's maximum context length is {limit} tokens. However, your prompt "
-                f"contains {len(prompt) // 4} input tokens. Please reduce the length of the input.",
-            )
+            return self._error(400, self._too_long(len(prompt) // 4, limit))
         reasoning, text = answer(prompt)
         if self._world.profile.has("hostile_text"):
             text = "\x1b]52;c;ZXZpbA==\x07[bold]not markup[/x] " + text
@@ -161,8 +174,3 @@ def _usage(prompt: str, completion: int) -> dict[str, int]:
         "completion_tokens": completion,
         "total_tokens": asked + completion,
     }
-
-
-def _error(status: int, message: str) -> Response:
-    error = {"message": message, "type": "BadRequestError", "param": None, "code": status}
-    return json_response({"error": error}, status)

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from gptoss_tui.app import messages as said
+from gptoss_tui.domain.host import Finding
+from gptoss_tui.domain.instance import InstanceList
 from gptoss_tui.domain.progress import LaunchProgress, Phase
 from gptoss_tui.domain.serving import EngineSnapshot
 from gptoss_tui.sim.container import Container
@@ -52,7 +54,7 @@ async def test_what_changes_the_plan_and_the_requests_are_shown(serves: FakeFlee
     async with dashboard(serves) as operator:
         await operator.press("v")
         await operator.at("UpgradeScreen")
-        await operator.sees("Upgrade gpt-oss-20b on alpha", f"vLLM version (now {OLD})")
+        await operator.sees("Upgrade gpt-oss-20b on alpha", f"vLLM version or tag (now {OLD})")
         await operator.sees(f"version: {OLD} → {NEW}", "✓ fits", "KV cache")
         await operator.sees(f"image: vllm/vllm-openai:v{OLD} → vllm/vllm-openai:v{NEW}")
         await operator.sees("It works on 3 requests, and 1 wait.")
@@ -123,6 +125,65 @@ async def test_what_became_of_the_old_server_is_told(
         serves.hub.publish(failed, box="alpha")
         await operator.sees("✗ It died.", words, "What remains: the image.")
         assert operator.screen.count("as it was before") <= 1  # it is said once
+
+
+async def test_the_same_version_is_not_put_in_its_own_place(serves: FakeFleet) -> None:
+    async with dashboard(serves) as operator:
+        await operator.press("v")
+        await operator.at("UpgradeScreen")
+        await operator.press("ctrl+l", "y")
+        (asked,) = operator.said(said.LaunchRequested)
+    serves.boxes["alpha"].servers = (server(spec=asked.spec),)
+    async with dashboard(serves) as operator:
+        await operator.press("v")
+        await operator.at("UpgradeScreen")
+        await operator.sees(f"version: {NEW}, as it is", "Its flags stay as they are.")
+        await operator.sees(f"✗ gpt-oss-20b runs {NEW} with these flags already.")
+        await operator.press("ctrl+l")
+        await operator.hears("Nothing is upgraded: gpt-oss-20b runs", "restart it (s)")
+        assert operator.said(said.LaunchRequested) == []
+
+
+async def test_what_blocks_a_launch_blocks_an_upgrade(serves: FakeFleet) -> None:
+    full = Finding(code="disk_docker", level="blocker", what="The disk is full.", do="Free some.")
+    serves.boxes["alpha"].report = report(driver_version="550.54", findings=(full,))
+    async with dashboard(serves) as operator:
+        await operator.press("v")
+        await operator.at("UpgradeScreen")
+        await operator.sees("✗ The disk is full. Free some.", f"v{NEW}-cu129")
+        await operator.press("ctrl+l")
+        await operator.hears("Nothing is upgraded: The disk is full. Free some.")
+        serves.hub.publish(report(driver_version="550.54"), box="alpha")  # it was freed
+        await operator.until(lambda: "The disk is full." not in operator.screen, "seen anew")
+        await operator.press("end", "ctrl+u")
+        await operator.write(f":v{NEW}")
+        words = f"The driver 550.54 is too old for vllm/vllm-openai:v{NEW}"
+        await operator.sees(f"✗ {words}")
+        await operator.press("ctrl+l")
+        await operator.hears(f"Nothing is upgraded: {words}")
+        assert operator.said(said.LaunchRequested) == []
+
+
+@pytest.mark.parametrize("asked", [False, True])
+async def test_a_server_that_somebody_else_replaced_is_left_alone(
+    serves: FakeFleet, asked: bool
+) -> None:
+    """Before the question, and between the question and the yes."""
+    theirs = spec(created_by="bob@desk", launch_id="20260304-120000-00beef", gpu_ids=("GPU-0",))
+    async with dashboard(serves) as operator:
+        await operator.press("v")
+        await operator.at("UpgradeScreen")
+        if asked:
+            await operator.press("ctrl+l")
+            await operator.at("AskDialog")
+        taken = server(spec=theirs, launch_id=theirs.launch_id)
+        serves.hub.publish(InstanceList(instances=(taken,)), box="alpha")
+        await operator.settle()
+        await operator.press("y" if asked else "ctrl+l")
+        await operator.hears("Nothing is upgraded: gpt-oss-20b was replaced meanwhile by bob@desk")
+        await operator.sees("✗ gpt-oss-20b was replaced meanwhile by bob@desk")
+        assert operator.said(said.LaunchRequested) == []
+    assert serves.boxes["alpha"].calls == []
 
 
 async def test_the_palette_has_it_too(serves: FakeFleet) -> None:

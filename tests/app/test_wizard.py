@@ -9,6 +9,7 @@ import pytest
 
 from gptoss_tui.app import messages as said
 from gptoss_tui.domain.gpu import GIB
+from gptoss_tui.domain.host import Finding
 from gptoss_tui.domain.instance import InstanceList
 from gptoss_tui.domain.progress import LaunchProgress
 from tests.app.fakes import FakeFleet
@@ -171,3 +172,95 @@ async def test_a_gpu_that_is_shared_on_purpose_stays(fleet: FakeFleet) -> None:
         await operator.settle()
         await operator.sees("GPUs: 0 (space chooses)")
         assert operator.told == []
+
+
+# --- the version ----------------------------------------------------------------------------------
+
+
+async def typed(operator: Operator, text: str) -> None:
+    """Write another version, or an image, where the pinned version stands."""
+    operator.app.screen.query_one("#version").focus()
+    await operator.press("end", "ctrl+u")
+    await operator.write(text)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 48)])
+async def test_another_version_is_planned_at_once(fleet: FakeFleet, size: tuple[int, int]) -> None:
+    fleet.boxes["alpha"].report = report(driver_version="580.65")
+    async with wizard(fleet, size) as operator:
+        await operator.sees("engine: vLLM 0.32.0", "version or tag (pinned 0.32.0)", " 0.32.0 ")
+        await typed(operator, "0.17.0")
+        await operator.sees("engine: vLLM 0.17.0", "Older than the pinned 0.32.0:")
+        await operator.sees("--gpu-memory-utilization 0.92 → 0.9", "without --shutdown-timeout 60")
+        await operator.sees("GiB of KV cache", "Its image is built for CUDA 12: driver", "580.65")
+        asked = await launched(operator)
+    assert (asked.spec.engine_version, asked.spec.image) == ("0.17.0", "vllm/vllm-openai:v0.17.0")
+    assert "--shutdown-timeout" not in asked.spec.arguments
+
+
+async def test_an_emptied_version_is_the_pinned_one(fleet: FakeFleet) -> None:
+    async with wizard(fleet) as operator:
+        await typed(operator, "")
+        await operator.sees("engine: vLLM 0.32.0", "✓ fits")
+        asked = await launched(operator)
+    assert asked.spec.image == "vllm/vllm-openai:v0.32.0"
+
+
+async def test_a_version_that_is_none_is_refused_in_a_sentence(fleet: FakeFleet) -> None:
+    async with wizard(fleet) as operator:
+        await typed(operator, "nightly")
+        await operator.sees("✗ 'nightly' is no vLLM version. Write it as 0.32.0", "as :nightly.")
+        await operator.press("ctrl+l")
+        await operator.hears("Nothing is launched: 'nightly' is no vLLM version.")
+        await typed(operator, "0.9.0")
+        await operator.sees("✗ vLLM 0.9.0 cannot serve GPT-OSS.")
+        await typed(operator, "ollama/ollama:0.13.3")
+        await operator.sees("is an image of Ollama, not of vLLM.")
+        assert operator.said(said.LaunchRequested) == []
+
+
+async def test_an_image_is_taken_and_what_it_does_not_tell_is_said(fleet: FakeFleet) -> None:
+    async with wizard(fleet) as operator:
+        await typed(operator, ":nightly")
+        await operator.sees("▲ The image does not tell its version: it is planned as 0.32.0.")
+        await typed(operator, "mirror.lan:5000/vllm:v0.31.0")
+        await operator.sees("engine: vLLM 0.31.0", "mirror.lan:5000/vllm:v0.31.0")
+        asked = await launched(operator)
+    assert (asked.spec.engine_version, asked.spec.image) == (
+        "0.31.0", "mirror.lan:5000/vllm:v0.31.0",
+    )  # fmt: skip
+
+
+async def test_each_engine_keeps_the_version_that_was_typed_for_it(fleet: FakeFleet) -> None:
+    async with wizard(fleet) as operator:
+        await typed(operator, "0.31.0")
+        operator.app.screen.query_one("#engine").focus()
+        await operator.press("right", "space")
+        await operator.sees("engine: SGLang 0.5.23", "(pinned 0.5.23)")
+        await operator.press("left", "space")
+        await operator.sees("engine: vLLM 0.31.0", "(pinned 0.32.0)")
+
+
+async def test_an_image_too_new_for_the_driver_blocks(fleet: FakeFleet) -> None:
+    fleet.boxes["alpha"].report = report(driver_version="550.54")
+    async with wizard(fleet) as operator:
+        await operator.sees("vllm/vllm-openai:v0.32.0-cu129", "✓ fits")
+        await typed(operator, ":v0.31.0")
+        words = "The driver 550.54 is too old for vllm/vllm-openai:v0.31.0"
+        await operator.sees(f"✗ {words}")
+        await operator.press("ctrl+l")
+        await operator.hears(f"Nothing is launched: {words}", "-cu129")
+        assert operator.said(said.LaunchRequested) == []
+
+
+async def test_ollama_is_launched_on_gpus_that_are_too_old_for_the_others(
+    fleet: FakeFleet,
+) -> None:
+    old = Finding(code="gpu_too_old", level="blocker", what="GPU 0 is too old.", do="Use Ollama.")
+    v100 = gpu(0, name="Tesla V100-SXM2-32GB", compute_capability="7.0")
+    fleet.boxes["alpha"].report = report(gpus=(v100,), findings=(old,))
+    async with wizard(fleet) as operator:
+        await operator.sees("✗ GPU 0 is too old.")
+        await take(operator, "Ollama")
+        await operator.until(lambda: "GPU 0 is too old." not in operator.screen, "it is no blocker")
+        assert (await launched(operator)).spec.engine == "ollama"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from gptoss_tui.sim.profile import RTX4090, Profile
+from gptoss_tui.sim.run import SimBox
 from tests.cli.conftest import Background, Cli
 
 SMALL = Profile("small", (RTX4090,), image_cached=True, weights_cached=True)
@@ -37,6 +38,22 @@ def test_a_context_that_does_not_fit_is_lowered_and_launched_again(
     nothing = cli("doctor", *where, "--apply", "--yes")
     assert nothing.code == 2
     assert "no change" in nothing.err
+
+
+def test_what_blocks_a_launch_blocks_it_once_more_in_the_same_words(
+    cli: Cli, boxes: Callable[..., Background]
+) -> None:
+    running = boxes(SMALL, speed=20.0)
+    where = ("sim-1", "-F", running.config)
+    words = ("--max-model-len", "131072", "--gpu-memory-utilization", "0.7", "--force")
+    assert cli("launch", *where, *words, "--yes", "--wait").code == 6
+
+    def break_it(box: SimBox) -> None:
+        box.world.profile = replace(SMALL, faults=frozenset({"no_toolkit"}))
+
+    running.do(break_it)
+    refused = cli("doctor", *where, "--apply", "--yes")
+    assert (refused.code, refused.err) == (4, cli("launch", *where, "--yes").err)
 
 
 def test_a_launch_tells_what_the_log_does_not(cli: Cli, boxes: Callable[..., Background]) -> None:

@@ -65,6 +65,14 @@ def test_a_version_that_dies_gives_the_place_back(
     box.forget_image(DIES)
 
 
+def test_the_same_again_is_refused(box: RealBox, ssh: Cli, where: tuple[str, ...]) -> None:
+    (before,) = running(box)
+    words = ("--engine-version", "0.31.0", "--image", SMALL, "--yes")
+    refused = ssh.json("upgrade", *where, *words, code=2)[-1]["error"]
+    assert refused["message"] == f"{NAME} runs 0.31.0 with these flags already."
+    assert running(box) == [before]
+
+
 def test_an_image_that_is_not_there_touches_nothing(
     box: RealBox, ssh: Cli, where: tuple[str, ...]
 ) -> None:
@@ -85,6 +93,10 @@ def test_a_cancelled_upgrade_gives_the_place_back(
     box.docker("rm", "maker")
     ssh.json("upgrade", *where, "--engine-version", "0.32.0", "--image", SLEEPS, "--yes")
     until("the new one runs", lambda: [n for i, n in running(box) if i != before[0]] == [NAME])
+    # Another operator at the same time.
+    words = (*where, NAME, "--engine-version", "0.32.0", "--yes")
+    second = ssh.json("upgrade", *words, code=4)[-1]["error"]
+    assert second["message"] == f"{NAME} is still being launched."
     (notice,) = ssh.json("cancel", *where)
     assert "as it was before, started again" in notice["body"]["text"]
     assert running(box) == [before]

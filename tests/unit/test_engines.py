@@ -14,7 +14,7 @@ import pytest
 from gptoss_tui.domain.choose import choose
 from gptoss_tui.domain.drivers import cuda_of
 from gptoss_tui.domain.engines import ENGINES, Engine, engine_named, engine_of
-from gptoss_tui.domain.engines.parts import value_of
+from gptoss_tui.domain.engines.flags import value_of
 from gptoss_tui.domain.launch import LaunchSpec
 from gptoss_tui.domain.plan import DEFAULT_VERSIONS, model_named, plan
 from gptoss_tui.domain.render import engine_api_body

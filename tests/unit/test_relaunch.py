@@ -46,6 +46,22 @@ def test_another_image_and_another_release() -> None:
     assert release.image.startswith("vllm/vllm-openai:v0.32.0")
 
 
+def test_another_release_is_taken_for_the_driver_of_the_box() -> None:
+    change = Change(kind="flags", flags=("--engine-version", "0.32.0"))
+    old = changed(OLD, change, launch_id="new", created_at=NOW, driver_version="550.54")
+    assert old.image == "vllm/vllm-openai:v0.32.0-cu129"
+    assert again(change).image == "vllm/vllm-openai:v0.32.0"
+
+
+def test_a_flag_is_found_however_it_was_written() -> None:
+    short = msgspec.structs.replace(OLD, arguments=("-tp", "2", "--max_model_len=32k", "--x"))
+    fewer = Change(
+        kind="flags", flags=("--max-model-len", "4096"), drop=("--tensor-parallel-size",)
+    )
+    new = changed(short, fewer, launch_id="new", created_at=NOW)
+    assert new.arguments == ("--x", "--max-model-len", "4096")
+
+
 def test_a_free_port_and_a_free_name() -> None:
     port = again(Change(kind="port", drop=("--port",)), ports=(OLD.port + 1, OLD.port + 2))
     assert port.port == OLD.port + 3

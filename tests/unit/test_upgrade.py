@@ -11,11 +11,12 @@ from msgspec.structs import replace
 from gptoss_tui.app.model import BoxModel
 from gptoss_tui.domain.facts import Hub
 from gptoss_tui.domain.gpu import GIB, GpuProcess
+from gptoss_tui.domain.instance import Instance
 from gptoss_tui.domain.launch import LaunchSpec
 from gptoss_tui.domain.plan import recommend
 from gptoss_tui.domain.progress import LaunchProgress, Phase, PhaseName
 from gptoss_tui.domain.replan import asked_for
-from gptoss_tui.domain.upgrade import Upgrade, fate, remains, rolled_back, upgraded
+from gptoss_tui.domain.upgrade import Upgrade, fate, moved_on, remains, rolled_back, upgraded
 from gptoss_tui.errors import UsageError
 from tests.unit.make import gpu, report, request, spec
 
@@ -47,14 +48,39 @@ def test_the_flags_of_a_plan_are_planned_to_the_same_flags(asked: dict[str, Any]
     assert recommend(replace(again, gpus=plan.request.gpus)).command == plan.command
 
 
-def test_both_forms_of_a_flag_are_read() -> None:
-    asked = asked_for(spec(arguments=("--max-model-len=4096", "--max-num-seqs", "4")))
-    assert (asked.max_model_len, asked.max_num_seqs) == (4096, 4)
+@pytest.mark.parametrize(
+    ("flags", "fields"),
+    [
+        (
+            ("--max-model-len=4096", "--max-num-seqs", "4"),
+            {"max_model_len": 4096, "max_num_seqs": 4},
+        ),
+        (("--max-model-len=32k",), {"max_model_len": 32_000}),
+        (("--max_model_len", "32K"), {"max_model_len": 32_768}),
+        (("--max-model-len", "25.6k"), {"max_model_len": 25_600}),
+        (("--max-model-len", "auto"), {"max_model_len": -1}),
+        (("--max-num-batched-tokens", "8K"), {"max_num_batched_tokens": 8192}),
+        (("--kv-cache-memory-bytes=5G",), {"kv_cache_memory_bytes": 5 * GIB}),
+        (("-tp", "2", "-q=mxfp4"), {"tensor_parallel_size": 2, "quantization": "mxfp4"}),
+        (("--max-num-seqs", "4", "--max-num-seqs=9"), {"max_num_seqs": 9}),
+        (("--async-scheduling", "--no-async-scheduling"), {"async_scheduling": False}),
+        (("--no-enforce-eager",), {"enforce_eager": False}),
+    ],
+)
+def test_flags_are_read_as_vllm_reads_them(
+    flags: tuple[str, ...], fields: dict[str, object]
+) -> None:
+    asked = asked_for(spec(arguments=flags))
+    assert {name: getattr(asked, name) for name in fields} == fields
 
 
 @pytest.mark.parametrize(
-    "flag", [("--lora-modules", "x"), ("--max-model-len", "much"), ("--block-size",)]
-)
+    "flag",
+    [
+        ("--lora-modules", "x"), ("--max-model-len", "much"), ("--block-size",),
+        ("--max-num-seqs", "1k"), ("--max-model-len", "1.5K"), ("--dtype", "half", "stray"),
+    ],
+)  # fmt: skip
 def test_a_flag_that_is_not_known_is_named(flag: tuple[str, ...]) -> None:
     with pytest.raises(UsageError, match=f"The flag {' '.join(flag)} of gpt-oss-20b"):
         asked_for(spec(arguments=flag))
@@ -84,6 +110,47 @@ def test_the_same_again_says_that_it_is_the_same() -> None:
         "image: vllm/vllm-openai:v0.32.0, as it is",
         "Its flags stay as they are.",
     )
+    assert upgrade.same == "gpt-oss-20b runs 0.32.0 with these flags already."
+    assert made(spec()).same == ""  # its flags are planned anew
+    assert made(upgrade.spec, image="mirror.lan/vllm:0.32.0").same == ""
+
+
+def test_a_downgrade_is_said_to_be_one() -> None:
+    upgrade = made(made(spec()).spec, "0.17.0")
+    assert upgrade.changes[:3] == (
+        "version: 0.32.0 → 0.17.0",
+        "image: vllm/vllm-openai:v0.32.0 → vllm/vllm-openai:v0.17.0",
+        "It is older than what runs.",
+    )
+    assert "without --shutdown-timeout 60" in upgrade.changes
+    assert upgrade.same == ""
+
+
+def test_an_image_whose_tag_tells_no_version_is_planned_as_the_pinned_one() -> None:
+    upgrade = made(spec(engine_version="0.31.0"), ":nightly")
+    assert (upgrade.spec.engine_version, upgrade.spec.image) == (
+        "0.32.0",
+        "vllm/vllm-openai:nightly",
+    )
+    assert "The image does not tell its version: it is planned as 0.32.0." in upgrade.changes
+
+
+@pytest.mark.parametrize("engine", ["vllm", "sglang", "ollama"])
+def test_nonsense_is_refused_for_every_engine(engine: Any) -> None:
+    with pytest.raises(UsageError, match="'newest' is no"):
+        made(spec(engine=engine), "newest")
+    with pytest.raises(UsageError, match="is no image name"):
+        made(spec(engine=engine), "0.30.0", image="My Image")
+
+
+def test_a_server_that_another_operator_replaced_is_left_to_him() -> None:
+    mine = Instance(name="gpt-oss-20b", managed=True, launch_id="a", spec=spec(launch_id="a"))
+    theirs = replace(mine, launch_id="b", spec=spec(launch_id="b", created_by="bob@desk"))
+    assert moved_on(mine, mine) == ""
+    assert moved_on(mine, None) == "gpt-oss-20b is not on the box any more."
+    assert moved_on(mine, theirs).startswith("gpt-oss-20b was replaced meanwhile by bob@desk")
+    coming = Instance(name="gpt-oss-20b", managed=True, state="launching", launch_id="b")
+    assert "was replaced meanwhile:" in moved_on(mine, coming)
 
 
 @pytest.mark.parametrize(("engine", "version"), [("sglang", "0.5.23"), ("ollama", "0.13.3")])

@@ -24,6 +24,7 @@ from gptoss_tui.app.model import BoxModel
 from gptoss_tui.app.screens.dialogs import AskDialog, Choice
 from gptoss_tui.app.timeline_text import difference_table, evidence_lines, timeline_lines
 from gptoss_tui.app.widgets.keys_footer import KeysFooter
+from gptoss_tui.domain.blockers import blocker
 from gptoss_tui.domain.doctor import Change
 from gptoss_tui.domain.facts import AnyFact
 from gptoss_tui.domain.launch import LaunchSpec, Secrets
@@ -220,6 +221,11 @@ class LaunchScreen(Screen[None]):
         except GptossError as error:
             self._app.show_error(error, "apply the fix")
             return
+        report = self._model.report
+        if report and (blocked := blocker(report.body, again.engine, again.image)):
+            self._app.tell(f"Nothing is launched: {blocked.what} {blocked.do}", "warning")
+            self._app.feeds.look(self._model.name)  # it may have been mended since
+            return
         old = self._model.instance(spec.name)
         replaces = old.name if old and old.launch_id == spec.launch_id else None
         text = f"{in_words(change)}:\n\n{command_page(docker_run(again))}"
@@ -246,6 +252,7 @@ class LaunchScreen(Screen[None]):
             created_at=now,
             servers=servers.body.instances if servers else (),
             ports=report.body.listening_ports if report else (),
+            driver_version=report.body.driver_version if report else None,
         )
 
     def action_copy_url(self) -> None:

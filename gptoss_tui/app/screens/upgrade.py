@@ -20,16 +20,16 @@ from gptoss_tui.app.widgets.field import Field
 from gptoss_tui.app.widgets.keys_footer import KeysFooter
 from gptoss_tui.app.widgets.memory_bar import MemoryBar
 from gptoss_tui.app.wizard_state import Outcome
+from gptoss_tui.domain.blockers import blocker
 from gptoss_tui.domain.draining import stop_plan
 from gptoss_tui.domain.engines import engine_named
 from gptoss_tui.domain.facts import AnyFact
 from gptoss_tui.domain.host import BoxReport
-from gptoss_tui.domain.instance import Instance
+from gptoss_tui.domain.instance import Instance, InstanceList
 from gptoss_tui.domain.launch import LaunchSpec, Secrets
-from gptoss_tui.domain.preflight import image_finding
 from gptoss_tui.domain.render import command_page, docker_run
 from gptoss_tui.domain.serving import EngineSnapshot
-from gptoss_tui.domain.upgrade import ROLL_BACK, Upgrade, upgraded
+from gptoss_tui.domain.upgrade import ROLL_BACK, Upgrade, moved_on, upgraded
 from gptoss_tui.errors import GptossError
 from gptoss_tui.state.identity import new_launch_id, who
 
@@ -66,14 +66,14 @@ class UpgradeScreen(PlanPlace):
         engine = engine_named(self._old.engine)
         with Vertical(id="form"):
             yield Static(
-                f"{engine.title} version (now {self._old.engine_version})", classes="label"
+                f"{engine.title} version or tag (now {self._old.engine_version})", classes="label"
             )
             yield Field(engine.default_version, id="version")
             yield Static("image (or the engine's own)", classes="label")
             yield Field(id="image")
         with VerticalScroll(id="plan", can_focus=False):
+            yield Static(id="verdict")  # first: what stands in the way must not be scrolled to
             yield Static(id="changes")
-            yield Static(id="verdict")
             yield MemoryBar()
             yield Static(id="notes")
             yield Static(id="command")
@@ -92,7 +92,7 @@ class UpgradeScreen(PlanPlace):
             return
         if isinstance(fact.body, BoxReport):
             self._replan()
-        elif isinstance(fact.body, EngineSnapshot) and fact.instance == self._instance:
+        elif isinstance(fact.body, InstanceList | EngineSnapshot):
             self._draw()
 
     @on(Input.Changed)
@@ -100,8 +100,8 @@ class UpgradeScreen(PlanPlace):
         self._made, self._problem = None, ""
         try:
             self._made = self._upgrade()
-        except GptossError as error:
-            self._problem = str(error)
+        except GptossError as error:  # what ails the box comes first: its GPUs may be gone
+            self._problem = self._blocked() or str(error)
         self._draw()
 
     def _upgrade(self) -> Upgrade:
@@ -155,11 +155,24 @@ class UpgradeScreen(PlanPlace):
 
     def _refused(self, made: Upgrade) -> str:
         """Why this upgrade cannot come about; nothing where it can."""
-        found = image_finding(self._report.driver_version, made.spec.image)
-        if found is not None:
-            return f"{found.what} {found.do}"
+        if moved := self._moved():
+            return moved
+        if blocked := self._blocked(made.spec.image):
+            return blocked
+        if made.same:
+            return f"{made.same} To start it anew, restart it (s)."
         plan = made.plan
         return plan.reason if plan is not None and not plan.serves else ""
+
+    def _blocked(self, image: str | None = None) -> str:
+        """What a launch could not get past either; nothing where nothing is in the way."""
+        found = blocker(self._report, self._old.engine, image)
+        return f"{found.what} {found.do}" if found else ""
+
+    def _moved(self) -> str:
+        """Why the server is not the one any more for which this was planned; else nothing."""
+        now = self._model.instance(self._instance)
+        return moved_on(self._server, now) if self._model.instances else ""
 
     # --- keys -----------------------------------------------------------------------------------
 
@@ -181,8 +194,12 @@ class UpgradeScreen(PlanPlace):
         intent = LaunchRequested(self._model.name, made.spec, Secrets(), upgrades=self._instance)
 
         def decided(choice: str | None) -> None:
-            if choice == "yes":
-                self._app.post_message(intent)
+            if choice != "yes":
+                return
+            if moved := self._moved():
+                self._app.tell(f"Nothing is upgraded: {moved}", "warning")
+                return
+            self._app.post_message(intent)
 
         self.app.push_screen(AskDialog("Upgrade a server", text.rstrip(), choices), decided)
 

@@ -22,7 +22,7 @@ from gptoss_tui.app.messages import (
     RepairsRequested,
 )
 from gptoss_tui.app.model import BoxModel
-from gptoss_tui.app.plan_text import brief_line, notes, verdict_line
+from gptoss_tui.app.plan_text import brief_line, notes, release_lines, verdict_line
 from gptoss_tui.app.preflight_text import step_one
 from gptoss_tui.app.screens.plan_place import PlanPlace, plan_bindings
 from gptoss_tui.app.widgets.field import Field
@@ -30,12 +30,12 @@ from gptoss_tui.app.widgets.keys_footer import KeysFooter
 from gptoss_tui.app.widgets.marks import MarkedList, MarkedRadio
 from gptoss_tui.app.widgets.memory_bar import MemoryBar
 from gptoss_tui.app.wizard_state import Choices, Outcome
+from gptoss_tui.domain.blockers import blocker, findings_for
 from gptoss_tui.domain.engines import ENGINES, engine_named
 from gptoss_tui.domain.facts import AnyFact
-from gptoss_tui.domain.host import BoxReport, Finding
+from gptoss_tui.domain.host import BoxReport
 from gptoss_tui.domain.instance import Instance, InstanceList
 from gptoss_tui.domain.launch import LaunchSpec, Secrets
-from gptoss_tui.domain.preflight import image_finding, launches_blocked_by
 from gptoss_tui.domain.progress import LaunchProgress
 from gptoss_tui.domain.render import command_page, docker_run
 from gptoss_tui.domain.secret import Secret
@@ -73,6 +73,8 @@ class WizardScreen(PlanPlace):
         self._choices = Choices(gpu_ids=chosen)
         self._holders = wizard_state.holders(self._report, self._servers)
         self._seen = self._report, self._servers
+        # What stands behind each engine, while another one is chosen.
+        self._versions = {name: engine.default_version for name, engine in ENGINES.items()}
         self._by_hand = False  # whether the user chose the GPUs
         self._outcome = Outcome()
 
@@ -108,6 +110,8 @@ class WizardScreen(PlanPlace):
             for engine in _ENGINES:
                 title = engine_named(engine).title
                 yield MarkedRadio(title, value=engine == "vllm", id=f"engine-{engine}")
+        yield Static(classes="label", id="version-label")
+        yield Field(self._versions["vllm"], id="version", restrict=r"[\w.:/@+-]*")
         yield Static("context (32k, up to 128k)", classes="label", id="context-label")
         yield Field(self._choices.context, id="context", restrict=r"[0-9kK,_]*")
         yield Static("simultaneous users", classes="label")
@@ -186,12 +190,23 @@ class WizardScreen(PlanPlace):
     @on(RadioSet.Changed)
     def _model_or_engine_chosen(self) -> None:
         """What needs more or fewer GPUs gets them, as long as the user has chosen none."""
+        before = self._choices
         self._choices = self._read()
+        if self._choices.engine != before.engine:
+            self._take_version(before)
         if not self._by_hand:
             found = wizard_state.preselected(self._report, self._choices, self._servers)
             if found and found != self._choices.gpu_ids:
                 self._take_gpus(found)
         self._replan()
+
+    def _take_version(self, before: Choices) -> None:
+        """Each engine has versions of its own: keep the one that stood here, show the other's."""
+        self._versions[before.engine] = self._choices.version
+        version = self._versions[self._choices.engine]
+        with self.prevent(Input.Changed):
+            self.query_one("#version", Input).value = version
+        self._choices = replace(self._choices, version=version)
 
     @on(SelectionList.SelectedChanged)
     def _gpus_chosen(self) -> None:
@@ -216,6 +231,7 @@ class WizardScreen(PlanPlace):
         return Choices(
             model=_MODELS[max(0, model.pressed_index)],
             engine=_ENGINES[max(0, engine.pressed_index)],
+            version=self._text("version"),
             context=self._text("context"),
             users=self._text("users"),
             gpu_ids=tuple(sorted(self.query_one(SelectionList).selected, key=int)),
@@ -232,10 +248,14 @@ class WizardScreen(PlanPlace):
         memory = self.query_one(MemoryBar)
         memory.memory, memory.engine = plan.memory_gib if plan else None, self._choices.engine
         spec, problem = self._spec_or_problem()
-        wrong = [Content.assemble(("▲ ", "$warning"), problem)] if problem else []
         self.query_one("#verdict", Static).update(
             Content("\n").join(
-                [*step_one(self._findings(spec)), verdict_line(self._outcome), *wrong]
+                [
+                    *step_one(findings_for(self._report, self._choices.engine, _image(spec))),
+                    verdict_line(self._outcome),
+                    *self._about_release(spec),
+                    *([Content.assemble(("▲ ", "$warning"), problem)] if problem else []),
+                ]
             )
         )
         self.query_one("#brief", Static).update(brief_line(self._outcome))
@@ -243,26 +263,26 @@ class WizardScreen(PlanPlace):
         command = Content(command_page(docker_run(spec))) if spec else Content("")
         self.query_one("#command", Static).update(command)
 
+    def _about_release(self, spec: LaunchSpec | None) -> list[Content]:
+        """What another version than the pinned one changes, as soon as it is typed."""
+        lines = release_lines(self._outcome, _image(spec) or "", self._report.driver_version)
+        return [Content(line) for line in lines]
+
     def _draw_labels(self) -> None:
         """What the labels tell besides: what is chosen, and what the engine makes of it."""
         engine = engine_named(self._choices.engine)
+        meant = self._outcome.release
         context = "context per slot (up to" if engine.name == "ollama" else "context (32k, up to"
         labels = {
             "model": f"model: gpt-oss-{self._choices.model}",
-            "engine": f"engine: {engine.title} {engine.default_version}",
+            "engine": f"engine: {engine.title} {meant.version if meant else ''}".rstrip(),
+            "version": f"version or tag (pinned {engine.default_version})",
             "context": f"{context} 128k)",
             "gpus": f"GPUs: {', '.join(self._choices.gpu_ids) or 'none'} (space chooses)",
             "api-key": f"API key ({'optional' if engine.takes_key else f'{engine.title} takes none'})",
         }
         for name, text in labels.items():
             self.query_one(f"#{name}-label", Static).update(text)
-
-    def _findings(self, spec: LaunchSpec | None) -> tuple[Finding, ...]:
-        """What was found of the box, and of its driver against the image of this choice."""
-        found = image_finding(self._report.driver_version, spec.image) if spec else None
-        codes = {finding.code for finding in self._report.findings}
-        new = () if found is None or found.code in codes else (found,)
-        return (*new, *self._report.findings)
 
     def _spec_or_problem(self) -> tuple[LaunchSpec | None, str]:
         """What would be launched, or the sentence why that plan cannot be launched as it is."""
@@ -293,9 +313,10 @@ class WizardScreen(PlanPlace):
             reason = plan.reason if plan else self._outcome.problem
             self._app.tell(f"Nothing is launched: {reason}", "warning")
             return
-        blocker = launches_blocked_by(self._findings(self._spec_or_problem()[0]))
-        if blocker is not None:
-            self._app.tell(f"Nothing is launched: {blocker.what} {blocker.do}", "warning")
+        image = _image(self._spec_or_problem()[0])
+        blocked = blocker(self._report, self._choices.engine, image)
+        if blocked is not None:
+            self._app.tell(f"Nothing is launched: {blocked.what} {blocked.do}", "warning")
             return
         try:
             spec = self._spec()
@@ -329,3 +350,7 @@ class WizardScreen(PlanPlace):
             self._app.tell(f"There is no plan yet: {self._outcome.problem}", "warning")
             return
         self.post_message(make(command_page(docker_run(spec))))
+
+
+def _image(spec: LaunchSpec | None) -> str | None:
+    return spec.image if spec else None

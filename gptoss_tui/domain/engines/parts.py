@@ -1,11 +1,11 @@
-"""What the engines have in common: where files lie in a container, the first question, flags."""
+"""What the engines have in common: where files lie in a container, the first question, names."""
 
 from __future__ import annotations
 
 import json
-from itertools import zip_longest
 
 from gptoss_tui.domain.engines.base import Call, Environment
+from gptoss_tui.domain.engines.flags import value_of
 from gptoss_tui.domain.launch import LaunchSpec
 
 SECRETS_DIR = "/run/gptoss-tui"
@@ -40,16 +40,6 @@ def chat_question(spec: LaunchSpec) -> Call:
         "max_tokens": 1,
     }
     return Call(path="/v1/chat/completions", body=json.dumps(body))
-
-
-def value_of(flag: str, command: tuple[str, ...]) -> str | None:
-    """The value of a flag in a command line, as `--flag value` or `--flag=value`."""
-    for word, following in zip_longest(command, command[1:], fillvalue=""):
-        if word == flag:
-            return following or None
-        if word.startswith(f"{flag}="):
-            return word.partition("=")[2] or None
-    return None
 
 
 def model_in(command: tuple[str, ...], flags: tuple[str, ...]) -> str | None:

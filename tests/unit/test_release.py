@@ -1,0 +1,107 @@
+"""Which release of an engine is meant, and what keeps it from being launched on a box."""
+
+from __future__ import annotations
+
+import pytest
+
+from gptoss_tui.domain.blockers import blocker, findings_for
+from gptoss_tui.domain.engines import engine_named
+from gptoss_tui.domain.engines.release import Release, is_older, release
+from gptoss_tui.domain.host import Finding
+from gptoss_tui.errors import UsageError
+from tests.unit.make import report
+
+DIGEST = "sha256:" + "0f" * 32
+OLD_GPU = Finding(code="gpu_too_old", level="blocker", what="The GPU is too old.", do="Change it.")
+FULL = Finding(code="disk_docker", level="blocker", what="The disk is full.", do="Free some.")
+WARNING = Finding(code="driver_old", level="warning", what="Old.", do="Update.")
+
+
+@pytest.mark.parametrize(
+    ("engine", "text", "meant"),
+    [
+        ("vllm", "", Release("0.32.0")),
+        ("sglang", " ", Release("0.5.23")),
+        ("vllm", " v0.31.0 ", Release("0.31.0")),
+        ("vllm", "0.31.0-cu129", Release("0.31.0-cu129")),
+        ("ollama", "0.13.4-rc1", Release("0.13.4-rc1")),
+        ("vllm", ":v0.31.0", Release("0.31.0", "vllm/vllm-openai:v0.31.0")),
+        ("vllm", ":nightly", Release("0.32.0", "vllm/vllm-openai:nightly", told=False)),
+        ("ollama", ":latest", Release("0.13.3", "ollama/ollama:latest", told=False)),
+        (
+            "vllm", "mirror.lan:5000/ai/vllm:0.30.1",
+            Release("0.30.1", "mirror.lan:5000/ai/vllm:0.30.1"),
+        ),
+        ("vllm", "mirror.lan/vllm", Release("0.32.0", "mirror.lan/vllm", told=False)),
+        (
+            "vllm", f"vllm/vllm-openai@{DIGEST}",
+            Release("0.32.0", f"vllm/vllm-openai@{DIGEST}", told=False),
+        ),
+        (
+            "vllm", f"vllm/vllm-openai:v0.31.0@{DIGEST}",
+            Release("0.31.0", f"vllm/vllm-openai:v0.31.0@{DIGEST}"),
+        ),
+    ],
+)  # fmt: skip
+def test_a_version_or_an_image(engine: str, text: str, meant: Release) -> None:
+    assert release(engine_named(engine), text) == meant
+
+
+@pytest.mark.parametrize(
+    ("engine", "text", "sentence"),
+    [
+        ("vllm", "new", "'new' is no vLLM version. Write it as 0.32.0, or the image's tag"),
+        ("vllm", "nightly", "with a colon, as :nightly."),
+        ("ollama", "0.13.x", "'0.13.x' is no Ollama version. Write it as 0.13.3"),
+        ("sglang", "1", "'1' is no SGLang version."),
+        ("vllm", "0.32.0; rm -rf /", "is no image name."),
+        ("vllm", "0.32 .0", "'0.32 .0' is no vLLM version."),
+        ("vllm", ":", "'vllm/vllm-openai:' is no image name."),
+        ("vllm", "Vllm/x:1", "is no image name. Write it as repository:tag."),
+        ("vllm", "lmsysorg/sglang:v0.5.23", "is an image of SGLang, not of vLLM."),
+        ("sglang", "ollama/ollama:0.13.3", "Choose the engine Ollama for it."),
+    ],
+)
+def test_nonsense_is_refused_in_a_sentence(engine: str, text: str, sentence: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        release(engine_named(engine), text)
+    assert sentence in str(refused.value)
+
+
+def test_what_is_older() -> None:
+    assert is_older("0.9.2", "0.32.0")
+    assert not is_older("0.32.0", "0.32.0-cu129")
+    assert not is_older("nightly", "0.32.0")
+
+
+# --- what is in the way ---------------------------------------------------------------------------
+
+
+def test_an_image_that_the_driver_does_not_run_blocks() -> None:
+    box = report(driver_version="550.54", findings=(WARNING,))
+    found = blocker(box, "vllm", "vllm/vllm-openai:v0.32.0")
+    assert found is not None
+    assert found.what.startswith("The driver 550.54 is too old for vllm/vllm-openai:v0.32.0")
+    assert "-cu129" in found.do
+    assert blocker(box, "vllm", "vllm/vllm-openai:v0.32.0-cu129") is None
+    assert blocker(box, "vllm") is None
+
+
+def test_what_ails_the_box_comes_before_the_image() -> None:
+    box = report(driver_version="550.54", findings=(FULL, WARNING))
+    assert blocker(box, "vllm", "vllm/vllm-openai:v0.32.0") == FULL
+    assert [finding.code for finding in findings_for(box, "vllm", "vllm/vllm-openai:v0.32.0")] == [
+        "disk_docker", "driver_old", "driver_too_old",
+    ]  # fmt: skip
+
+
+def test_a_driver_that_is_too_old_for_all_is_said_once() -> None:
+    known = Finding(code="driver_too_old", level="blocker", what="Too old for any.", do="Update.")
+    box = report(driver_version="470.1", findings=(known,))
+    assert findings_for(box, "vllm", "vllm/vllm-openai:v0.32.0") == (known,)
+
+
+def test_ollama_runs_on_older_gpus() -> None:
+    box = report(findings=(OLD_GPU,))
+    assert blocker(box, "sglang") == blocker(box, "vllm") == OLD_GPU
+    assert blocker(box, "ollama") is None
