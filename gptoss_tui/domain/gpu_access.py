@@ -3,10 +3,13 @@
 CDI names devices; Docker takes them from 25 on, and tells from 28.2 on which there are. `--gpus` came
 with Docker 19.03; before it there was only the runtime `nvidia` with a variable. Podman's
 Docker-compatible API takes CDI alone, from 5.4.0 on; asked otherwise, or an older one, it starts the
-container without GPUs and says nothing (4.3.1: measured).
+container without GPUs and says nothing (4.3.1: measured). Docker from a snap gives them by its own
+runtime `nvidia`, which has its own list of devices, named by index; the box's own list leads to
+programs that the snap does not see.
 https://docs.docker.com/reference/cli/dockerd/#configure-cdi-devices
 https://github.com/containers/podman/blob/main/RELEASE_NOTES.md#540
 https://github.com/lablup/backend.ai/issues/13820
+https://github.com/canonical/docker-snap#nvidia-support
 """
 
 from __future__ import annotations
@@ -29,6 +32,8 @@ def gpu_access(
     """The way, and for CDI the names of the devices. Raises `UsageError` where `wanted` is none."""
     if docker is not None and docker.podman:
         return "cdi", _of_podman(docker, gpus, wanted)
+    if docker is not None and docker.snap and wanted in (None, "runtime"):
+        return "runtime", tuple(f"{_KIND}={gpu.index}" for gpu in gpus)
     names = _names(docker, gpus)
     if wanted == "cdi" and not names:
         raise UsageError(

@@ -44,7 +44,11 @@ class DockerInfo(msgspec.Struct, frozen=True, kw_only=True):
     `images` are the tags that are there. `image_store` is "containerd" where images lie in
     containerd's folder and not in Docker's. `proxy` is host and port of the one it pulls through,
     `mirrors` those of Docker Hub. `published` are the ports that its containers have; `stale` are
-    stopped containers of ours, `ours` those that run. `podman`: what answers is podman's own service.
+    stopped containers of ours, `ours` those that run. `podman`: what answers is podman's own
+    service; `snap`: the Engine is Canonical's snap; `desktop`: it is in the virtual machine of
+    Docker Desktop. `selinux`: it confines containers by SELinux; `userns_remap`: their root is
+    another user of the box. `forwards`: the kernel passes on what containers send. `authorization`
+    are the plugins that may refuse a call.
     """
 
     version: str
@@ -56,6 +60,13 @@ class DockerInfo(msgspec.Struct, frozen=True, kw_only=True):
     images: tuple[str, ...] = ()
     rootless: bool = False
     podman: bool = False
+    snap: bool = False
+    desktop: bool = False
+    selinux: bool = False
+    userns_remap: bool = False
+    forwards: bool = True
+    authorization: tuple[str, ...] = ()
+    storage_driver: str = ""
     image_store: Literal["docker", "containerd"] = "docker"
     proxy: str | None = None
     mirrors: tuple[str, ...] = ()

@@ -26,12 +26,13 @@ class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     `gpu_ids` are what Docker's DeviceIDs take (an index or a UUID). `gpu_access` is how the box
     gives GPUs to containers: "gpus" (`--gpus`), "cdi" (`--device`, by the names in `cdi_devices`) or
-    "runtime" (the runtime `nvidia` and a variable). `port` is published on `bind` of the box;
-    `arguments` are the engine's own, after the image; `weights_bytes` is the size of the checkpoint
-    as this version stores it. `cache_dir` is the box's HF `hub` folder (or the engine's own store),
-    mounted at the engine's; `weights_dir` is a folder of the box with the checkpoint, `vocab_dir`
-    one with the Harmony vocabulary: with them nothing is fetched. `shm_bytes` is `--shm-size`;
-    `planned` is what the plan said of the engine's memory.
+    "runtime" (the runtime `nvidia` and a variable, with those names where there are any). `port` is
+    published on `bind` of the box; `arguments` are the engine's own, after the image;
+    `weights_bytes` is the size of the checkpoint as this version stores it. `cache_dir` is the
+    box's HF `hub` folder (or the engine's own store), mounted at the engine's; `weights_dir` is a
+    folder of the box with the checkpoint, `vocab_dir` one with the Harmony vocabulary: with them
+    nothing is fetched. `shm_bytes` is `--shm-size`, `security_opt` `--security-opt`, `host_user`
+    `--userns=host`. `planned` is what the plan said of the engine's memory.
     """
 
     version: int = SPEC_VERSION
@@ -54,6 +55,8 @@ class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True):
     vocab_dir: str | None = None
     weights_bytes: int | None = None
     shm_bytes: int = 16 * 1024**3
+    security_opt: tuple[str, ...] = ()
+    host_user: bool = False
     stop_timeout_s: int = 90
     restart_once_ready: bool = True
     needs_api_key: bool = False

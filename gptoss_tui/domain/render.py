@@ -51,6 +51,10 @@ def engine_api_body(spec: LaunchSpec) -> dict[str, Any]:
         "ShmSize": spec.shm_bytes,
         "RestartPolicy": {"Name": "no"},
     }
+    if spec.security_opt:
+        host["SecurityOpt"] = list(spec.security_opt)
+    if spec.host_user:
+        host["UsernsMode"] = "host"
     if spec.gpu_access == "runtime":
         host["Runtime"] = "nvidia"
     elif spec.gpu_access == "cdi":
@@ -90,7 +94,7 @@ def environment(spec: LaunchSpec) -> tuple[tuple[str, str], ...]:
     gpus: tuple[tuple[str, str], ...] = ()
     if spec.gpu_access == "runtime":
         gpus = (
-            ("NVIDIA_VISIBLE_DEVICES", ",".join(spec.gpu_ids)),
+            ("NVIDIA_VISIBLE_DEVICES", ",".join(spec.cdi_devices or spec.gpu_ids)),
             ("NVIDIA_DRIVER_CAPABILITIES", "compute,utility"),
         )
     return (*engine_named(spec.engine).environment(spec), *gpus)
@@ -114,6 +118,9 @@ def docker_run(spec: LaunchSpec, *, with_labels: bool = False) -> tuple[str, ...
     engine = engine_named(spec.engine)
     words = ["docker", "run", "-d", "--name", spec.name]
     words += _gpu_words(spec)
+    for option in spec.security_opt:
+        words += ["--security-opt", option]
+    words += ["--userns", "host"] if spec.host_user else []
     words += ["--shm-size", str(spec.shm_bytes)]
     words += ["--stop-timeout", str(spec.stop_timeout_s)]
     words += ["-p", f"{bracketed(spec.bind)}:{spec.port}:{engine.container_port}"]

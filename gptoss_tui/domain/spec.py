@@ -6,6 +6,7 @@ import re
 from collections.abc import Container, Iterable
 from datetime import datetime
 
+from gptoss_tui.domain.confinement import let_out
 from gptoss_tui.domain.drivers import cuda_of
 from gptoss_tui.domain.engines import Engine, engine_named
 from gptoss_tui.domain.gpu import Gpu
@@ -82,7 +83,7 @@ def build_spec(
         planned=prediction(plan),
     )
     _check_gpus(running, gpus)
-    return spec
+    return let_out(spec, report.docker)
 
 
 def _check_public(engine: Engine, version: str, bind: str, needs_api_key: bool) -> None:

@@ -46,13 +46,24 @@ async def probe(transport: Transport, now: Callable[[], datetime] = _utc) -> Pro
     done = await transport.run(scripts.command("probe", *fields), timeout_s=_PROBE_S)
     found = parse_probe(decode(done.stdout))
     if not found.complete:
-        raise CommandError(
-            f"The look at the box broke off: {decode(done.stderr).strip()[:200] or 'no output'}.",
-            "The login shell may print or refuse something: try `ssh BOX true`.",
-        )
+        raise _broke_off(decode(done.stdout), decode(done.stderr))
     skew = _skew(found, began, now().timestamp())
     return msgspec.structs.replace(
         found, report=msgspec.structs.replace(found.report, clock_skew_s=skew)
+    )
+
+
+def _broke_off(out: str, err: str) -> CommandError:
+    """Why the script did not get to its end. csh ends a quoted text at the end of its line."""
+    if "Unmatched '" in err:
+        return CommandError(
+            "The user's login shell on the box is csh or tcsh, which cannot run what the app sends.",
+            "Give the user another one on the box: chsh -s /bin/sh.",
+        )
+    said = err.strip() or ("" if "@@" in out else out.strip())
+    return CommandError(
+        f"The look at the box broke off: {said[:200].rstrip('.') or 'no output'}.",
+        "The login shell may print or refuse something: try `ssh BOX true`.",
     )
 
 
@@ -103,6 +114,7 @@ async def docker_info(docker: Docker) -> DockerInfo:
     info: dict[str, Any] = await docker.get("/info")
     listed: list[dict[str, Any]] = await docker.get("/containers/json", {"all": "1"})
     root = info.get("DockerRootDir")
+    security = " ".join(map(str, info.get("SecurityOptions") or ()))
     return DockerInfo(
         version=docker.version,
         api_version=docker.api,
@@ -113,8 +125,15 @@ async def docker_info(docker: Docker) -> DockerInfo:
         ),
         root_dir=root,
         images=await _images(docker),
-        rootless=any("rootless" in str(option) for option in info.get("SecurityOptions") or ()),
+        rootless="rootless" in security,
+        storage_driver=str(info.get("Driver") or ""),
         podman=docker.podman,
+        snap=str(root).startswith("/var/snap/docker/"),
+        desktop=info.get("OperatingSystem") == "Docker Desktop",
+        selinux="name=selinux" in security,
+        userns_remap="name=userns" in security,
+        forwards=info.get("IPv4Forwarding") is not False,
+        authorization=tuple(map(str, (info.get("Plugins") or {}).get("Authorization") or ())),
         image_store="containerd" if _keeps_in_containerd(info) else "docker",
         proxy=_without_secrets(info.get("HttpsProxy")),
         mirrors=_mirrors(info),
@@ -190,6 +209,7 @@ async def report(
     if docker is not None:
         try:
             info = await docker_info(docker)
+            info = msgspec.structs.replace(info, snap=info.snap or found.docker.snap)
         except (DockerError, NotFoundError) as error:
             problem = error
     disks = await _disks(transport, found.report.disks, info)

@@ -16,6 +16,7 @@ import msgspec
 from gptoss_tui.sim import pull
 from gptoss_tui.sim.container import Container
 from gptoss_tui.sim.http import Request, Response, json_response
+from gptoss_tui.sim.profile import docker_root
 from gptoss_tui.sim.world import World
 
 # What the images start by themselves.
@@ -69,9 +70,19 @@ class DockerApi:
         return {
             "Runtimes": {"io.containerd.runc.v2": {}, "runc": {}}
             | ({} if profile.lacks_runtime or profile.has("podman") else {"nvidia": {}}),
-            "DockerRootDir": "/var/lib/docker",
+            "DockerRootDir": docker_root(profile),
             "CDISpecDirs": ["/etc/cdi", "/var/run/cdi"],
-            "SecurityOptions": ["name=seccomp,profile=builtin", "name=cgroupns"],
+            "DiscoveredDevices": [
+                {"Source": "cdi", "ID": f"nvidia.com/gpu={gpu.uuid}"}
+                for gpu in self._world.gpus()
+                if profile.has("cdi_stale")
+            ],
+            "IPv4Forwarding": not profile.has("no_forwarding"),
+            "SecurityOptions": [
+                "name=seccomp,profile=builtin",
+                *(["name=selinux"] if profile.has("selinux") else []),
+                "name=cgroupns",
+            ],
             "Containers": len(self._world.containers),
             "Images": len(self._world.images),
             "ServerVersion": VERSION,

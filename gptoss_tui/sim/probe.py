@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gptoss_tui.domain.parse.nvidia_smi import HEALTH_FIELDS
 from gptoss_tui.sim import nvidia
+from gptoss_tui.sim.profile import docker_root
 from gptoss_tui.sim.world import DRIVER, World
 
 _OLD_DRIVER = "535.230.02"
@@ -35,6 +36,7 @@ def probe(world: World, fields: str) -> str:
         "docker": _docker(world),
         "runtime": _runtime(world),
         "disks": _disks(world),
+        "inodes": "docker 122880000 61440" if world.profile.has("inodes_full") else "",
         "cached": _cached(world),
         "ports": "\n".join(['0.0.0.0:22 users:(("sshd",pid=812,fd=3))', *_ports(world)]),
         "reach_registry": _reach(world, "registry-1.docker.io", 401),
@@ -47,7 +49,7 @@ def probe(world: World, fields: str) -> str:
 
 def _system(world: World) -> str:
     tools = "sudo docker" if world.profile.has("no_tools") else (
-        "curl python3 setsid timeout tar sudo docker"
+        "curl python3 setsid timeout tar sudo docker apt-get"
     )  # fmt: skip
     pairs = {
         "time": str(
@@ -69,6 +71,8 @@ def _system(world: World) -> str:
         "hub": "/root/.cache/huggingface/hub",
         "tools": tools,
     }
+    if world.profile.has("home_denied"):
+        pairs["state_denied"] = "/root/.local/state"
     return "\n".join(f"{key}={value}" for key, value in pairs.items())
 
 
@@ -157,12 +161,15 @@ def _docker(world: World) -> str:
         return "cli=yes\ndaemon=yes\nservice=inactive\nsudo=yes"
     if profile.has("docker_denied"):
         return "denied=/var/run/docker.sock\ncli=yes\ndaemon=yes\nservice=active\nsudo=password"
-    return "socket=/var/run/docker.sock\ncli=yes\ndaemon=yes\nservice=active\nsudo=yes"
+    said = "socket=/var/run/docker.sock\ncli=yes\ndaemon=yes\nservice=active\nsudo=yes"
+    return f"snap=yes\n{said}" if profile.has("docker_snap") else said
 
 
 def _runtime(world: World) -> str:
     profile = world.profile
-    if profile.has("no_toolkit") or profile.has("no_docker") or profile.is_container:
+    if profile.has("toolkit_gone"):
+        return "configured=yes"
+    if profile.faults & {"no_toolkit", "no_docker", "docker_snap"} or profile.is_container:
         return ""
     tools = ("nvidia-ctk", "nvidia-container-runtime", "nvidia-container-runtime-hook")
     lines = [
@@ -170,6 +177,8 @@ def _runtime(world: World) -> str:
         "version=NVIDIA Container Toolkit CLI version 1.20.0",
     ]
     told = "cdi=/etc/cdi/nvidia.yaml" if profile.has("podman") else "configured=yes"
+    if profile.has("cdi_stale"):
+        told += f"\ncdi=/etc/cdi/nvidia.yaml\ncdi_driver={_OLD_DRIVER}"
     return "\n".join(lines if profile.lacks_runtime else [*lines, told])
 
 
@@ -180,7 +189,7 @@ def _disks(world: World) -> str:
             "weights 209715200 9437184 /root/.cache/huggingface/hub"
         )
     return (
-        "docker 1843200000 1498000000 /var/lib/docker\n"
+        f"docker 1843200000 1498000000 {docker_root(world.profile)}\n"
         "weights 1843200000 1498000000 /root/.cache/huggingface/hub"
     )
 

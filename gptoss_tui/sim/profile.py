@@ -33,6 +33,13 @@ Fault = Literal[
     "podman_only",
     "podman",
     "no_tools",
+    "selinux",
+    "docker_snap",
+    "toolkit_gone",
+    "cdi_stale",
+    "inodes_full",
+    "home_denied",
+    "no_forwarding",
 ]
 FAULTS: tuple[str, ...] = get_args(Fault)
 
@@ -92,6 +99,12 @@ class Profile:
     def lacks_runtime(self) -> bool:
         """Whether Docker knows no way to give GPUs to containers."""
         return bool(self.faults & {"no_toolkit", "no_runtime"})
+
+
+def docker_root(profile: Profile) -> str:
+    """Where its Docker keeps images."""
+    snap = profile.has("docker_snap")
+    return "/var/snap/docker/common/var-lib-docker" if snap else "/var/lib/docker"
 
 
 _KINDS: tuple[Profile, ...] = (

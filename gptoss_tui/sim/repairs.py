@@ -113,7 +113,7 @@ def _runtime(world: World) -> list[str]:
         world.stop(container, 137)
         if container.restart_policy not in ("", "no"):
             world.start(container)
-    mend(world, "no_toolkit", "no_runtime")
+    mend(world, "no_toolkit", "no_runtime", "toolkit_gone", "cdi_stale")
     lines.append("Validating in a container of ubuntu:latest:")
     for gpu in world.gpus():
         lines.append(f"GPU {gpu.index}: {gpu.card.name} (UUID: {gpu.uuid})")

@@ -160,7 +160,10 @@ class World:
         if container.task is not None:
             container.task.cancel()
         if container.state == "running":
-            container.say(self.clock.now(), "(APIServer pid=1) INFO:     Shutting down")
+            now, said = self.clock.now(), "(APIServer pid=1) INFO:     Shutting down"
+            if container.kind == "sglang":
+                said = f"[{now:%Y-%m-%d %H:%M:%S}] INFO:     Shutting down"
+            container.say(now, said)
             container.end(code)
         self.changed()
 

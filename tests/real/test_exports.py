@@ -29,6 +29,7 @@ VARIANTS = (
     {"environment": tuple((f"V{n}", word) for n, word in enumerate(HOSTILE))},
     {"gpu_access": "cdi", "cdi_devices": ("nvidia.com/gpu=0", "nvidia.com/gpu=1"), "bind": "::1"},
     {"gpu_access": "runtime", "gpu_ids": ("0", "1"), "restart_once_ready": False},
+    {"security_opt": ("label=disable",), "host_user": True},
     {"engine": "sglang", "engine_version": "0.5.23", "image": "lmsysorg/sglang:v0.5.23",
      "needs_api_key": True},
     {"engine": "ollama", "engine_version": "0.13.3", "image": "ollama/ollama:0.13.3",
@@ -86,6 +87,8 @@ def _same_host_side(made: LaunchSpec, service: dict[str, Any]) -> None:
     }
     assert mounted == dict(container.secret_files(made))
     assert service["restart"] == ("unless-stopped" if made.restart_once_ready else "no")
+    assert service.get("security_opt", []) == [*made.security_opt]
+    assert service.get("userns_mode") == ("host" if made.host_user else None)
     if made.gpu_access == "runtime":
         assert service["runtime"] == "nvidia"
     elif made.gpu_access == "cdi":

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from gptoss_tui.domain.gpu import GIB, MIB
+from gptoss_tui.errors import CommandError
 from gptoss_tui.remote.box import Box, Cadence
+from gptoss_tui.remote.transport import Completed
 from gptoss_tui.sim.profile import H100, L40S, PRO6000, Profile
-from tests.remote.support import WARM, Rig, opened, serving, simulated, taken
+from tests.remote.support import WARM, Rig, opened, serving, simulated, taken, transport_of
 
 
 async def test_look_reports_what_the_box_is(box: Box) -> None:
@@ -154,3 +156,23 @@ async def test_a_mixed_box_keeps_its_cards_in_order(tmp_path: Path) -> None:
     async with simulated(tmp_path, Profile("mixed", (H100, L40S))) as rig:
         gpus = (await (await rig.box()).gpus()).body.gpus
     assert [gpu.name for gpu in gpus] == ["NVIDIA H100 80GB HBM3", "NVIDIA L40S"]
+
+
+@pytest.mark.parametrize(
+    ("out", "err", "says"),
+    [
+        (b"", b"Unmatched '''.\ngpu_fields=: Command not found.\n", "csh or tcsh"),
+        (b"This account is currently not available.\n", b"", "account is currently not available"),
+        (b"\n@@system\ntime=1\n", b"", "no output"),
+        (b"", b"sh: not found\n", "sh: not found"),
+    ],
+)
+async def test_a_login_shell_that_does_not_run_it_is_named(
+    box: Box, monkeypatch: pytest.MonkeyPatch, out: bytes, err: bytes, says: str
+) -> None:
+    async def run(*_: object, **__: object) -> Completed:
+        return Completed(status=1, stdout=out, stderr=err)
+
+    monkeypatch.setattr(transport_of(box), "run", run)
+    with pytest.raises(CommandError, match=says):
+        await box.look()

@@ -9,7 +9,7 @@ import pytest
 
 from gptoss_tui.domain.host import Finding
 from gptoss_tui.sim.profile import Fault, profiles
-from tests.remote.support import WARM, simulated
+from tests.remote.support import WARM, serving, simulated
 
 # fault: code, level, repair
 EXPECTED: dict[Fault, tuple[str, str, str | None]] = {
@@ -32,6 +32,13 @@ EXPECTED: dict[Fault, tuple[str, str, str | None]] = {
     "shm_small": ("shm_small", "warning", None),
     "port_taken": ("port_taken", "warning", None),
     "no_tools": ("tools", "blocker", None),
+    "selinux": ("selinux", "ok", None),
+    "docker_snap": ("docker_snap", "warning", None),
+    "toolkit_gone": ("no_gpu_runtime", "blocker", "toolkit"),
+    "cdi_stale": ("cdi_stale", "blocker", "runtime"),
+    "inodes_full": ("disk_inodes", "warning", None),
+    "home_denied": ("state_denied", "blocker", None),
+    "no_forwarding": ("container_network", "warning", None),
 }
 
 
@@ -57,3 +64,21 @@ async def test_the_bare_box_of_the_demo_can_be_repaired(tmp_path: Path) -> None:
     assert {finding.repair for finding in report.findings if finding.repair} == {
         "toolkit", "hf-cache",
     }  # fmt: skip
+
+
+async def test_a_launch_on_a_box_with_selinux_leaves_the_label_out(tmp_path: Path) -> None:
+    async with simulated(tmp_path, replace(WARM, faults=frozenset({"selinux"}))) as rig:
+        box = await rig.box()
+        made = await serving(box)
+        (container,) = rig.sim.boxes[0].world.containers.values()
+    assert made.security_opt == ("label=disable",)
+    assert container.body["HostConfig"]["SecurityOpt"] == ["label=disable"]
+
+
+async def test_a_launch_by_dockers_snap_takes_its_runtime(tmp_path: Path) -> None:
+    async with simulated(tmp_path, replace(WARM, faults=frozenset({"docker_snap"}))) as rig:
+        await serving(await rig.box())
+        (container,) = rig.sim.boxes[0].world.containers.values()
+    assert container.body["HostConfig"]["Runtime"] == "nvidia"
+    assert container.environment["NVIDIA_VISIBLE_DEVICES"] == "nvidia.com/gpu=0"
+    assert container.gpu_ids == ["0"]

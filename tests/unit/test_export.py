@@ -45,6 +45,8 @@ SPECS = st.builds(
     weights_dir=st.none() | _TEXT.map("/".__add__),
     stop_timeout_s=st.integers(1, 999),
     restart_once_ready=st.booleans(),
+    security_opt=st.lists(st.just("label=disable") | _TEXT, max_size=2).map(tuple),
+    host_user=st.booleans(),
     needs_api_key=st.booleans(),
     has_token=st.booleans(),
     created_by=_TEXT,

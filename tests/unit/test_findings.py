@@ -15,7 +15,8 @@ from gptoss_tui.domain.docker_failures import failure_of
 from gptoss_tui.domain.doctor.rows_docker import DOCKER_ROWS
 from gptoss_tui.domain.gpu import GIB, MIB, GpuProcess
 from gptoss_tui.domain.host import Disk, DockerInfo, Finding
-from gptoss_tui.domain.parse.probe import DockerSigns, Probe, Toolkit
+from gptoss_tui.domain.parse.probe import Probe
+from gptoss_tui.domain.parse.probe_engine import DockerSigns, Toolkit
 from gptoss_tui.domain.preflight import findings, gpu_is_free
 from tests.unit.make import gpu, report
 

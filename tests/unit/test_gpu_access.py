@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from gptoss_tui.domain.gpu_access import gpu_access
@@ -70,6 +71,15 @@ def test_an_old_podman_would_start_without_gpus_and_is_refused(version: str) -> 
 @pytest.mark.parametrize("version", ["5.4.0", "5.4.2-rc1", "5.10.0", "6.0.0", "dev"])
 def test_a_newer_podman_takes_devices(version: str) -> None:
     assert gpu_access(podman(version), TWO) == ("cdi", NAMES)
+
+
+def test_a_snap_gives_them_by_its_own_runtime_and_by_index() -> None:
+    snap = msgspec.structs.replace(docker(*NAMES), snap=True)
+    by_index = ("nvidia.com/gpu=0", "nvidia.com/gpu=1")
+    assert gpu_access(snap, TWO) == ("runtime", by_index)
+    assert gpu_access(snap, TWO, "gpus") == ("gpus", ())
+    made = spec(gpu_access="runtime", cdi_devices=by_index, gpu_ids=("GPU-0", "GPU-1"))
+    assert "NVIDIA_VISIBLE_DEVICES=nvidia.com/gpu=0,nvidia.com/gpu=1" in engine_api_body(made)["Env"]
 
 
 def test_the_renderings_of_cdi() -> None:

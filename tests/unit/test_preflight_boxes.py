@@ -24,7 +24,7 @@ SOUND = {
     "system": "time=1767225600\nhostname=box\nuser=ann\nuid=1000\nhome=/home/ann\n"
     "kernel=6.8.0-51-generic\nsystem=Linux\narchitecture=x86_64\ncpus=26\nmemory_kib=230000000\n"
     "uptime=10000.0\nhub=/home/ann/.cache/huggingface/hub\n"
-    "tools=curl python3 setsid timeout tar sudo docker",
+    "tools=curl python3 setsid timeout tar sudo docker apt-get",
     "os": 'PRETTY_NAME="Ubuntu 24.04.1 LTS"\nID=ubuntu',
     "container": "",
     "shm": "115000000",
@@ -174,7 +174,7 @@ BROKEN: dict[str, tuple[str, str, str, dict[str, str | None]]] = {
     ),
     "minimal system": (
         "tools", "blocker", "setsid, tar, curl (or python3)",
-        {"system": SOUND["system"].replace("curl python3 setsid timeout tar sudo docker", "docker")},
+        {"system": SOUND["system"].replace("curl python3 setsid timeout tar sudo docker apt-get", "docker")},
     ),
     "64 MiB of /dev/shm": ("shm_small", "warning", "64 MiB", {"shm": "65536"}),
     "Docker's disk full on its own mount": (

@@ -48,6 +48,8 @@ SPECS = st.builds(
     stop_timeout_s=st.integers(1, 999),
     needs_api_key=st.booleans(),
     has_token=st.booleans(),
+    security_opt=st.lists(_HOSTILE, max_size=2).map(tuple),
+    host_user=st.booleans(),
 )
 
 
@@ -96,6 +98,8 @@ def _read_run(words: tuple[str, ...]) -> dict[str, Any]:
         "Binds": flags.get("-v", []),
         "Port": (address.strip("[]"), outer, f"{inner}/tcp"),
         "DeviceIDs": devices[len('"device=') : -1].split(","),
+        "SecurityOpt": flags.get("--security-opt", []),
+        "Userns": flags.get("--userns", [""])[0],
     }
 
 
@@ -117,6 +121,8 @@ def _read_body(made: LaunchSpec) -> dict[str, Any]:
         "Binds": body["HostConfig"]["Binds"],
         "Port": (binding["HostIp"], binding["HostPort"], inner),
         "DeviceIDs": devices["DeviceIDs"],
+        "SecurityOpt": body["HostConfig"].get("SecurityOpt", []),
+        "Userns": body["HostConfig"].get("UsernsMode", ""),
     }
 
 

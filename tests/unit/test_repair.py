@@ -107,6 +107,13 @@ def test_only_stopped_containers_of_ours_are_removed() -> None:
         {"Id": "aa" * 32, "Names": ["/ours"], "State": "exited", "Labels": labels},
         {"Id": "bb" * 32, "Names": ["/theirs"], "State": "exited", "Labels": {}},
         {"Id": "cc" * 32, "Names": ["/runs"], "State": "running", "Labels": labels},
+        # What an upgrade of "ours" goes back to, if the new one does not become ready.
+        {
+            "Id": "dd" * 32,
+            "Names": ["/ours-before-20261126-085959-0a1b2c"],
+            "State": "exited",
+            "Labels": labels,
+        },
     ]
     seen = parse.with_containers(survey(), [], listed, {})
     assert [each.name for each in seen.stopped] == ["ours"]

@@ -7,6 +7,7 @@ from datetime import datetime
 import msgspec
 
 from gptoss_tui.domain import choose
+from gptoss_tui.domain.confinement import let_out
 from gptoss_tui.domain.engines import engine_named
 from gptoss_tui.domain.gpu import Gpu
 from gptoss_tui.domain.gpu_access import gpu_access
@@ -34,7 +35,7 @@ def placed(
     gpus = _gpus(spec, report, others, gpu_ids)
     way, devices = gpu_access(report.docker, gpus)
     engine = engine_named(spec.engine)
-    return msgspec.structs.replace(
+    moved = msgspec.structs.replace(
         spec,
         name=checked_name(name or spec.name, others),
         port=checked_port(port or spec.port, report, others),
@@ -43,6 +44,7 @@ def placed(
         cdi_devices=devices,
         cache_dir=engine.cache_dir(report) if spec.cache_dir else None,
     )
+    return let_out(moved, report.docker)
 
 
 def _gpus(

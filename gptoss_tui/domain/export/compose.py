@@ -38,6 +38,10 @@ def write(spec: LaunchSpec) -> str:
     lines += ["    ports:", f"      - {_value(port)}", *_mounts(spec)]
     lines += [f"    shm_size: {spec.shm_bytes}", f"    stop_grace_period: {spec.stop_timeout_s}s"]
     lines += [f"    restart: {'unless-stopped' if spec.restart_once_ready else _text('no')}"]
+    if spec.security_opt:
+        lines += ["    security_opt:", *(f"      - {_value(each)}" for each in spec.security_opt)]
+    if spec.host_user:
+        lines += ["    userns_mode: host"]
     lines += _gpus(spec)
     lines += ["    labels:"]
     lines += [f"      {_text(key)}: {_value(value)}" for key, value in labels(spec).items()]

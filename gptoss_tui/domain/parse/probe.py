@@ -8,9 +8,10 @@ import msgspec
 
 from gptoss_tui.domain.gpu import Gpu, GpuProcess
 from gptoss_tui.domain.host import BoxReport, CachedModel, Disk
-from gptoss_tui.domain.parse import nvidia_smi, probe_host
+from gptoss_tui.domain.parse import nvidia_smi, probe_engine, probe_host
 from gptoss_tui.domain.parse.numbers import moment, whole
-from gptoss_tui.domain.parse.probe_host import Hardware, KernelLog, Ports, Reach
+from gptoss_tui.domain.parse.probe_engine import DockerSigns, Toolkit
+from gptoss_tui.domain.parse.probe_host import Hardware, Inodes, KernelLog, Ports, Reach, Resolvers
 from gptoss_tui.domain.parse.sections import Sections, answer, kib, pairs, sections
 from gptoss_tui.domain.spot.clouds import cloud_of
 
@@ -31,43 +32,16 @@ class Owner(msgspec.Struct, frozen=True, kw_only=True):
     container_id: str | None = None
 
 
-class DockerSigns(msgspec.Struct, frozen=True, kw_only=True):
-    """What there is of Docker, seen from outside of it.
-
-    `service` is systemd's word ("active", "failed"), None where there is no systemd. `in_group`:
-    the user is in the group docker, which counts from his next login on.
-    """
-
-    cli: bool = False
-    cli_is_podman: bool = False
-    daemon: bool = False
-    service: str | None = None
-    in_group: bool = False
-    podman: str | None = None
-
-
-class Toolkit(msgspec.Struct, frozen=True, kw_only=True):
-    """What there is of the NVIDIA Container Toolkit: its programs, Docker's settings, CDI's files."""
-
-    ctk: bool = False
-    hook: bool = False
-    runtime: bool = False
-    version: str | None = None
-    configured: bool = False
-    cdi_files: tuple[str, ...] = ()
-
-    @property
-    def installed(self) -> bool:
-        return self.ctk or self.hook or self.runtime
-
-
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
     """The sections of one look, read but not judged. `denied` is a socket without permission.
 
     `sudo` is "yes" without a password, "password" with one, None where there is none. `owners` are
     those of the processes on GPUs. `gpus_hung`: nvidia-smi did not answer in time.
     `incomplete_bytes` are downloads in the model cache that broke off; `others_bytes` what it holds
-    of models that are not launched here.
+    of models that are not launched here. `state_denied` and `hub_denied` are the folder of launches
+    and the model cache, where this user may not write there; `hub_dangling` a link
+    on the way to the cache that leads nowhere, as "LINK -> TARGET". `avx2` is False where the processor
+    tells of none.
     """
 
     report: BoxReport
@@ -77,6 +51,10 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     distribution: str | None = None
     uptime_s: float | None = None
     tools: frozenset[str] = frozenset()
+    avx2: bool | None = None
+    state_denied: str | None = None
+    hub_denied: str | None = None
+    hub_dangling: str | None = None
     socket: str | None = None
     denied: str | None = None
     docker: DockerSigns = DockerSigns()
@@ -89,6 +67,8 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     gpus_hung: bool = False
     owners: tuple[Owner, ...] = ()
     ports: Ports = Ports()
+    inodes: tuple[Inodes, ...] = ()
+    resolvers: Resolvers = Resolvers()
     reached: tuple[Reach, ...] = ()
     incomplete_bytes: int = 0
     others_bytes: int = 0
@@ -118,10 +98,14 @@ def parse_probe(text: str, gpu_fields: tuple[str, ...] = nvidia_smi.GPU_FIELDS) 
         distribution=pairs(found["os"]).get("ID", "").strip('"') or None,
         uptime_s=nvidia_smi.number(system.get("uptime")),
         tools=frozenset(system.get("tools", "").split()),
-        socket=docker.get("socket") or _podman_socket(docker),
+        avx2={"no": False, "yes": True}.get(system.get("avx2", "")),
+        state_denied=system.get("state_denied") or None,
+        hub_denied=system.get("hub_denied") or None,
+        hub_dangling=system.get("hub_dangling") or None,
+        socket=probe_engine.socket(docker),
         denied=docker.get("denied"),
-        docker=_docker(docker),
-        toolkit=_toolkit(found),
+        docker=probe_engine.docker(docker),
+        toolkit=probe_engine.toolkit(found["runtime"]),
         sudo=docker.get("sudo") or None,
         hardware=probe_host.hardware(found["hardware"]),
         kernel_log=probe_host.kernel_log(found["kernel_log"]),
@@ -130,6 +114,8 @@ def parse_probe(text: str, gpu_fields: tuple[str, ...] = nvidia_smi.GPU_FIELDS) 
         gpus_hung=hung,
         owners=tuple(filter(None, map(_owner, found["owners"]))),
         ports=probe_host.ports(found["ports"]),
+        inodes=probe_host.inodes(found["inodes"]),
+        resolvers=probe_host.resolvers(found["resolvers"]),
         reached=probe_host.reached(found),
         incomplete_bytes=_incomplete(found),
         others_bytes=sum(model.bytes for model in _models(found) if not _ours(model)),
@@ -175,35 +161,6 @@ def _report(system: dict[str, str], found: Sections, gpus: tuple[Gpu, ...]) -> B
         cache_dir=system.get("hub") or (f"{hf_home}/hub" if hf_home else None),
         listening_ports=probe_host.ports(found["ports"]).listening,
         shm_bytes=kib("".join(found["shm"]).strip()),
-    )
-
-
-def _podman_socket(docker: dict[str, str]) -> str | None:
-    """That of podman, where there is no Docker which this user may not use."""
-    return None if "denied" in docker else docker.get("podman_socket")
-
-
-def _docker(docker: dict[str, str]) -> DockerSigns:
-    return DockerSigns(
-        cli="cli" in docker,
-        cli_is_podman="cli_is_podman" in docker,
-        daemon="daemon" in docker,
-        service=docker.get("service") or None,
-        in_group="in_group" in docker,
-        podman=docker.get("podman"),
-    )
-
-
-def _toolkit(found: Sections) -> Toolkit:
-    runtime = pairs(found["runtime"])
-    files = (line.partition("=") for line in found["runtime"])
-    return Toolkit(
-        ctk="nvidia-ctk" in runtime,
-        hook="nvidia-container-runtime-hook" in runtime,
-        runtime="nvidia-container-runtime" in runtime,
-        version=runtime.get("version") or None,
-        configured="configured" in runtime,
-        cdi_files=tuple(value for key, _, value in files if key == "cdi"),
     )
 
 

@@ -29,7 +29,8 @@ class Hardware(msgspec.Struct, frozen=True, kw_only=True):
 
     `pci`: the bus could be read. `module_file`: a kernel module for this kernel lies on the disk.
     `denied`: a device node that this user may not open. `fabric_manager`: systemd's word for its
-    service on a box with NVSwitch, None elsewhere.
+    service on a box with NVSwitch, None elsewhere. `wsl`: WSL 2 with a GPU of Windows; `tegra`: a
+    Jetson.
     """
 
     pci: bool = False
@@ -40,6 +41,8 @@ class Hardware(msgspec.Struct, frozen=True, kw_only=True):
     secure_boot: bool | None = None
     denied: str | None = None
     fabric_manager: str | None = None
+    wsl: bool = False
+    tegra: bool = False
 
 
 class Xid(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,9 +54,16 @@ class Xid(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KernelLog(msgspec.Struct, frozen=True, kw_only=True):
-    """What the kernel's log says of NVIDIA; `readable` False where this user may not read it."""
+    """What the kernel's log says of NVIDIA; `readable` False where this user may not read it.
+
+    `wants_open`: a card wants the open kernel module, and another is loaded; `refused`: the driver
+    does not know a card; `failed`: it could not start one.
+    """
 
     readable: bool = False
+    wants_open: bool = False
+    refused: bool = False
+    failed: bool = False
     xids: tuple[Xid, ...] = ()
     key_rejected: bool = False
     mismatch: bool = False
@@ -64,6 +74,26 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
 
     listening: tuple[int, ...] = ()
     owners: tuple[tuple[int, str], ...] = ()
+
+
+class Inodes(msgspec.Struct, frozen=True, kw_only=True):
+    """How many files a file system can hold, and how many more; `role` as in `Disk`."""
+
+    role: str
+    total: int
+    free: int
+
+
+class Resolvers(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom the box asks for names (addresses, as /etc/resolv.conf has them).
+
+    `resolved`: systemd-resolved knows others, which Docker takes instead. `of_docker`: Docker's
+    settings name some.
+    """
+
+    addresses: tuple[str, ...] = ()
+    resolved: bool = False
+    of_docker: bool = False
 
 
 class Reach(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,13 +135,20 @@ def hardware(lines: list[str]) -> Hardware:
         secure_boot={"1": True, "0": False}.get(known.get("secure_boot", "")),
         denied=known.get("denied") or None,
         fabric_manager=known.get("fabric_manager") or None,
+        wsl="wsl" in known,
+        tegra="tegra" in known,
     )
 
 
 def kernel_log(lines: list[str]) -> KernelLog:
     text = "\n".join(lines)
+    sentence = " ".join(line.rpartition("NVRM:")[2].strip() for line in lines)
     return KernelLog(
         readable=bool(lines),
+        wants_open="requires use of the NVIDIA open" in sentence,
+        refused="installed in this system is not supported" in sentence
+        or "is supported through the NVIDIA" in sentence,
+        failed="RmInitAdapter failed" in text,
         xids=tuple(filter(None, map(_xid, lines))),
         key_rejected="ey was rejected" in text,
         mismatch="API mismatch" in text,
@@ -142,6 +179,29 @@ def ports(lines: list[str]) -> Ports:
         if owner := _OWNER.search(users):
             owners.setdefault(port, owner[1])
     return Ports(listening=tuple(sorted(found)), owners=tuple(sorted(owners.items())))
+
+
+def inodes(lines: list[str]) -> tuple[Inodes, ...]:
+    """Lines as `docker 16777216 15665256`; a file system without a fixed number has none."""
+    found: list[Inodes] = []
+    for line in lines:
+        words = [*line.split(), "", ""]
+        total, free = whole(words[1]), whole(words[2])
+        if total and free is not None:
+            found.append(Inodes(role=words[0], total=total, free=free))
+    return tuple(found)
+
+
+def resolvers(lines: list[str]) -> Resolvers:
+    known = pairs(lines)
+    named = (line.partition("=") for line in lines)
+    return Resolvers(
+        addresses=tuple(
+            value.split()[0] for key, _, value in named if key == "nameserver" and value.split()
+        ),
+        resolved="resolved" in known,
+        of_docker="docker" in known,
+    )
 
 
 def reached(found: Sections) -> tuple[Reach, ...]:

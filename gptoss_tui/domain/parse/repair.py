@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
@@ -19,6 +20,9 @@ from gptoss_tui.domain.repair.types import (
 )
 from gptoss_tui.errors import StateError
 from gptoss_tui.text import clean_line
+
+# What an upgrade goes back to, while it runs and after it was cut off (remote/scripts/replace.sh).
+_SET_ASIDE = re.compile(r"-before-\d{8}-\d{6}-[0-9a-f]{6}$")
 
 
 def cache(text: str) -> Survey:
@@ -61,7 +65,9 @@ def with_containers(
                 id=str(each.get("Id")), name=_name(each), status=str(each.get("Status") or "")
             )
             for each in stopped
-            if LABEL_SPEC in (each.get("Labels") or {}) and _state(each) in ("exited", "dead")
+            if LABEL_SPEC in (each.get("Labels") or {})
+            and _state(each) in ("exited", "dead")
+            and not _SET_ASIDE.search(_name(each))
         ),
         keeps_containers=bool(info.get("LiveRestoreEnabled")),
     )

@@ -8,6 +8,7 @@ from gptoss_tui.domain.host import DockerInfo, Finding
 from gptoss_tui.domain.parse.probe import Probe
 from gptoss_tui.domain.preflight import (
     clock,
+    containment,
     disks,
     driver,
     engine,
@@ -16,6 +17,7 @@ from gptoss_tui.domain.preflight import (
     network,
     ports,
     runtime,
+    snap,
     system,
 )
 from gptoss_tui.domain.preflight.seen import Seen
@@ -26,6 +28,8 @@ _CHECKS: tuple[Callable[[Seen], Iterator[Finding]], ...] = (
     gpu_health.check,
     driver.check,
     engine.check,
+    snap.check,
+    containment.check,
     runtime.check,
     disks.check,
     ports.check,

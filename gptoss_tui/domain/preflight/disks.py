@@ -13,7 +13,14 @@ _FULL = 64 * MIB  # not even a small layer or a lock can be written
 _NEEDS = "An image takes about 25 GiB unpacked, the weights 13 GiB (20b) or 61 GiB (120b)."
 
 
+# An engine's image has tens of thousands of files, a model some dozens.
+_FILES = {"docker": 100_000, "containerd": 100_000, "weights": 1_000}
+
+
 def check(seen: Seen) -> Iterator[Finding]:
+    yield from _copies(seen)
+    yield from _inodes(seen)
+    yield from _cache(seen)
     short = [disk for disk in seen.report.disks if _short(disk)]
     for disk in short:
         yield _little(seen, disk)
@@ -23,6 +30,59 @@ def check(seen: Seen) -> Iterator[Finding]:
             f"{(disk.free_bytes or 0) / GIB:,.0f} GiB for {_what(disk)}" for disk in known
         )
         yield Finding(code="disks", level="ok", what=f"Free: {room}.", topic="disks")
+
+
+def _copies(seen: Seen) -> Iterator[Finding]:
+    """https://docs.docker.com/engine/storage/drivers/vfs-driver/"""
+    if seen.docker is not None and seen.docker.storage_driver == "vfs":
+        yield Finding(
+            code="docker_vfs",
+            level="warning",
+            what="Docker keeps a whole copy for each layer of an image (storage driver vfs): an "
+            "engine's image takes many times its size, and long to unpack.",
+            do="Keep Docker's folder on ext4 or xfs, where it takes overlay2 by itself.",
+            topic="disks",
+        )
+
+
+def _inodes(seen: Seen) -> Iterator[Finding]:
+    """A file system may have room, and no place for another file."""
+    for each in seen.probe.inodes:
+        if each.free < _FILES.get(each.role, 0):
+            what = "model weights" if each.role == "weights" else "images"
+            yield Finding(
+                code="disk_inodes",
+                level="blocker" if each.free < 100 else "warning",
+                what=f"The disk for {what} has room for {each.free:,} more files alone, of "
+                f"{each.total:,} (inodes): writing fails with 'no space left', whatever is free.",
+                do="See who has so many: sudo du --inodes -x -d 3 / | sort -n | tail. Or: docker "
+                "system prune.",
+                topic="disks",
+            )
+
+
+def _cache(seen: Seen) -> Iterator[Finding]:
+    """Where an Engine without root runs as this user, its containers may do what this user may."""
+    if seen.probe.hub_dangling:
+        link, _, target = seen.probe.hub_dangling.partition(" -> ")
+        yield Finding(
+            code="cache_gone",
+            level="blocker",
+            what=f"The model cache is a link ({link}) to {target}, which is not there: its disk may "
+            "not be mounted.",
+            do="Mount it, or make that folder, or name another one (HF_HOME).",
+            topic="disks",
+        )
+    if seen.probe.hub_denied and seen.docker is not None and seen.docker.rootless:
+        yield Finding(
+            code="cache_denied",
+            level="blocker",
+            what=f"The model cache ({seen.probe.hub_denied}) is not this user's, and containers "
+            "here run as this user: a server cannot keep its model there.",
+            do=f"sudo chown -R {seen.report.user or 'USER'}: {seen.probe.hub_denied}, or name "
+            "another folder (HF_HOME).",
+            topic="disks",
+        )
 
 
 def _short(disk: Disk) -> bool:

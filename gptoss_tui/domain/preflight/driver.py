@@ -50,13 +50,15 @@ def check(seen: Seen) -> Iterator[Finding]:
 
 def _fabric(seen: Seen) -> Iterator[Finding]:
     """Without it CUDA starts on none of the GPUs (error 802)."""
-    state = seen.probe.hardware.fabric_manager
+    state, version = seen.probe.hardware.fabric_manager, seen.report.driver_version
     if state in ("inactive", "failed"):
         yield Finding(
             code="fabric_manager",
             level="blocker",
             what=f"The GPUs are joined by NVSwitch, whose service nvidia-fabricmanager is {state}: "
             "CUDA does not start without it.",
-            do="Start it in the driver's release: sudo systemctl start nvidia-fabricmanager.",
+            do="sudo systemctl enable --now nvidia-fabricmanager. It has to be of the driver's very "
+            f"release ({version or 'see nvidia-smi'}); where it is missing, its package is "
+            f"nvidia-fabricmanager-{branch(version) or 'RELEASE'}.",
             topic="driver",
         )

@@ -23,12 +23,14 @@ def check(seen: Seen) -> Iterator[Finding]:
             return  # said already, in the finding about the container
         yield _none(seen)
         return
-    yield from _there(seen.docker)
+    yield from _there(seen.docker, wsl=seen.probe.hardware.wsl)
     if seen.docker.podman:
         yield from _podman(seen, seen.docker)
 
 
-def _there(docker: DockerInfo) -> Iterator[Finding]:
+def _there(docker: DockerInfo, *, wsl: bool) -> Iterator[Finding]:
+    if docker.desktop and not wsl:
+        yield desktop_finding()
     yield Finding(
         code="docker",
         level="ok",
@@ -109,8 +111,18 @@ def _podman(seen: Seen, docker: DockerInfo) -> Iterator[Finding]:
 def _none(seen: Seen) -> Finding:
     probe = seen.probe
     signs = probe.docker
+    if seen.docker_problem and "authorization denied by plugin" in seen.docker_problem[0]:
+        return Finding(
+            code="docker_refused",
+            level="blocker",
+            what=f"A plugin of Docker refuses what the app asks: {seen.docker_problem[0]}",
+            do="Ask whoever set it up to allow it.",
+            topic="Docker",
+        )
     if probe.denied and not probe.socket:
         return _denied(seen)
+    if signs.desktop and not probe.socket:
+        return desktop_finding()
     if probe.socket or signs.daemon or (signs.cli and not signs.cli_is_podman):
         return _down(seen)
     if probe.tools & {"podman"} or signs.podman:
@@ -126,6 +138,17 @@ def _none(seen: Seen) -> Finding:
         code="no_docker", level="blocker", what="There is no Docker here.", do=_INSTALL,
         topic="Docker",
     )  # fmt: skip
+
+
+def desktop_finding() -> Finding:
+    """https://docs.docker.com/desktop/features/gpu/: with WSL 2 alone."""
+    return Finding(
+        code="docker_desktop",
+        level="blocker",
+        what="This is Docker Desktop, whose Engine is in a virtual machine without GPUs.",
+        do=f"{_INSTALL} Its socket goes before that of Docker Desktop.",
+        topic="Docker",
+    )
 
 
 def _denied(seen: Seen) -> Finding:
@@ -164,8 +187,18 @@ def _down(seen: Seen) -> Finding:
             do=_INSTALL,
             topic="Docker",
         )
+    if signs.masked:
+        return Finding(
+            code="docker_down",
+            level="blocker",
+            what="Docker is installed, but its service is masked: it may not be started.",
+            do="sudo systemctl unmask docker && sudo systemctl start docker.",
+            topic="Docker",
+            repair="docker-start",
+        )
     state = f" (its service is {signs.service})" if signs.service else ""
     why = f" {seen.docker_problem[0]}" if seen.docker_problem and probe.socket else ""
+    why = f" Its last error: {signs.why.rstrip('.')}." if signs.why else why
     return Finding(
         code="docker_down",
         level="blocker",

@@ -31,6 +31,7 @@ def check(seen: Seen) -> Iterator[Finding]:
     held = [occupants(gpu, seen) for gpu in gpus]
     old = [gpu for gpu in gpus if not _capable(gpu)]
     sliced = [gpu for gpu in gpus if gpu.mig]
+    unknown = [gpu for gpu in gpus if gpu.memory_total_bytes is None and not gpu.mig]
     busy = [one for one in held if one.busy]
     ours = [one for one in held if one.ours and not one.busy]
     shut = [gpu for gpu in gpus if modes.get(gpu.index) == "Prohibited"]
@@ -41,11 +42,13 @@ def check(seen: Seen) -> Iterator[Finding]:
         yield _sliced(sliced, _level(sliced, gpus))
     if shut:
         yield _shut(shut, _level(shut, gpus))
+    if unknown:
+        yield _unknown(unknown, _level(unknown, gpus))
     if busy:
         yield _busy(busy)
     missing = list(_missing(seen))
     yield from missing
-    sound = not (old or sliced or shut or busy or missing)
+    sound = not (old or sliced or shut or unknown or busy or missing)
     if ours:
         yield _ours(ours, rest_free=sound and len(ours) < len(gpus))
     elif sound:
@@ -102,6 +105,18 @@ def _sliced(gpus: list[Gpu], level: Level) -> Finding:
         level=level,
         what=MIG_SENTENCE.format(index=first.index, name=first.name) + more,
         do=MIG_STEP,
+        topic="GPUs",
+    )
+
+
+def _unknown(gpus: list[Gpu], level: Level) -> Finding:
+    """A GPU that shares the machine's memory (NVIDIA GB10) has none of its own to tell of."""
+    return Finding(
+        code="gpu_memory_unknown",
+        level=level,
+        what=f"The driver does not tell how much memory GPU {_names(gpus)} has: no launch on it can "
+        "be planned.",
+        do="Plan for it by hand: gptoss-tui plan --gpu NAME --gpu-memory-mib MIB.",
         topic="GPUs",
     )
 

@@ -39,6 +39,22 @@ def _cause(seen: Seen) -> tuple[str, str, str]:
         )
     if not hardware.kernel_module and (cause := _unloaded(seen)):
         return cause
+    if cause := _refused(seen) or _incomplete(seen):
+        return cause
+    if hardware.wsl:
+        return (
+            "wsl_no_gpu",
+            "This is WSL 2, and Windows passes no NVIDIA GPU on to it.",
+            "Install NVIDIA's driver on Windows, not in here, then in Windows: wsl --update, wsl "
+            "--shutdown.",
+        )
+    if hardware.tegra:
+        return (
+            "jetson",
+            "This is a Jetson, on which nvidia-smi tells of no GPU: the engines' images are built "
+            "for cards, not for its GPU.",
+            "Take an image made for Jetson by hand, or choose another box.",
+        )
     if hardware.pci and not hardware.cards and not seen.report.is_container:
         return (
             "no_gpu",
@@ -60,6 +76,58 @@ def _mismatch(seen: Seen) -> tuple[str, str, str]:
         f"The NVIDIA driver was updated, but the old kernel module{version} is still loaded: "
         "driver/library version mismatch.",
         "Reboot the box (or unload and reload the nvidia kernel modules).",
+    )
+
+
+def _refused(seen: Seen) -> tuple[str, str, str] | None:
+    """The module is loaded, and did not take the card; the kernel's log says why.
+
+    https://github.com/NVIDIA/open-gpu-kernel-modules#compatible-gpus
+    """
+    log = seen.probe.kernel_log
+    if not seen.probe.hardware.cards:
+        return None
+    if log.wants_open:
+        return (
+            "open_module",
+            "The card needs NVIDIA's open kernel module (all from Blackwell on do), and the other "
+            "one is installed.",
+            "Install the driver with the open module (Ubuntu: nvidia-driver-580-server-open), and "
+            "reboot.",
+        )
+    if log.refused:
+        return (
+            "driver_unsupported",
+            "The driver does not support this card: it is too old for the driver, or for its open "
+            "kernel module.",
+            "See sudo dmesg | grep NVRM for the driver that does; gpt-oss wants Ampere or newer.",
+        )
+    if log.failed:
+        return (
+            "gpu_failed",
+            "The driver could not start the card (RmInitAdapter failed).",
+            "Reboot the box, power off and on at best; if it comes again, install the driver anew. "
+            "In a virtual machine: see how the card is passed on.",
+        )
+    return None
+
+
+def _incomplete(seen: Seen) -> tuple[str, str, str] | None:
+    """The kernel has its part of the driver, and the rest is not there."""
+    probe = seen.probe
+    if "libnvidia-ml" in probe.gpu_said:
+        missing = "its library libnvidia-ml.so"
+    elif probe.hardware.kernel_module and probe.hardware.cards and not probe.gpu_said:
+        missing = "nvidia-smi"
+    else:
+        return None
+    loaded = probe.hardware.kernel_module
+    release = f" ({loaded})" if loaded else ""
+    return (
+        "driver_incomplete",
+        f"Part of NVIDIA's driver is missing: {missing} is not on this box.",
+        f"Install the driver's libraries and tools of the release that is loaded{release}; Ubuntu "
+        "calls them libnvidia-compute and nvidia-utils.",
     )
 
 

@@ -21,7 +21,7 @@ _LITTLE_SHM = 1 * GIB
 
 def check(seen: Seen) -> Iterator[Finding]:
     yield from _container(seen)
-    troubles = [*_machine(seen), *_tools(seen), *_shared_memory(seen)]
+    troubles = [*_machine(seen), *_tools(seen), *_state(seen), *_shared_memory(seen)]
     yield from troubles
     if not troubles:
         report = seen.report
@@ -94,6 +94,15 @@ def _machine(seen: Seen) -> Iterator[Finding]:
             do="Use fewer GPUs of it, or a box with more CPUs.",
             topic="system",
         )
+    if probe.avx2 is False and report.architecture in (None, "x86_64", "amd64"):
+        yield Finding(
+            code="cpu_old",
+            level="warning",
+            what="The processor has no AVX2: an engine may die of an illegal instruction.",
+            do="In a virtual machine its processor type may hide it: set that to `host` (Proxmox, "
+            "libvirt). Else choose a newer processor.",
+            topic="system",
+        )
     if report.memory_total_bytes is not None and report.memory_total_bytes < _LITTLE_MEMORY:
         yield Finding(
             code="little_memory",
@@ -119,6 +128,20 @@ def _tools(seen: Seen) -> Iterator[Finding]:
             level="blocker",
             what=f"The box lacks what a launch is carried by: {', '.join(missing)}.",
             do="Install it with the box's package manager (setsid is in util-linux).",
+            topic="system",
+        )
+
+
+def _state(seen: Seen) -> Iterator[Finding]:
+    """Where the launch helper and repairs keep their logs."""
+    if seen.probe.state_denied:
+        yield Finding(
+            code="state_denied",
+            level="blocker",
+            what=f"This user may not write to {seen.probe.state_denied}, where launches keep their "
+            "logs: no such home folder, somebody else's, or a disk that is read-only.",
+            do="Give the user a home folder (mkhomedir_helper, chown), mount it writable, or name "
+            "another folder by XDG_STATE_HOME.",
             topic="system",
         )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from gptoss_tui.domain.host import BoxReport
 from gptoss_tui.domain.repair import cache, docker, toolkit
 from gptoss_tui.domain.repair.types import NAMES, Repair, RepairName, Survey
-from gptoss_tui.errors import NotFoundError
+from gptoss_tui.errors import NotFoundError, UsageError
 
 _ID = re.compile(r"[0-9a-f]{12,64}")
 # A name of a user that a shell, getent and usermod all take; what else a box tells is not used.
@@ -80,7 +80,18 @@ def _engine(report: BoxReport) -> tuple[str, bool]:
     return (_user(report) if docker.rootless and not docker.podman else ""), docker.podman
 
 
+def _not_for_snap(report: BoxReport) -> None:
+    """Raises `UsageError`: the snap's toolkit is its own, and one on the box breaks it."""
+    if report.docker is not None and report.docker.snap:
+        raise UsageError(
+            "Docker comes from a snap here, which brings an NVIDIA toolkit of its own: one that is "
+            "installed on the box does not reach it, and may break it.",
+            "sudo snap refresh docker && sudo snap restart docker; or take Docker Engine instead.",
+        )
+
+
 def _toolkit(report: BoxReport, survey: Survey, repository: str) -> Repair:
+    _not_for_snap(report)
     rootless_user, podman = _engine(report)
     return Repair(
         name="toolkit",
@@ -93,6 +104,7 @@ def _toolkit(report: BoxReport, survey: Survey, repository: str) -> Repair:
 
 
 def _runtime(report: BoxReport, survey: Survey) -> Repair:
+    _not_for_snap(report)
     rootless_user, podman = _engine(report)
     return Repair(
         name="runtime",

@@ -13,6 +13,7 @@ if docker info >/dev/null 2>&1; then
     echo 'Docker runs already.'
     exit 0
 fi
+! have systemctl || systemctl unmask docker.service docker.socket 2>/dev/null || :
 service_of_docker start
 docker version --format 'Docker Engine {{.Server.Version}} runs.'
 """

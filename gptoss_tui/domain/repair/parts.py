@@ -19,7 +19,9 @@ wait_for_docker() {
     done
 }
 service_of_docker() { # start | restart
-    if [ -d /run/systemd/system ]; then
+    if have snap && [ -d /snap/docker/current ] && ! have dockerd; then
+        snap "$1" docker
+    elif [ -d /run/systemd/system ]; then
         systemctl reset-failed docker.service 2>/dev/null || :
         systemctl "$1" docker || { journalctl -u docker.service -n 20 --no-pager || :; return 1; }
     else

@@ -82,6 +82,17 @@ _DOCKER = r"""
 config=/etc/docker/daemon.json
 before=$(cksum "$config" 2>/dev/null || :)
 nvidia-ctk runtime configure --runtime=docker
+# What was set for a Docker without root keeps one with root from opening the GPUs.
+if [ ! -e /run/systemd/container ] &&
+    grep -qsE '^ *no-cgroups *= *true' /etc/nvidia-container-runtime/config.toml; then
+    nvidia-ctk config --set nvidia-container-cli.no-cgroups=false --in-place
+fi
+# A list of devices (CDI) is made for one driver.
+for list in /etc/cdi/*.yaml /etc/cdi/*.json /var/run/cdi/*.yaml /var/run/cdi/*.json; do
+    grep -qs 'libcuda\.so' "$list" || continue
+    ! have nvidia-modprobe || nvidia-modprobe -u -c 0 || :
+    nvidia-ctk cdi generate --output="$list"
+done
 known=$(docker info --format '{{json .Runtimes}}' 2>/dev/null || :)
 case $known in
     *'"nvidia"'*) [ "$before" = "$(cksum "$config" 2>/dev/null || :)" ] && restart=no || restart=yes ;;
@@ -127,12 +138,15 @@ if [ -z "$image" ]; then
     fi
 fi
 echo "Validating in a container of $image:"
-docker run --rm --runtime=nvidia --gpus all --entrypoint nvidia-smi "$image" -L
+# (Where SELinux confines containers, they see no GPU without that option.)
+docker run --rm --security-opt label=disable --runtime=nvidia --gpus all \
+    --entrypoint nvidia-smi "$image" -L
 """
 
 _PODMAN = r"""
 # Podman has no daemon: it reads this list of devices (CDI) at each start.
 mkdir -p /etc/cdi
+! have nvidia-modprobe || nvidia-modprobe -u -c 0 || :
 nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml
 nvidia-ctk cdi list
 """

@@ -5,7 +5,9 @@
 # The parts run at the same time, each program for LIMIT seconds at most.
 gpu_fields=$1 health_fields=$2 limit=8
 # dockerd, ss and others lie where the path of an ordinary user does not lead.
-PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/snap/bin:/usr/lib/wsl/lib
+# What programs say is read in English, whatever the user speaks.
+export LC_ALL=C
 section() { printf '\n@@%s\n' "$1"; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
@@ -32,12 +34,27 @@ succeeds() { told "$@" | grep -qx '@status 0'; }
 
 hub=${HF_HUB_CACHE:-${HF_HOME:-$HOME/.cache/huggingface}/hub}
 # Where Docker listens, and where podman's service speaks as Docker does.
-docker_sockets() { printf '%s\n' "${DOCKER_SOCK:-}" /var/run/docker.sock "/run/user/$(id -u)/docker.sock" "$HOME/.docker/run/docker.sock"; }
+docker_sockets() {
+    case ${DOCKER_HOST:-} in unix://*) printf '%s\n' "${DOCKER_HOST#unix://}" ;; esac
+    printf '%s\n' "${DOCKER_SOCK:-}" /var/run/docker.sock "/run/user/$(id -u)/docker.sock" "$HOME/.docker/run/docker.sock"
+}
 podman_sockets() { printf '%s\n' "${XDG_RUNTIME_DIR:-/run/user/$(id -u)}/podman/podman.sock" /run/podman/podman.sock; }
 usable() { [ -r "$1" ] && [ -w "$1" ]; }
+nearest() { # PATH: that folder, or the nearest one above it that is there
+    path=$1
+    while [ -n "$path" ] && [ ! -d "$path" ]; do path=${path%/*}; done
+    printf '%s\n' "${path:-/}"
+}
 engine=$({ docker_sockets; podman_sockets; } | while read -r path; do
     [ -S "$path" ] && usable "$path" && echo yes && break
 done)
+dangling() { # PATH: the link in it that leads nowhere, and where to
+    path=$1
+    while [ -n "$path" ] && [ ! -d "$path" ]; do
+        [ -L "$path" ] && printf '%s -> %s\n' "$path" "$(readlink "$path")"
+        path=${path%/*}
+    done
+}
 
 system() {
     section system
@@ -56,7 +73,12 @@ system() {
     printf 'uptime=%s\n' "$(awk '{print $1}' /proc/uptime 2>/dev/null)"
     printf 'hf_home=%s\n' "${HF_HOME:-}"
     printf 'hub=%s\n' "$hub"
-    printf 'tools=%s\n' "$(for tool in curl python3 setsid timeout tar sudo docker podman; do have $tool && printf '%s ' $tool; done)"
+    state=${XDG_STATE_HOME:-$HOME/.local/state}
+    [ -w "$(nearest "$state")" ] || printf 'state_denied=%s\n' "$state"
+    printf 'hub_dangling=%s\n' "$(dangling "$hub" | tail -n 1)"
+    [ -w "$(nearest "$hub")" ] || printf 'hub_denied=%s\n' "$hub"
+    grep -q '^flags' /proc/cpuinfo 2>/dev/null && ! grep -qw avx2 /proc/cpuinfo && echo avx2=no
+    printf 'tools=%s\n' "$(for tool in curl python3 setsid timeout tar sudo docker podman apt-get dnf zypper; do have $tool && printf '%s ' $tool; done)"
 
     section os
     cat /etc/os-release 2>/dev/null
@@ -68,7 +90,8 @@ system() {
     [ -n "${KUBERNETES_SERVICE_HOST:-}" ] && echo kubernetes
     [ -n "${RUNPOD_POD_ID:-}" ] && echo runpod
     [ -n "${VAST_CONTAINERLABEL:-}" ] && echo vast
-    { tr '\0' '\n' </proc/1/environ | grep -m1 '^container='; } 2>/dev/null
+    { tr '\0' '\n' </proc/1/environ | grep -m1 '^container='; } 2>/dev/null ||
+        sed 's/^/container=/' /run/systemd/container 2>/dev/null | grep -v =wsl
 
     section shm
     df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 {print $2}'
@@ -94,6 +117,8 @@ hardware() {
         esac
     done
     [ -n "${pci:-}" ] && echo pci=yes
+    [ -e /dev/dxg ] && echo wsl=yes
+    tr '\0' '\n' 2>/dev/null </proc/device-tree/compatible | grep -q '^nvidia,tegra' && echo tegra=yes
     grep -oE '^(nvidia|nouveau) ' /proc/modules 2>/dev/null | sed 's/^/module=/'
     sed -n 's/^NVRM version: */kernel_module=/p' /proc/driver/nvidia/version 2>/dev/null
     if ! [ -e /proc/driver/nvidia/version ]; then
@@ -153,6 +178,20 @@ apps() {
     done
 }
 
+dockerd=$(grep -lx dockerd /proc/[0-9]*/comm 2>/dev/null | head -n 1)
+dockerd=${dockerd%/comm}
+of_snap() { # is it Canonical's snap of Docker that runs here, or would?
+    if [ -n "$dockerd" ]; then grep -qa /var/snap/docker/ "$dockerd/cmdline" 2>/dev/null
+    else [ -d /snap/docker/current ] && ! have dockerd; fi
+}
+why_down() { # UNIT: the last that the Engine said before it ended
+    for way in '' 'sudo -n'; do
+        # shellcheck disable=SC2086 # words, one by one
+        said=$(brief $way journalctl -q "_SYSTEMD_UNIT=$1.service" -n 60 -o cat --no-pager | grep -iE 'fail|unable|error' | tail -n 1 | cut -c 1-300)
+        [ -n "$said" ] && echo "why=$said" && break
+    done
+}
+
 docker_signs() {
     section docker
     docker_sockets | while read -r path; do
@@ -164,8 +203,18 @@ docker_signs() {
         echo cli=yes
         case $(brief docker --version) in *[Pp]odman*) echo cli_is_podman=yes ;; esac
     fi
+    unit=docker
+    of_snap && echo snap=yes && echo daemon=yes && unit=snap.docker.dockerd
     have dockerd && echo daemon=yes
-    have systemctl && echo "service=$(brief systemctl is-active docker)"
+    [ -S "$HOME/.docker/desktop/docker.sock" ] && echo desktop=yes
+    if have systemctl; then
+        service=$(brief systemctl is-active $unit)
+        echo "service=$service"
+        case $service in
+        failed | activating) why_down $unit ;;
+        inactive) brief systemctl show $unit --property=LoadState | grep -qx LoadState=masked && echo masked=yes ;;
+        esac
+    fi
     # A group holds from the next login on.
     grep -E '^docker:' /etc/group 2>/dev/null | cut -d: -f4 | tr , '\n' | grep -qxF "$(id -un)" && echo in_group=yes
     if [ "$(id -u)" = 0 ]; then echo sudo=yes
@@ -180,19 +229,24 @@ docker_signs() {
 
     section runtime
     # The Engine looks along its own path, which may be another than ours.
-    pid=$(grep -lx dockerd /proc/[0-9]*/comm 2>/dev/null | head -n 1)
-    paths=$({ tr '\0' '\n' <"${pid%/comm}/environ" | sed -n 's/^PATH=//p'; } 2>/dev/null)
+    paths=$({ tr '\0' '\n' <"$dockerd/environ" | sed -n 's/^PATH=//p'; } 2>/dev/null)
+    named=$(sed -n 's,.*"path" *: *"\(/[^"]*\)/nvidia-container-runtime".*,\1,p' /etc/docker/daemon.json 2>/dev/null)
     for tool in nvidia-ctk nvidia-container-runtime nvidia-container-runtime-hook; do
         # shellcheck disable=SC2046 # folders, one by one
-        for folder in $(printf '%s' "$PATH:$paths:/usr/bin:/usr/local/nvidia/toolkit" | tr : ' '); do
+        for folder in $(printf '%s' "$PATH:$paths:$named:/usr/bin:/usr/local/nvidia/toolkit" | tr : ' '); do
             [ -x "$folder/$tool" ] && echo "$tool=yes" && break
         done
     done
     have nvidia-ctk && echo "version=$(brief nvidia-ctk --version | head -n 1)"
     grep -q '"nvidia"' /etc/docker/daemon.json "$HOME/.config/docker/daemon.json" 2>/dev/null && echo configured=yes
     for file in /etc/cdi/* /var/run/cdi/*; do
-        [ -r "$file" ] && grep -q 'nvidia.com/gpu' "$file" 2>/dev/null && echo "cdi=$file"
+        [ -r "$file" ] && grep -q 'nvidia.com/gpu' "$file" 2>/dev/null || continue
+        echo "cdi=$file"
+        # Made for one driver, and with the devices that were there then.
+        grep -oE 'libcuda\.so\.[0-9]{3}[0-9.]*[0-9]' "$file" | head -n 1 | sed 's/^libcuda.so./cdi_driver=/'
+        grep -q /dev/nvidiactl "$file" && ! grep -q /dev/nvidia-uvm "$file" && echo "cdi_without_uvm=$file"
     done
+    grep -qE '^ *no-cgroups *= *true' /etc/nvidia-container-runtime/config.toml 2>/dev/null && echo no_cgroups=yes
 }
 
 data_root() { # where Docker keeps images: by its settings, else where it does by itself
@@ -207,13 +261,17 @@ data_root() { # where Docker keeps images: by its settings, else where it does b
 
 disks() {
     section disks
+    inodes=
     for pair in docker:"$(data_root | head -n 1)" containerd:/var/lib/containerd weights:"$hub"; do
         path=${pair#*:}
         [ "$pair" = containerd:/var/lib/containerd ] && ! [ -d "$path" ] && continue
         # The folder may not be there yet: its nearest parent has the same file system.
-        while [ -n "$path" ] && [ ! -d "$path" ]; do path=${path%/*}; done
-        brief df -Pk "${path:-/}" | awk -v role="${pair%%:*}" -v path="${pair#*:}" 'NR == 2 {print role, $2, $4, path}'
+        at=$(nearest "$path")
+        brief df -Pk "$at" | awk -v role="${pair%%:*}" -v path="$path" 'NR == 2 {print role, $2, $4, path}'
+        inodes="$inodes$(brief df -Pi "$at" | awk -v role="${pair%%:*}" 'NR == 2 {print role, $2, $4}')|"
     done
+    section inodes
+    printf '%s' "$inodes" | tr '|' '\n'
 
     section cached
     # What is in the cache: name and KiB on disk.
@@ -228,6 +286,13 @@ ports() {
     section ports
     if have ss; then brief ss -Hltnp | awk '{print $4, $6}'
     else awk 'FNR > 1 && $4 == "0A" {print "hex:" $2}' /proc/net/tcp /proc/net/tcp6 2>/dev/null; fi
+}
+
+resolvers() { # whom this box asks for names, and what Docker may put in their place
+    section resolvers
+    sed -n 's/^nameserver[[:space:]]*/nameserver=/p' /etc/resolv.conf 2>/dev/null
+    [ -e /run/systemd/resolve/resolv.conf ] && echo resolved=yes
+    grep -q '"dns"' /etc/docker/daemon.json 2>/dev/null && echo docker=yes
 }
 
 # The proxy by which Docker pulls: of its service, or of its settings. It may hold a password, so it
@@ -294,5 +359,5 @@ together() { # PART...: all at the same time; what each prints stays whole
     }
 }
 # shellcheck disable=SC2086 # names, one by one
-together ${3:-system dmi hardware kernel_log gpus health banner apps docker_signs disks ports registry model_hub model_hub_by_proxy servers}
+together ${3:-system dmi hardware kernel_log gpus health banner apps docker_signs disks ports resolvers registry model_hub model_hub_by_proxy servers}
 section end
