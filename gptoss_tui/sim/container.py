@@ -83,7 +83,9 @@ class Container:
         if host.get("Runtime") == "nvidia":
             named = self.environment.get("NVIDIA_VISIBLE_DEVICES", "").split(",")
         else:
-            named = [one for asked in host.get("DeviceRequests") or [] for one in asked["DeviceIDs"]]
+            named = [
+                one for asked in host.get("DeviceRequests") or [] for one in asked["DeviceIDs"]
+            ]
         return [str(gpu).removeprefix("nvidia.com/gpu=") for gpu in named]
 
     @property

@@ -174,7 +174,11 @@ BROKEN: dict[str, tuple[str, str, str, dict[str, str | None]]] = {
     ),
     "minimal system": (
         "tools", "blocker", "setsid, tar, curl (or python3)",
-        {"system": SOUND["system"].replace("curl python3 setsid timeout tar sudo docker apt-get", "docker")},
+        {
+            "system": SOUND["system"].replace(
+                "curl python3 setsid timeout tar sudo docker apt-get", "docker"
+            )
+        },
     ),
     "64 MiB of /dev/shm": ("shm_small", "warning", "64 MiB", {"shm": "65536"}),
     "Docker's disk full on its own mount": (
