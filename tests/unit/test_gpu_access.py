@@ -79,7 +79,9 @@ def test_a_snap_gives_them_by_its_own_runtime_and_by_index() -> None:
     assert gpu_access(snap, TWO) == ("runtime", by_index)
     assert gpu_access(snap, TWO, "gpus") == ("gpus", ())
     made = spec(gpu_access="runtime", cdi_devices=by_index, gpu_ids=("GPU-0", "GPU-1"))
-    assert "NVIDIA_VISIBLE_DEVICES=nvidia.com/gpu=0,nvidia.com/gpu=1" in engine_api_body(made)["Env"]
+    assert (
+        "NVIDIA_VISIBLE_DEVICES=nvidia.com/gpu=0,nvidia.com/gpu=1" in engine_api_body(made)["Env"]
+    )
 
 
 def test_the_renderings_of_cdi() -> None:
