@@ -38,7 +38,7 @@ BOX_CAUSES: tuple[tuple[str, str, str], ...] = (
      "This GPU is too old for MXFP4: vLLM needs compute capability 8.0 or newer.",
      "Use an Ampere card or newer, or Ollama on this one."),
     ("gpu_not_in_image",
-     "This image was not built for this GPU.",
+     "This image, or a kernel in it, was not built for this GPU.",
      "Use a newer image (CUDA 12.8 or newer for Blackwell, CUDA 13 for GB10 and B300), or for an "
      "old card an older one."),
     # --- Docker -------------------------------------------------------------------------------
@@ -93,8 +93,8 @@ BOX_CAUSES: tuple[tuple[str, str, str], ...] = (
      "Docker's own network rules are gone: a firewall was started or reloaded after it.",
      "Restart Docker: sudo systemctl restart docker."),
     ("docker_version",
-     "Docker speaks another version of its API.*",
-     "Update Docker Engine on the box."),
+     "Docker or Compose is of another release than this needs.*",
+     "Update Docker Engine and Compose on the box."),
     ("name_taken",
      "The container name is taken.*",
      "Choose another name (--name), or remove that container."),

@@ -34,7 +34,7 @@ ENGINE_CAUSES: tuple[tuple[str, str, str], ...] = (
      "Raise --shm-size."),
     # --- flags --------------------------------------------------------------------------------
     ("bad_argument",
-     "The engine does not know one of the arguments.",
+     "The engine does not accept the arguments it was given.",
      "Check the arguments against this version (vllm serve --help)."),
     ("context_over_model",
      "The context asked for is longer than the model's own.",
@@ -155,10 +155,10 @@ ENGINE_CAUSES: tuple[tuple[str, str, str], ...] = (
      "See the kernel's log (dmesg) for the OOM killer, a segmentation fault or an Xid, then launch "
      "again."),
     ("model_unloadable",
-     "Ollama cannot load this model file: it is not made for this release, or damaged.",
+     "This model file cannot be loaded: it is not made for this release of the engine, or damaged.",
      "Update Ollama and pull the official model again (gpt-oss:20b, gpt-oss:120b)."),
     ("runner_crashed",
-     "Ollama's runner crashed.",
+     "The process that runs the model crashed.",
      "See the lines above it; update Ollama and the driver."),
     ("crashed",
      "The engine crashed (segmentation fault).",

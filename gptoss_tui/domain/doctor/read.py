@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from gptoss_tui.domain.doctor.causes import CAUSES
 from gptoss_tui.domain.doctor.changes import change_for
 from gptoss_tui.domain.doctor.diagnosis import Diagnosis
 from gptoss_tui.domain.doctor.lines import Line, take_apart
-from gptoss_tui.domain.doctor.rows import HINT, LAST
-from gptoss_tui.domain.doctor.service import Service
+from gptoss_tui.domain.doctor.rows import HINT, LAST, VAGUE
+from gptoss_tui.domain.doctor.service import Mark, Service
+from gptoss_tui.domain.doctor.words import Words
 
-_VERSION = re.compile(
+_VERSION = Words(
     r"(?:vLLM API server version|Initializing an? \S+ (?:LLM )?engine \(v?)[ :]*(\d+\.\d+\.\d+)\b"
 )
 _MOST_SERVICES = 32
@@ -57,9 +57,9 @@ class Doctor:
         return self._unknown(services, exit_code, stopping)
 
     def _best(self, services: list[Service]) -> Diagnosis | None:
-        unexplained = any(service.raised for service in services)
+        first = min((s.raised.number for s in services if s.raised), default=None)
         found = [mark for service in services for mark in service.marks.values()]
-        found = [m for m in found if m.rank < HINT and not (m.rank == LAST and unexplained)]
+        found = [mark for mark in found if _counts(mark, first)]
         if not found:
             return None
         mark = min(found, key=lambda one: (one.rank, one.number))
@@ -97,6 +97,15 @@ class Doctor:
             explanation=f"The server failed{code}, with words that are not known here.",
             fix="Read the lines above; look for them in the engine's issues.",
         )
+
+
+def _counts(mark: Mark, first_raised: int | None) -> bool:
+    """Whether a candidate counts beside what was raised first, known or not."""
+    if mark.rank == LAST:
+        return first_raised is None
+    if mark.rank == VAGUE:
+        return first_raised is None or mark.number <= first_raised
+    return mark.rank < HINT
 
 
 _SIGNALS = {137: "killed", 139: "crashed", 132: "cpu_too_old"}

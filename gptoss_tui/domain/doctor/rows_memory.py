@@ -6,7 +6,7 @@ https://github.com/ollama/ollama (issues 11790 and 12634 among others).
 
 from __future__ import annotations
 
-from gptoss_tui.domain.doctor.rows import LAST, LIKELY, row
+from gptoss_tui.domain.doctor.rows import LAST, LIKELY, WEAK, row
 
 MEMORY_ROWS = (
     row("context_does_not_fit", r"To serve at least one request with the model\S* max(?:imum)? seq"),
@@ -14,7 +14,8 @@ MEMORY_ROWS = (
         r"max(?:imum)? (?:seq(?:uence)? len(?:gth)?|model len) \(\d+\) is larger than the maximum"),
     row("context_does_not_fit", r"max_total_num_tokens.*(?:<|less than|smaller than).*context"),
     row("no_kv_memory", r"No available memory for the cache blocks"),
-    row("no_kv_memory", r"[Pp]lease (?:try to )?increase --mem-fraction-static"),
+    row("no_kv_memory", r"[Pp]lease (?:try to )?increas(?:e"
+        r"|ing) (?:the )?\W*mem[-_]fraction[-_]static"),
     row("sampler_memory", r"out of memory occurred when warming up (?:sampler|pooler)"),
     row("gpu_busy", r"Free memory on device .*is less than desired GPU memory utilization"),
     row("gpu_busy", r"Error in memory profiling\. Initial (?:free|used) memory"),
@@ -29,16 +30,22 @@ MEMORY_ROWS = (
         r"|CUDA_ERROR_OUT_OF_MEMORY|cudaErrorMemoryAllocation|CUBLAS_STATUS_ALLOC_FAILED"
         r"|UR_RESULT_ERROR_OUT_OF_DEVICE_MEMORY|Cuda failure (?:2 )?'out of memory'"
         r"|(?:CUDA|HIP) out of memory(?:$|[.:!])", LIKELY, serving=True),
-    row("gpu_memory", r"ErrorOutOfDeviceMemory|failed to allocate (?:CUDA|ROCm|Vulkan)\d* buffer",
+    row("gpu_memory", r"failed to allocate (?:buffer for kv|compute)"
+        r"|\[(?:CUDA|HIP)\]: out of memory",
+        WEAK, serving=True),
+    row("gpu_memory", r"ErrorOutOfDeviceMemory"
+        r"|failed to allocate (?:CUDA|ROCm|Vulkan)\d* buffer",
         LIKELY, serving=True),
     row("host_memory", r"model requires more system memory"),
     row("host_memory", r"Out of memory: Killed process|oom-kill:|oom_reaper: reaped"
         r"|Memory cgroup out of memory|OOMKilled|Detected \d+ oom[-_ ]kill", serving=True, warned=True),
     row("host_memory", r"can't allocate memory: you tried to allocate \d+ bytes"
         r"|DefaultCPUAllocator: not enough memory|[Cc]annot allocate memory(?! in static TLS)"
-        r"|std::bad_alloc|Too large swap space|paging file is too small"
+        r"|std::bad_alloc|ERROR_OUT_OF_HOST_MEMORY|ggml_aligned_malloc: insufficient memory"
+        r"|less than desired CPU memory utilization|Too large swap space|paging file is too small"
         r"|^MemoryError\b|: MemoryError$|numpy\S*MemoryError"
-        r"|(?:unable|failed) to allocate (?:CPU|\w+_Host)\w* buffer|cpu_buffer_type_alloc_buffer: failed"
+        r"|(?:unable|failed) to allocate (?:CPU|\w+_Host)\w* buffer"
+        r"|cpu_buffer_type_alloc_buffer: failed"
         r"|insufficient memory - required allocations: .*GPUs:\[\]"
         r"|CPU (?:RAM|memory) .*(?:not enough|insufficient)|request too large for system",
         warned=True),
@@ -47,6 +54,7 @@ MEMORY_ROWS = (
         r"|due to the node running low on memory"),
     row("killed", r"signal: killed|[Ee]xit code: ?-9\b|exited with (?:exit )?code (?:137|-9)\b"
         r"|[Ff]ailed core proc\(s\): \{.*: -9\b|is killed by signal: Killed"
+        r"|(?:terminated with|exitcode ?:|exit code:) ?-9\b|[Ss]ignal 9 \(SIGKILL\)"
         r"|died with <?Signals?\.SIGKILL|received signal 9\b|was terminated by signal 9", LIKELY,
         serving=True, warned=True),
     row("killed", r"^(?:.*: line \d+: +\d+ )?Killed\b(?:\s+(?:vllm|python\S*|sglang)\b.*)?$", LAST,
@@ -55,6 +63,9 @@ MEMORY_ROWS = (
     row("gpu_memory", r"CUDA error: the resource allocation failed"
         r"|^(?:RuntimeError: )?(?:Prefill|Decode) out of memory\. (?:Try|Please)", LIKELY, serving=True),
     row("gpu_memory", r"NV_ERR_NO_MEMORY", LIKELY, serving=True),
+    row("shm_too_small", r"(?:exceeds?|insufficient|not enough|too small)\b.{0,120}/dev/shm"
+        r"|/dev/shm\b.{0,120}\b(?:exceeds?|insufficient|not enough|too small)",
+        WEAK, serving=True, warned=True),
     row("shm_too_small", r"Insufficient space in /dev/shm|insufficient shared memory \(shm\)"
         r"|No space left on device.*(?:/dev/shm|psm_)|(?:/dev/shm|psm_).*No space left on device"
         r"|Error while creating shared memory segment|Bus error|SIGBUS"

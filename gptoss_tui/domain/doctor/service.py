@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from dataclasses import dataclass
 
@@ -10,23 +9,35 @@ from gptoss_tui.domain.doctor.lines import Line
 from gptoss_tui.domain.doctor.rows import HINT, Row
 from gptoss_tui.domain.doctor.table import docker_row, row_of, worth_a_look
 from gptoss_tui.domain.doctor.tracebacks import GENERIC, Raised, Tracebacks
+from gptoss_tui.domain.doctor.words import Words
 
 _MOST_MARKS, _MOST_EVIDENCE = 48, 4
-_READY = re.compile(
+_READY = Words(
     r"Application startup complete|The server is fired up and ready|llama runner started in"
     r"|server is listening on http"
 )
 # A request is being answered, so it came up before the first line of this piece of a log.
-_ANSWERS = re.compile(
-    r"Exception in ASGI application|ERROR [^\[]{0,40}\[(?:serving|serving_\w+|\w*tool_parser)\.py:\d+\]"
+_ANSWERS = Words(
+    r"Exception in ASGI application"
+    r"|ERROR [^\[]{0,40}\[(?:serving|serving_\w+|\w*tool_parser)\.py:\d+\]"
 )
 # After the server was ready: only with one of these is an exception more than a failed request.
-_DIED = re.compile(
-    r"EngineDeadError|EngineCore (?:encountered a fatal error|hit an exception)|Got fatal signal from worker|AsyncLLM output_handler failed"
+_DIED = Words(
+    r"EngineDeadError|EngineCore (?:encountered a fatal error|hit an exception)"
+    r"|Got fatal signal from worker|AsyncLLM output_handler failed"
     r"|Engine core proc \S+ died|[Rr]eceived sigquit|SIGQUIT received|Scheduler hit an exception"
-    r"|Exception in (?:ModelTpServer|ControllerSingle)|Initialization failed\. warmup|Worker proc \S+ died|MQLLMEngine.*(?:dead|terminated)"
+    r"|Exception in (?:ModelTpServer|ControllerSingle)|Initialization failed\. warmup"
+    r"|Worker proc \S+ died|MQLLMEngine.*(?:dead|terminated)"
 )
-_STOPS = re.compile(
+# Plain words of a failure, known or not: one that stands nowhere else is shown as unknown.
+_FAILS = Words(
+    r"^(?:[\w][\w .-]{0,40}: )?(?:[Ee]rror|ERROR|FATAL|[Ff]atal(?: error)?|panic"
+    r"|ERRO)(?:\[\d+\])?(?::|\]) ?\S"
+    r"|^\S*sh: (?:\d+: )?\S+: |[Ee]rror ?response from daemon|OCI runtime (?:error|create failed)"
+    r"|failed to load model"
+    r"|core dumped"
+)
+_STOPS = Words(
     r"Shutting down(?! Ray)|Application shutdown complete|shutdown triggered|signal_handler"
     r"|SIGTERM(?! received, please ignore)"
 )
@@ -81,18 +92,20 @@ class Service:
             self._generic = self._generic or (number, line.text)
         elif raised is not None and not raised.generic and not self._serving:
             self.raised = self.raised or raised
+        elif line.level in ("", "error") and not self._serving and _FAILS.search(message):
+            self._generic = self._generic or (number, line.text)
         if line.level == "error" and not self._serving:
             self._loud.append((number, line.text))
-        self._match(number, line, frames)
+        told = line.level == "error" or raised is not None or _FAILS.search(message) is not None
+        self._match(number, line, frames, vague=told and not self._serving)
 
-    def _match(self, number: int, line: Line, frames: str) -> None:
+    def _match(self, number: int, line: Line, frames: str, *, vague: bool) -> None:
         if not worth_a_look(line.message):
             return
         row = docker_row(line.message) if line.docker else None
-        row = row or row_of(line.message, frames)
-        if row is None:
-            return
-        if line.level == "info" and not row.told:
+        in_passing = line.level == "info"
+        row = row or row_of(line.message, frames, vague=vague, in_passing=in_passing)
+        if row is None or (in_passing and not row.told):
             return
         if row.rank == HINT or (line.level == "warning" and not row.warned):
             self.hints.append((row.cause, number, line.text))

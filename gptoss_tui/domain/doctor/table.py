@@ -2,78 +2,42 @@
 
 from __future__ import annotations
 
-from gptoss_tui.domain.doctor.rows import HINT, LAST, WEAK, Row
+from functools import lru_cache
+
+from gptoss_tui.domain.doctor.rows import HINT, LAST, VAGUE, WEAK, Row
 from gptoss_tui.domain.doctor.rows_docker import DOCKER_ROWS
 from gptoss_tui.domain.doctor.rows_engine import ENGINE_ROWS
 from gptoss_tui.domain.doctor.rows_files import FILE_ROWS
 from gptoss_tui.domain.doctor.rows_gpu import GPU_ROWS
 from gptoss_tui.domain.doctor.rows_memory import MEMORY_ROWS
+from gptoss_tui.domain.doctor.rows_place import PLACE_ROWS
+from gptoss_tui.domain.doctor.rows_vague import VAGUE_ROWS
 
-TABLE: tuple[Row, ...] = (*MEMORY_ROWS, *GPU_ROWS, *ENGINE_ROWS, *FILE_ROWS, *DOCKER_ROWS)
+TABLE: tuple[Row, ...] = (
+    *MEMORY_ROWS,
+    *GPU_ROWS,
+    *ENGINE_ROWS,
+    *FILE_ROWS,
+    *PLACE_ROWS,
+    *VAGUE_ROWS,
+    *DOCKER_ROWS,
+)
 _LOG = tuple(sorted((r for r in TABLE if r.scope != "docker"), key=lambda one: one.rank))
+_DEFINITE = tuple(r for r in _LOG if r.rank != VAGUE)
+_TOLD = tuple(r for r in _LOG if r.told)
 _DOCKER = tuple(r for r in TABLE if r.scope == "docker")
 
 # One of these stands in every line that a row of the table matches (in lower case).
 _QUICK = (
-    "abort",
-    "alloc",
-    "already",
-    "brok",
-    "bus",
-    "can't",
-    "cannot",
-    "couldn",
-    "dead",
-    "denied",
-    "does",
-    "eof",
-    "errno",
-    "error",
-    "exce",
-    "fail",
-    "fault",
-    "ggml_assert",
-    "greater",
-    "in use",
-    "input should",
-    "interrupt",
-    "invalid",
-    "kill",
-    "larger",
-    "memory",
-    "mismatch",
-    "miss",
-    "must",
-    "no ",
-    "not ",
-    "ptx",
-    "rank",
-    "rate limit",
-    "requires",
-    "reset",
-    "restricted",
-    "segmentation",
-    "response [",
-    "sig",
-    "sm",
-    "small",
-    "space",
-    "term",
-    "time",
-    "too ",
-    "toomany",
-    "unable",
-    "unauthorized",
-    "undefined",
-    "unexpected",
-    "unknown",
-    "unrecognized",
-    "unsupported",
-    "vram",
-    "want",
-    "x509",
-    "xid",
-)
+    "abort", "alloc", "already", "assert ", "brok", "bus", "can't", "cannot", "code object",
+    "compil", "core dumped", "couldn", "dead", "denied", "divisib", "does", "download", "eof",
+    "errno", "error", "exce", "fail", "fault", "full", "ggml_assert", "greater", "in use",
+    "incompatible", "input should", "interrupt", "invalid", "kill", "larger", "memory",
+    "mismatch", "miss", "must", "no ", "not ", "only ", "ptx", "rank", "rate limit", "requires",
+    "reset", "response [", "restricted", "segmentation", "sig", "sm", "small", "space", "support",
+    "term", "time", "too ", "toomany", "unable", "unauthorized", "undefined", "unexpected",
+    "unknown", "unrecognized", "unsupported", "vram", "want", "x509", "xid",
+)  # fmt: skip
 
 
 def worth_a_look(message: str) -> bool:
@@ -82,12 +46,21 @@ def worth_a_look(message: str) -> bool:
     return any(word in low for word in _QUICK)
 
 
-def row_of(message: str, frames: str = "") -> Row | None:
-    """The most definite row that matches one message of an engine; None for nearly all."""
-    for row in _LOG:
-        if row.words.search(message) and (row.after is None or row.after.search(frames)):
-            return row
-    return None
+def row_of(
+    message: str, frames: str = "", *, vague: bool = True, in_passing: bool = False
+) -> Row | None:
+    """The most definite row that matches one message of an engine; None for nearly all.
+
+    `vague`: whether the rows of that rank count here. `in_passing`: it was told in passing.
+    """
+    return next((r for r in _said(message, vague, in_passing) if r.counts_in(frames)), None)
+
+
+@lru_cache(maxsize=512)
+def _said(message: str, vague: bool, in_passing: bool) -> tuple[Row, ...]:
+    """The rows whose words stand in a message: the ranks of a server say the same, one by one."""
+    rows = _TOLD if in_passing else _LOG if vague else _DEFINITE
+    return tuple(row for row in rows if row.words.search(message))
 
 
 def docker_row(said: str) -> Row | None:
@@ -97,5 +70,5 @@ def docker_row(said: str) -> Row | None:
 
 def fatal_row(message: str) -> Row | None:
     """The row of a line by which a launch can be called failed, standing alone."""
-    row = row_of(message)
+    row = row_of(message, vague=False)
     return None if row is None or row.rank in (WEAK, LAST, HINT) else row

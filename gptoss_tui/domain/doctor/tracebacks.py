@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections import deque
 
 import msgspec
 
 from gptoss_tui.domain.doctor.lines import Line
+from gptoss_tui.domain.doctor.words import Words
 
 _BEGINS = "Traceback (most recent call last):"
 # A copied piece of a log may begin inside a traceback.
-_WITHIN = re.compile(r'^ *File "[^"]+", line \d+, in ')
-_RAISED = re.compile(
+_WITHIN = Words(r'^ *File "[^"]+", line \d+, in ')
+_RAISED = Words(
     r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Failure|Interrupt|Exit|Refused|Timeout|Died)"
     r"(?=:|$)(?!: *$)"
 )
-_FRAME = re.compile(r'^ +\S|^File "|^\s*$')
+_FRAME = Words(r'^ +\S|^File "|^\s*$')
 _MOST_SPEAKERS = 64
 # What only tells that something failed, not what: never a cause, and shown where nothing else is.
-GENERIC = re.compile(
+GENERIC = Words(
     r"[Ee]ngine core initialization failed|WorkerProc (?:initialization )?failed|Executor failed"
     r"|See (?:stack trace|root cause)|EngineCore (?:failed to start|encountered)|EngineDeadError"
     r"|SystemExit|ChildFailedError|KeyboardInterrupt|CancelledError|BrokenPipeError|Broken pipe"

@@ -1,0 +1,70 @@
+"""What stands beside what: words of an area that nearly always speak of one cause, in any wording.
+
+They count only in a line that tells of a failure, where nothing more definite stands anywhere and
+nothing was raised before. The areas are those of the causes; the wordings are the reader's own.
+"""
+
+from __future__ import annotations
+
+from gptoss_tui.domain.doctor.rows import VAGUE, Row, row
+
+_RAISED = r"^(?:[\w.]+\.)?(?:Value|Assertion|NotImplemented|Runtime|Import|Key|Type)Error: "
+
+
+def _near(cause: str, words: str) -> Row:
+    return row(cause, "(?i)" + words, VAGUE)
+
+
+VAGUE_ROWS = (
+    _near("parallel_size", r"divisible by\b.{0,60}\b(?:tensor|tp|ep|pp|parallel\w*|world|gpus?"
+          r"|ranks?)(?:\b|_)"),
+    row("parallel_size", r"^AssertionError$", VAGUE, after=r"assert .* % .*\b(?:tp|tensor|world"
+          r"|parallel|num_gpus|size)\w* == 0"
+        r"|assert numerator % denominator == 0"),
+    _near("too_few_gpus", r"(?:requires?|requested|needs?|asked for|specified"
+          r"|expected)\b.{0,30}\b\d+ "
+          r"(?:gpu|cuda device|device|accelerator)s?\b.{0,40}\b(?:only|but|found|available|got)\b"),
+    _near("gpu_memory", r"(?:out of|insufficient|not enough) (?:free |available )?(?:gpu|cuda"
+          r"|device|video|vram|hbm)\b.{0,12}memory"
+          r"|(?:out of|insufficient|not enough) vram"),
+    _near("host_memory", r"(?:out of|insufficient|not enough) (?:free |available )?(?:system|host"
+          r"|cpu|main) (?:memory|ram)"
+          r"|(?:out of|insufficient|not enough) ram\b"),
+    _near("context_does_not_fit", r"kv ?cache\b.{0,60}\b(?:not enough|insufficient|too small"
+          r"|exceeds?)\b"),
+    _near("context_over_model", r"(?:max[_ ]model[_ ]len|context[_ -]?(?:length|size)"
+          r"|max[_ ]seq\w*)\b.{0,80}\b"
+          r"(?:greater|larger|longer|exceeds?|more)\b.{0,60}(?:derived|model's|max_position"
+          r"|config)"),
+    _near("bad_argument", r"(?:invalid|unknown|unsupported|unrecognized|unexpected) "
+          r"(?:value|choice|option|argument|flag|parameter|setting)\b.{0,40}--\w"),
+    row("bad_argument", _RAISED + r".*--[a-z][\w-]+.*\b(?:must|cannot|can't|requires?|incompatible"
+        r"|not (?:supported|compatible|allowed)|conflicts?|instead)\b", VAGUE),
+    _near("download_broken", r"(?:failed|unable|could not|error) (?:to )?(?:download|fetch"
+          r"|retriev)\w*\b.{0,80}"
+          r"(?:hugging|hf\.co|model|weights|checkpoint|safetensors|gguf)"),
+    row("bad_command", r"^\S*sh: (?:line )?(?:\d+: )?\S+: (?:not found|command not found"
+          r"|Permission denied|No such file)", VAGUE),
+    _near("no_permission", r"permission denied:? ['\"]?/|: permission denied$"),
+    _near("model_not_found", r"(?:failed to open|cannot open|error opening|unable to open"
+          r"|no such file)\b.{0,120}\.gguf"
+          r"|model (?:file|path|directory)\b.{0,80}(?:not found|does not exist)"),
+    _near("start_timeout", r"timed? ?out (?:while )?waiting\b|timeout while waiting"
+          r"|not ready (?:after|within) \d+"),
+    _near("nccl", r"\b(?:nccl|rccl|gloo|nvshmem|ibverbs|rdma)\b.{0,60}\b(?:error|fail\w*"
+          r"|time(?:d )?out|unable|abort\w*)\b"),
+    _near("gpu_not_visible", r"\bno (?:suitable |usable |supported |compatible "
+          r"|available )?(?:cuda|nvidia|amd|rocm|gpus?)\b"
+          r"[\w -]{0,20}\b(?:found|detected|available|visible|present)"),
+    _near("driver_too_old", r"\bdriver\b.{0,40}\b(?:too old|outdated|older than|does not support"
+          r"|is not sufficient)\b"),
+    _near("disk_full", r"\b(?:disk|volume|file ?system|drive)\b (?:is |was )?full\b"),
+    _near("engine_too_old", r"\b(?:model|architecture)s?\b (?:type |class "
+          r"|arch\w* )?\S{0,60} ?(?:is|are) not (?:yet |currently )?"
+          r"(?:supported|implemented|registered|recogni[sz]ed)"),
+    row("broken_install", r"^(?!.*requires grad)(?:Import|Runtime|Value|Assertion"
+          r"|Attribute)Error: .*(?i:(?:requires?|needs?|upgrade|at least"
+        r"|incompatible|minimum|mismatch)\b.{0,40}\b(?:torch|pytorch|transformers|flashinfer"
+          r"|xformers|numpy|sgl[-_]kernel"
+        r"|tokenizers|xgrammar)\b)", VAGUE),
+)  # fmt: skip
