@@ -1,4 +1,4 @@
-"""How SGLang comes up in a simulated container. Wordings: its source of 0.5.23."""
+"""How SGLang comes up in a simulated container. Wordings: its log of 0.5.23, on a GPU its source."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from gptoss_tui.sim.profile import H100
 from gptoss_tui.sim.world import World
 
 _GRAPHS = 23
+_WINDOW = 0.8  # tokens of the sliding window's pool, of those of the full one
 
 
 async def start_sglang(container: Container, world: World) -> None:
-    """Fetch, load, size the cache, capture, serve."""
+    """Fetch, load, size the cache, capture, listen, warm up."""
+    container.loaded = ""
     start = _Start(container, world)
     await start.load()
-    await start.capture()
-    start.serve()
+    if start.has_room():
+        await start.capture()
+        await start.serve()
 
 
 class _Start:
@@ -31,20 +34,26 @@ class _Start:
         self._context = int(options.get("--context-length", 131_072))
         card = world.profile.cards[0] if world.profile.cards else H100
         self._free = (card.memory_mib - card.reserved_mib) / 1024 - 0.5
-        share = float(options.get("--mem-fraction-static", 0.88))
-        self._pool = max(0.0, self._free * share - self._checkpoint / self._parallel)
+        self._share = float(options.get("--mem-fraction-static", 0.88))
+        self._weights = self._checkpoint / self._parallel
+        self._pool = max(0.0, self._free * self._share - self._weights)
         each = token_bytes(model_named(self._size), self._parallel, options.get("--kv-cache-dtype"))
         self._tokens = int(self._pool * GIB / each)
 
-    def _say(self, text: str) -> None:
+    def _say(self, text: str, rank: str = "") -> None:
         now = self._world.clock.now()
-        self._container.say(now, f"[{now:%Y-%m-%d %H:%M:%S} TP0] {text}")
+        self._container.say(now, f"[{now:%Y-%m-%d %H:%M:%S}{rank}] {text}")
+
+    def _rank(self, text: str) -> None:
+        """What the first of the schedulers says: they have names where there are several."""
+        self._say(text, " TP0" if self._parallel > 1 else "")
 
     async def load(self) -> None:
-        world, weights = self._world, self._checkpoint / self._parallel
+        world, weights = self._world, self._weights
         self._say(f"server_args={{'model_path': '{self._container.model}', 'api_key': None}}")
         await world.starting(1.5)
-        self._say(f"Load weight begin. avail mem={self._free:.2f} GB")
+        self._rank("Init parallel begin.")
+        self._rank(f"Load weight begin. avail mem={self._free:.2f} GB")
         if not world.weights_cached(self._size):
             for step in range(1, 17):
                 await world.starting(0.45)
@@ -54,26 +63,53 @@ class _Start:
             percent = 100 * shard // self._shards
             self._container.say(
                 world.clock.now(),
-                f"Loading safetensors checkpoint shards: {percent:3d}% Completed | "
+                f"Multi-thread loading shards: {percent:3d}% Completed | "
                 f"{shard}/{self._shards} [00:{shard:02d}<00:01,  1.31it/s]",
             )
             self._container.memory_mib = 1024 * weights * shard / self._shards
             self._container.busy = 0.08
             await world.starting(3.0 / self._shards)
-        self._say(
+        self._rank(
             f"Load weight end. elapsed=3.10 s, type=GptOssForCausalLM, avail mem="
             f"{self._free - weights:.2f} GB, mem usage={weights:.2f} GB."
         )
 
+    def has_room(self) -> bool:
+        """It ends where no cache is left, but not where the cache holds less than one context."""
+        if self._tokens > 0:
+            return True
+        self._rank(
+            "Scheduler hit an exception: Traceback (most recent call last):\n"
+            "ValueError: Loaded weights leave no GPU memory for the KV cache under "
+            f"--mem-fraction-static={self._share:g}. "
+            f"Raise --mem-fraction-static above {self._weights / self._free:.3f}."
+        )
+        self._say("Received sigquit from a child process. It usually means the child failed.")
+        self._container.end(0)  # it kills itself, which a container's first process outlives
+        self._world.changed()
+        return False
+
     async def capture(self) -> None:
-        half = self._pool / 2
-        self._say(
-            f"KV Cache is allocated. dtype: torch.bfloat16, #tokens: {self._tokens}, "
-            f"K size: {half:.2f} GB, V size: {half:.2f} GB"
+        window = int(self._tokens * _WINDOW)
+        self._rank(
+            f"Use sliding window memory pool. full_layer_tokens={self._tokens}, "
+            f"swa_layer_tokens={window}"
+        )
+        for kind, tokens, share in (
+            ("Full", self._tokens, 1 / (1 + _WINDOW)),
+            ("SWA", window, _WINDOW / (1 + _WINDOW)),
+        ):
+            half = self._pool * share / 2
+            self._rank(
+                f"{kind} KV Cache is allocated. dtype: torch.bfloat16, #tokens: {tokens}, "
+                f"K size: {half:.2f} GB, V size: {half:.2f} GB"
+            )
+        self._rank(
+            f"SWAKVPool mem usage: {self._pool:.2f} GB, swa size: {window}, full size: {self._tokens}"
         )
         self._container.memory_mib += 1024 * self._pool
         await self._world.starting(0.8)
-        self._say("Capture target decode CUDA graph begin. backend=full, num_tokens_per_req=1")
+        self._rank("Capture target decode CUDA graph begin. backend=full, num_tokens_per_req=1")
         for step in range(0, _GRAPHS, 4):
             self._container.busy = 0.7
             self._container.say(
@@ -82,27 +118,20 @@ class _Start:
                 f"{100 * step // _GRAPHS:3d}%|##        | {step}/{_GRAPHS} [00:01<00:01, 9.21it/s]",
             )
             await self._world.starting(0.35)
-        self._say(
-            "Capture target decode CUDA graph end. elapsed=2.10 s, mem usage=0.55 GB, "
+        self._rank(
+            "Capture target decode CUDA graph end. bs=[1, 2, 4], elapsed=2.10 s, mem usage=0.55 GB, "
             "avail mem=5.46 GB."
         )
 
-    def serve(self) -> None:
+    async def serve(self) -> None:
         running = int(self._container.options.get("--max-running-requests") or 64)
         self._container.busy = 0.0
-        self._say(
+        self._rank(
             f"max_total_num_tokens={self._tokens}, chunked_prefill_size=8192, "
             f"max_prefill_tokens=16384, max_running_requests={running}, "
             f"context_len={self._context}, available_gpu_mem=5.46 GB"
         )
         concurrency = self._tokens / self._context
-        if concurrency < 1:
-            self._say(
-                "ValueError: Not enough memory. Please try to increase --mem-fraction-static."
-            )
-            self._container.end(1)
-            self._world.changed()
-            return
         self._container.engine = EngineModel(
             kv_tokens=self._tokens,
             kv_blocks=self._tokens,
@@ -113,6 +142,10 @@ class _Start:
             seed=self._world.seed,
             since=self._world.clock.seconds(),
         )
-        self._say("Uvicorn running on http://0.0.0.0:30000 (Press CTRL+C to quit)")
+        self._say("INFO:     Application startup complete.")
+        self._say("INFO:     Uvicorn running on http://0.0.0.0:30000 (Press CTRL+C to quit)")
+        self._world.changed()
+        await self._world.starting(0.6)
+        self._container.loaded = self._container.model
         self._say("The server is fired up and ready to roll!")
         self._world.changed()

@@ -1,5 +1,5 @@
-"""SGLang behind the engine seam. Sources: its source of 0.5.23 (`server_args.py`, `utils/auth.py`,
-`entrypoints/`), its documentation (https://docs.sglang.io); never run on a GPU here."""
+"""SGLang behind the engine seam. Sources: 0.5.23 as it ran on a CPU (`tests/checks/sglang_server.py`;
+never on a GPU here), its source (`server_args.py`), its documentation (https://docs.sglang.io)."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Sglang(HubServer):
         return f"lmsysorg/sglang:v{tag}"
 
     def open_routes(self, version: str) -> tuple[str, ...]:
-        return ("/health", "/health_generate", "/ready", "/metrics")
+        return ("/health", "/health_generate", "/ready", "/metrics")  # /ready: from 0.5.20
 
     def container_command(self, spec: LaunchSpec) -> tuple[str, ...]:
         # By itself it listens on 127.0.0.1, which in a container nobody reaches.
