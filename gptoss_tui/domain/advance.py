@@ -1,4 +1,4 @@
-"""How far the phases with bytes are: the pull of the image, and the download of the weights."""
+"""How far the pull of the image is."""
 
 from __future__ import annotations
 
@@ -9,14 +9,10 @@ from typing import Any
 
 from gptoss_tui.domain.pace import Pace
 from gptoss_tui.domain.parse.docker_pull import PullProgress
-from gptoss_tui.domain.parse.ollama_pull import ModelPull
-from gptoss_tui.domain.pull_time import Unpacking, behind, left_s, worked_off
+from gptoss_tui.domain.progress import MOST
+from gptoss_tui.domain.pull_time import Unpacking, behind, known_left_s, worked_off
 
-# An engine may take minutes to begin with its download; unpacking is quiet at the end of a layer.
-_WEIGHTS_GRACE_S = 180.0
-_UNPACKING_QUIET_S = 120.0
-_ALL_BUT = 0.995  # `du` counts blocks, and the known size counts bytes
-MOST = 0.99  # nothing that runs is at 100 %
+_UNPACKING_QUIET_S = 120.0  # at the end of a layer
 
 
 class PullAdvance:
@@ -89,56 +85,10 @@ class PullAdvance:
         if pull.total_bytes is None or (rate is None and not pull.loaded):
             return None
         layers = tuple(pull.layers.values())
-        unpacking = self._unpacking
-        return left_s(layers, rate or 1.0, unpacking.rate, unpacking.waited_s)
+        return known_left_s(layers, rate or 1.0, self._pace.unsure, self._unpacking)
 
     def _stalled(self) -> float | None:
         silent = self._pace.stalled_s
         if silent is None or (self._pull.unpacking and silent < _UNPACKING_QUIET_S):
             return None
         return silent
-
-
-class WeightsAdvance:
-    """The model's files as they come onto the disk of the box, or by a server's own pull call."""
-
-    def __init__(self, total_bytes: int | None) -> None:
-        self._total = total_bytes
-        self._model = ModelPull()
-        self._done: int | None = None
-        self._pace = Pace(_WEIGHTS_GRACE_S)
-
-    def weigh(self, kib: int | None) -> None:
-        """So much of the model is on the disk. What was there before the launch is no progress."""
-        if self._total is None or kib is None or kib < 0:
-            return
-        if self._done is None and kib * 1024 >= self._total:
-            return
-        self._done = max(self._done or 0, min(kib * 1024, self._total))
-
-    def feed(self, line: str) -> None:
-        """One line of a server's pull call, which tells its bytes itself."""
-        self._model.feed(line)
-        if self._model.total_bytes is not None:
-            self._total = self._model.total_bytes
-            self._done = max(self._done or 0, self._model.done_bytes)
-
-    def tick(self, at: datetime) -> None:
-        if self._done is not None:
-            self._pace.note(at.timestamp(), self._done)
-
-    @property
-    def fields(self) -> dict[str, Any]:
-        """The phase's fields as they stand; none where nothing is downloaded."""
-        if self._done is None or not self._total:
-            return {}
-        rate = self._pace.rate
-        there = self._done >= _ALL_BUT * self._total
-        return {
-            "done_bytes": self._done,
-            "total_bytes": self._total,
-            "fraction": min(MOST, self._done / self._total),
-            "rate_bytes_per_s": None if there else rate,
-            "left_s": None if rate is None or there else (self._total - self._done) / rate,
-            "stalled_s": None if there else self._pace.stalled_s,
-        }

@@ -29,6 +29,7 @@ PHASES: tuple[PhaseName, ...] = (
 )
 PhaseState = Literal["pending", "running", "done", "skipped", "failed"]
 LaunchState = Literal["running", "ready", "failed", "cancelled"]
+MOST = 0.99  # nothing that runs is at 100 %
 
 
 class Phase(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,10 +11,14 @@ from collections.abc import Sequence
 from gptoss_tui.domain.parse.docker_pull import Layer
 
 AT_ONCE = 3
-# Compressed bytes a second of gzip, SHA-256 and an SSD, until this box has shown its own speed.
-FIRST_BYTES_PER_S, _FIRST_S = 20.0 * 1000**2, 2.0
+# Compressed bytes a second of gzip, SHA-256 and an SSD, until this box has shown its own speed, and
+# the factor by which a box may be quicker or slower than that; than the last time it is by less.
+FIRST_BYTES_PER_S, _FIRST_S = 25.0 * 1000**2, 2.0
+_FIRST_UNSURE, _AGAIN_UNSURE = 1.4, 1.2
 # A layer takes some time however small it is, about that of so many bytes more.
 EACH_BYTES = 8 * 1000**2
+# A time left is told when it is known to that part of itself, or to so many seconds.
+_GOOD, _GOOD_S = 0.25, 0.75
 
 
 class Unpacking:
@@ -25,6 +29,7 @@ class Unpacking:
 
     def __init__(self, first: float | None = None) -> None:
         self._first = first or FIRST_BYTES_PER_S
+        self._first_unsure = _AGAIN_UNSURE if first else _FIRST_UNSURE
         self._bytes = 0
         self._seconds = 0.0
         self._last: tuple[float, int] | None = None
@@ -61,6 +66,11 @@ class Unpacking:
         """Compressed bytes a second."""
         return (self._first * _FIRST_S + self._bytes) / (_FIRST_S + self._seconds)
 
+    @property
+    def unsure(self) -> float:
+        """The factor, above 1, by which it may be quicker or slower than `rate`."""
+        return 1 + (self._first_unsure - 1) * _FIRST_S / (_FIRST_S + self._seconds)
+
 
 def behind(layers: Sequence[Layer]) -> bool:
     """Whether the layer whose turn it is to be unpacked is there, so that its time counts."""
@@ -94,6 +104,22 @@ def left_s(
             takes, waited_s = max(takes - waited_s, min(takes, waited_s / 10)), 0.0
         over = max(over, came) + takes
     return over
+
+
+def known_left_s(
+    layers: Sequence[Layer], rate: float, rate_unsure: float, unpacking: Unpacking
+) -> float | None:
+    """`left_s`; None while it is a guess, and once all layers are there and Docker has to end.
+
+    `rate_unsure`: a factor, 1 or above.
+    """
+    if all(layer.finished for layer in layers):
+        return None
+    waited, unpack_rate = unpacking.waited_s, unpacking.rate
+    least = left_s(layers, rate * rate_unsure, unpack_rate * unpacking.unsure, waited)
+    most = left_s(layers, rate / rate_unsure, unpack_rate / unpacking.unsure, waited)
+    left = left_s(layers, rate, unpack_rate, waited)
+    return left if (most - least) / 2 <= max(_GOOD * left, _GOOD_S) else None
 
 
 def _arrivals(left: list[int], rate: float) -> list[float]:

@@ -15,13 +15,14 @@ from typing import Any
 import msgspec
 
 from gptoss_tui.domain import server_failures
-from gptoss_tui.domain.advance import MOST, PullAdvance, WeightsAdvance
+from gptoss_tui.domain.advance import PullAdvance
 from gptoss_tui.domain.docker_failures import failure_of
 from gptoss_tui.domain.doctor import Diagnosis, retold
 from gptoss_tui.domain.engines.base import PhaseMark
 from gptoss_tui.domain.launch import LaunchSpec
 from gptoss_tui.domain.parse.numbers import moment, whole
 from gptoss_tui.domain.progress import (
+    MOST,
     PHASES,
     LaunchProgress,
     LaunchState,
@@ -30,6 +31,7 @@ from gptoss_tui.domain.progress import (
     PhaseState,
 )
 from gptoss_tui.domain.startup import Prediction, StartupFigures
+from gptoss_tui.domain.weights_advance import WeightsAdvance
 
 _EVENT = re.compile(r"^@(\d+) (\S+) ?(.*)$")
 _HELPER_PHASES: dict[str, PhaseName] = {
@@ -145,7 +147,7 @@ class LaunchLog:
         elif event in ("layers", "retry"):
             self._pulling(event, rest)
         elif event == "weights":
-            self._weights.weigh(whole(rest))
+            self._weights.weigh(rest)
         elif event == "left":
             self._left.append(rest)
         elif event == "ready":

@@ -9,9 +9,10 @@ import pytest
 
 from tests.real.box import RealBox, real_box
 from tests.real.cli import Cli
-from tests.real.pull_figures import MIB, measure
+from tests.real.pull_figures import measure
 from tests.real.registry import registry
 from tests.real.throttle import Throttle
+from tests.real.truth import MIB
 
 IMAGE = "lab/small:1"
 
@@ -47,5 +48,6 @@ def test_the_time_left_is_true_and_nothing_goes_back(
     assert found.at_100 == 0, found.words()
     assert found.shown_rate_off < 0.25, found.words()
     # A machine that is busy with other tests unpacks slowly, and tells that late.
+    assert found.median_error is not None, found.words()
     assert found.median_error < 0.4, found.words()
-    assert len(found.errors) > 0.6 * found.seconds, found.words()
+    assert len(found.errors) > 0.4 * found.seconds, found.words()

@@ -25,10 +25,24 @@ health() {
     if command -v curl >/dev/null 2>&1; then curl -sf --noproxy '*' -m 5 -o /dev/null "$base_url$health_path"
     else python3 ./http_client.py --health "$base_url$health_path"; fi
 }
-weigh() { # how much of the model the cache holds (KiB), told when that has changed
-    [ -n "$weights_dir" ] || return 0
-    held=$(du -sk "$weights_dir" 2>/dev/null | cut -f 1)
-    [ "${held:-$weighed}" = "$weighed" ] || { weighed=$held; say "weights $held"; }
+on_disk() { # KiB of the model's files; what an earlier download left half-made is not taken up again
+    # (A sparse file has fewer blocks than its length says, one with room kept for it has more.)
+    find -L "$weights_dir" -type f \( ! -name '*.incomplete' -o -newer pid \) -exec stat -L -c '%b %s' {} + 2>/dev/null |
+        awk '{ used = $1 * 512; sum += used < $2 ? used : $2 } END { printf "%d\n", sum / 1024 }'
+}
+received() { # KiB that the container has received, in whole MiB, for it is asked for its health too
+    call GET "/containers/$container/stats?stream=false&one-shot=true"
+    [ "$status" = 200 ] || return 0
+    # Without the headers of Ethernet, IP and TCP.
+    tr ',{' '\n\n' <reply | awk -F: '/"rx_bytes"/ { bytes += $2 } /"rx_packets"/ { packets += $2 }
+        END { if (packets) printf " %d\n", int((bytes - 66 * packets) / 1048576) * 1024 }'
+}
+weigh() { # how much of the model has come, or the time, until all of it has
+    [ "$coming" = 1 ] || return 0
+    held=$(on_disk)
+    [ "${held:-0}" -lt "$((whole / 1024))" ] || coming=0
+    held=$held$(received)
+    if [ "$held" = "$weighed" ]; then say tick; else weighed=$held; say "weights $held"; fi
 }
 keep_log() { # what the server has said until now: it tells of its start, or why there was none
     { for lines in 2000 200; do
@@ -108,7 +122,9 @@ ask() { # one token of an answer
     rm -f ask.headers reply
 }
 
-deadline=$(($(date +%s) + 14400)) looks=0 weighed=
+deadline=$(($(date +%s) + 14400)) looks=0 weighed='' coming=0
+whole=$(printf '%s' "$begin" | sed -n 's/.*"weights_bytes":\([0-9]*\).*/\1/p')
+[ -z "$weights_dir" ] || [ -z "$whole" ] || coming=1
 until health 2>/dev/null; do
     running
     [ "$(date +%s)" -lt "$deadline" ] || still_up wait 'not ready after four hours'
