@@ -2,7 +2,8 @@
 
 vLLM aborts its requests, and from 0.18 lets them end for `--shutdown-timeout` seconds, answering
 new ones with HTTP 500 (https://github.com/vllm-project/vllm/pull/36666); SGLang lets them end without
-a limit (`srt/managers/tokenizer_manager.py`); Ollama closes its connections at once.
+a limit, and answers new ones meanwhile (`tests/checks/sglang_server.py`, 0.5.23); Ollama closes its
+connections at once.
 """
 
 from __future__ import annotations
@@ -65,6 +66,8 @@ def stop_plan(
     drain = DRAIN_S if drain_s is None else max(0, drain_s)
     if drain == 0:
         return StopPlan(watch_s=0, engine_s=0, grace_s=_or(grace_s, NOW_GRACE_S))
+    if instance.state == "loading":  # nothing runs yet; SGLang, as PID 1, does not hear the signal
+        return StopPlan(watch_s=0, engine_s=0, grace_s=_or(grace_s, END_GRACE_S))
     own = own_drain_s(instance)
     engine = drain if own is None else min(own, drain)
     default = engine + END_GRACE_S if engine else ABORT_GRACE_S
@@ -101,10 +104,10 @@ def _shutdown_timeout(arguments: tuple[str, ...]) -> int:
 
 def _warning(instance: Instance, engine_s: int) -> str:
     if engine_s:
-        met = "HTTP 500" if instance.engine == "vllm" else "a refusal"
+        new = "get HTTP 500" if instance.engine == "vllm" else "are still answered and lengthen it"
         return (
             f"If a load balancer sends requests to {instance.name}, take it out there first: "
-            f"while it drains, new requests get {met}."
+            f"while it drains, new requests {new}."
         )
     if instance.engine == "ollama":
         return (

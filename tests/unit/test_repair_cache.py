@@ -44,6 +44,14 @@ class Cache:
             (folder / "snapshots" / "0123" / linked).symlink_to(f"../../blobs/{name}")
         return file
 
+    def stored(self, model: str, name: str, store: str) -> Path:
+        """As huggingface_hub 2 keeps a file: a link to the store that models share."""
+        file = self.path / "blobs" / store[:2] / store
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"x" * 65536)
+        (self.model(model) / "blobs" / name).symlink_to(f"../../blobs/{store[:2]}/{store}")
+        return file
+
     def seen(self) -> Survey:
         """As the box tells it; no container runs."""
         done = subprocess.run(
@@ -135,6 +143,26 @@ def test_another_model_goes_when_it_was_asked_for_and_nobody_has_it_open(
     assert "deleted: models--openai--gpt-oss-120b" in run(made).stdout
     assert not weights.parent.parent.exists()
     assert other.exists()
+
+
+def test_a_model_takes_with_it_what_it_alone_has_of_the_store(cache: Cache, run: Run) -> None:
+    alone = cache.stored("openai/gpt-oss-120b", "aa11", "3f00")
+    both = cache.stored("openai/gpt-oss-120b", "bb22", "4a00")
+    cache.stored("openai/gpt-oss-20b", "bb22", "4a00")
+    seen = cache.seen()
+    assert {model.model: model.bytes // 1024 for model in seen.models} == {
+        "openai/gpt-oss-120b": pytest.approx(128, abs=16),
+        "openai/gpt-oss-20b": pytest.approx(64, abs=16),
+    }
+    made = cleaning(seen, "openai/gpt-oss-120b")
+    with alone.open("rb"):
+        assert "in use, left alone: models--openai--gpt-oss-120b" in run(made).stdout
+    assert alone.exists()
+    done = run(made)
+    assert done.returncode == 0, done.stderr
+    assert "deleted: models--openai--gpt-oss-120b" in done.stdout
+    assert not alone.exists()
+    assert both.exists()
 
 
 def test_a_container_that_began_since_keeps_everything(

@@ -33,7 +33,9 @@ BOX_CAUSES: tuple[tuple[str, str, str], ...] = (
     ("nvml_lost",
      "The container lost the GPU: NVML cannot be used in it.",
      "Restart the container; to stay clear of it use CDI (--device nvidia.com/gpu=all), on Jetson "
-     "set \"default-runtime\": \"nvidia\"."),
+     "set \"default-runtime\": \"nvidia\". Insufficient permissions: SELinux confines it "
+     "(--security-opt label=disable, or sudo setsebool -P container_use_devices on). Lost at every "
+     "start: no-cgroups = true in NVIDIA's settings (gptoss-tui repair BOX runtime)."),
     ("gpu_too_old",
      "This GPU is too old for MXFP4: vLLM needs compute capability 8.0 or newer.",
      "Use an Ampere card or newer, or Ollama on this one."),
@@ -55,10 +57,12 @@ BOX_CAUSES: tuple[tuple[str, str, str], ...] = (
      "sudo nvidia-ctk config --set nvidia-container-cli.no-cgroups --in-place."),
     ("cdi_stale",
      "The CDI description of the GPUs is older than the driver.",
-     "Make it anew: sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml."),
+     "Make it anew: sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml (gptoss-tui repair "
+     "BOX runtime)."),
     ("gpu_unknown",
      "Docker does not know one of the chosen GPUs.*",
-     "Look at the box again and choose GPUs that are there."),
+     "Look at the box again and choose GPUs that are there. Docker from a snap may name them "
+     "otherwise (its device-name-strategy is not index): take Docker Engine instead."),
     ("image_missing",
      "The image does not exist.*",
      "Check its name and tag (--image), and that the registry needs no login."),
@@ -92,6 +96,12 @@ BOX_CAUSES: tuple[tuple[str, str, str], ...] = (
     ("docker_network",
      "Docker's own network rules are gone: a firewall was started or reloaded after it.",
      "Restart Docker: sudo systemctl restart docker."),
+    ("kernel_modules",
+     "The kernel was updated while it ran: the modules that Docker's networks need are gone.",
+     "Reboot the box."),
+    ("docker_authorization",
+     "An authorization plugin of Docker refused the call.*",
+     "Its sentence says why: ask whoever set it up."),
     ("docker_version",
      "Docker or Compose is of another release than this needs.*",
      "Update Docker Engine and Compose on the box."),
@@ -103,14 +113,17 @@ BOX_CAUSES: tuple[tuple[str, str, str], ...] = (
      "Look at the box again."),
     ("bad_mount",
      "A folder that shall be mounted cannot be.*",
-     "See that the folder is there and that Docker may read it."),
+     "See that the folder is there, is no link that leads nowhere, and that Docker may read it. "
+     "Docker from a snap sees folders in a home alone: keep the cache there, or take Docker "
+     "Engine."),
     ("bad_command",
      "The image has no such program to start.*",
      "Write the engine's command before its flags, or use the engine's own image."),
     # --- disk, network, limits ----------------------------------------------------------------
     ("disk_full",
      "The box's disk is full.",
-     "Free some space (docker system df; docker image prune), then launch again."),
+     "Free some space (docker system df; docker image prune), then launch again. Where df shows "
+     "room, the inodes are used up (df -i): delete folders of many small files."),
     ("disk_error",
      "The disk or network share gives errors when it is read or written.",
      "See the kernel's log (dmesg); mount the share again, or put the cache on another disk."),
@@ -125,7 +138,9 @@ BOX_CAUSES: tuple[tuple[str, str, str], ...] = (
      "Set NO_PROXY=localhost,127.0.0.1,0.0.0.0 for the container, or take HTTP_PROXY away."),
     ("no_permission",
      "A file or folder may not be read or written in the container.",
-     "Give the cache folder to the container's user, or mount another one."),
+     "Give the cache folder to the container's user, or mount another one. Where its rights look "
+     "right: SELinux (--security-opt label=disable, or :z at the mount), or userns-remap "
+     "(--userns host)."),
     ("certificate",
      "A server's certificate was not accepted (a proxy may be in between).",
      "Check the box's clock and its CA certificates, and give them to the container."),

@@ -9,8 +9,8 @@ ENGINE_CAUSES: tuple[tuple[str, str, str], ...] = (
      "Lower --max-model-len, or raise --gpu-memory-utilization."),
     ("no_kv_memory",
      "Weights and activation leave no memory for the KV cache.",
-     "Raise --gpu-memory-utilization, lower --max-num-batched-tokens and --max-num-seqs, "
-     "or use more GPUs."),
+     "Raise the memory share (--gpu-memory-utilization, SGLang: --mem-fraction-static), lower "
+     "--max-num-batched-tokens and --max-num-seqs, or use more GPUs."),
     ("sampler_memory",
      "Memory ran out in the sampler's warm-up, which is outside the budget.",
      "Lower --max-num-seqs or --gpu-memory-utilization."),
@@ -35,10 +35,11 @@ ENGINE_CAUSES: tuple[tuple[str, str, str], ...] = (
     # --- flags --------------------------------------------------------------------------------
     ("bad_argument",
      "The engine does not accept the arguments it was given.",
-     "Check the arguments against this version (vllm serve --help)."),
+     "Check the arguments against this version of the engine: its command with --help lists them."),
     ("context_over_model",
      "The context asked for is longer than the model's own.",
-     "Lower --max-model-len to what the model has (131072 for GPT-OSS)."),
+     "Lower --max-model-len (SGLang: --context-length) to what the model has (131072 for "
+     "GPT-OSS)."),
     ("batch_below_context",
      "--max-num-batched-tokens is smaller than one request may be.",
      "Raise --max-num-batched-tokens, or lower --max-model-len or --max-num-seqs."),
@@ -100,11 +101,12 @@ ENGINE_CAUSES: tuple[tuple[str, str, str], ...] = (
      "leave the attention and MoE backend to the engine."),
     ("compile_failed",
      "torch.compile failed.",
-     "Try a newer image, or --enforce-eager."),
+     "Try a newer image, or launch without it (--enforce-eager; SGLang: no "
+     "--enable-torch-compile)."),
     ("graph_capture_failed",
      "Capturing the CUDA graphs failed.",
      "Lower the memory share (--gpu-memory-utilization, --mem-fraction-static), "
-     "or launch without graphs (--enforce-eager)."),
+     "or launch without graphs (--enforce-eager, SGLang: --disable-cuda-graph)."),
     # --- weights and vocabulary ---------------------------------------------------------------
     ("harmony_vocab",
      "vLLM could not download the Harmony vocabulary (releases up to 0.30 fetch it).",
@@ -161,11 +163,12 @@ ENGINE_CAUSES: tuple[tuple[str, str, str], ...] = (
      "The process that runs the model crashed.",
      "See the lines above it; update Ollama and the driver."),
     ("crashed",
-     "The engine crashed (segmentation fault).",
+     "The engine crashed (segmentation fault or the like).",
      "Use another release of the image, and see the kernel's log (dmesg)."),
     ("cpu_too_old",
      "The box's processor lacks an instruction that the engine was built with.",
-     "Use a box with a newer processor, or another build of the engine."),
+     "Use a box with a newer processor (of a virtual machine set the processor type to host), or "
+     "another build of the engine."),
     ("terminated",
      "The server was told to stop before it was ready.",
      "Launch again, and wait until it is ready."),

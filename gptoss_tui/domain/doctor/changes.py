@@ -71,7 +71,10 @@ def _context(message: str) -> Change | None:
 
 
 def _derived(message: str) -> Change | None:
-    found = re.search(r"\(max_position_embeddings=(\d+)|derived max_model_len \(\D*(\d+)", message)
+    found = re.search(
+        r"\(max_position_embeddings=(\d+)|derived (?:max_model_len|context_length) \(\D*(\d+)",
+        message,
+    )
     most = whole(found[1] or found[2]) if found else None
     return _flags("--max-model-len", str(most)) if most else None
 
@@ -97,6 +100,13 @@ def _split(message: str) -> Change | None:
     return _flags("--tensor-parallel-size", str(1 << (int(there).bit_length() - 1)))
 
 
+def _cache(message: str) -> Change | None:
+    """Smaller batches; none where the memory share is too small for the weights alone."""
+    if "Loaded weights leave no GPU memory" in message:
+        return None
+    return _flags("--max-num-batched-tokens", "2048", "--max-num-seqs", "128")
+
+
 _MAKERS: dict[str, Callable[[str], Change | None]] = {
     "context_does_not_fit": _context,
     "context_over_model": _derived,
@@ -104,7 +114,7 @@ _MAKERS: dict[str, Callable[[str], Change | None]] = {
     "gpu_busy": _share,
     "too_few_gpus": _split,
     "parallel_size": lambda _: _flags("--tensor-parallel-size", "1"),
-    "no_kv_memory": lambda _: _flags("--max-num-batched-tokens", "2048", "--max-num-seqs", "128"),
+    "no_kv_memory": _cache,
     "harmony_vocab": lambda _: _flags("--engine-version", CURRENT),
     "engine_too_old": lambda _: _flags("--engine-version", CURRENT),
     "sinks_unsupported": lambda _: _flags("--engine-version", CURRENT),

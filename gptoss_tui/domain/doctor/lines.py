@@ -63,8 +63,15 @@ _ASIDE = Words(
     r"|No available shared memory broadcast block|Retrying in|retrying in"
     r"|[Ff](?:alling|alls) back to|[Ff]allback to|NCCL WARN Call to bind failed"
     r"|Error while finding module specification for '(?!vllm|sglang)"
+    # SGLang tries every model's file at each start, and serves without its Responses API.
+    r"|Ignore import error when loading (?!sglang\.srt\.models\.gpt_oss\b)"
+    r"|OpenAI Responses API .* disabled|Input length \(\d+ tokens\) exceeds the maximum allowed"
 )
-_WARNING = Words(r"\b\w*Warning: |^\[?W\d{3,}|^warning:|^\[W ", re.IGNORECASE)
+# An exception is none, whatever its words.
+_WARNING = Words(
+    r"^(?!(?:[\w.]+\.)?\w+(?:Error|Exception): ).*?\b\w*Warning: |^\[?W\d{3,}|^warning:|^\[W ",
+    re.IGNORECASE,
+)
 _DOCKER = Words(
     r"error ?response from daemon|^docker: ?|net/http: |failed to authorize|fetch \w+ token"
     r"|nvidia-container-|failed to register layer|"
@@ -82,7 +89,9 @@ _DOCKER = Words(
     r"unknown or invalid runtime name|'?devices'? (?:does not|was unexpected|is not allowed)"
     r"|docker command|Compose file"
     r"|error mounting|docker-compose|argument 'gpus'|pod sandbox|NVIDIA Container Runtime"
-    r"|^podman: |error during connect",
+    r"|^podman: |error during connect|error while creating mount source path|fulfil+ mount request"
+    r"|authorization denied by plugin|failed to (?:create endpoint|add the host)"
+    r"|^mkdir /\S+: file exists$",
     re.IGNORECASE,
 )
 

@@ -52,7 +52,8 @@ class Doctor:
         if oom_killed:
             return _of("host_memory", ("Docker: OOMKilled",))
         stopping = any(service.stopping for service in services)
-        if exit_code in _SIGNALS and not (stopping and exit_code == 137):
+        itself = stopping or any(service.killed_itself for service in services)
+        if exit_code in _SIGNALS and not (itself and exit_code == 137):
             return _of(_SIGNALS[exit_code], (f"Docker: exited ({exit_code})",))
         return self._unknown(services, exit_code, stopping)
 
@@ -80,6 +81,7 @@ class Doctor:
     def _unknown(self, services: list[Service], exit_code: int | None, stopping: bool) -> Diagnosis:
         shown: list[tuple[int, str]] = []
         failed = exit_code not in (None, 0) and not (stopping and exit_code in (130, 143))
+        failed = failed or (exit_code == 0 and any(one.ended_early for one in services))
         for service in services:
             shown += service.last_words(always=failed)
         if not shown and not failed:

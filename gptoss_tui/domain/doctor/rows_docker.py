@@ -9,6 +9,9 @@ from __future__ import annotations
 from gptoss_tui.domain.doctor.rows import row
 
 DOCKER_ROWS = tuple(row(cause, words, scope="docker") for cause, words in (
+    # A plugin's reason may hold any words.
+    ("docker_authorization", r"authorization denied by plugin "),
+    ("kernel_modules", r"pair interfaces: operation not supported"),
     ("port_taken", r"port is already allocated|address already in use|ports are not available"),
     ("rootless_cgroups", r"bpf_prog_query|BPF_CGROUP_DEVICE|nvidia-container-cli: mount error: "
      r".*(?:cgroup|operation not permitted)|failed to set device cgroup|no-cgroups"
@@ -17,7 +20,7 @@ DOCKER_ROWS = tuple(row(cause, words, scope="docker") for cause, words in (
      r"|error stat'?ing file \W?/dev/nvidia|fulfil+ mount request"
      r"|(?:stat|open|mount(?:ing)?|file) .{0,80}lib(?:nvidia|cuda|\w+_nvidia"
      r"|nv\w*)[\w.-]*\.so\.\d+\.\d+"
-     r".{0,60}no such file"),
+     r".{0,400}no such file"),
     ("no_driver", r"nvml error: driver not loaded|load library failed: ?lib(?:nvidia|cuda)"
      r"|libcuda\.so.*not found|nvidia driver was not found|initialization error: (?:driver error: "
      r"failed to process|cuda error)"),
@@ -70,7 +73,7 @@ DOCKER_ROWS = tuple(row(cause, words, scope="docker") for cause, words in (
      r"|Conflict\. The container name"),
     ("bad_mount", r"bind source path does not exist|invalid mount config|mounts denied"
      r"|invalid volume specification|error mounting|error while creating mount source path"
-     r"|statfs /\S*: no such file"
+     r"|statfs /\S*: no such file|mkdir /\S+: file exists"
      r"|mount a directory onto a file|lsetxattr|mounting \"\S+\" to rootfs|failedmount"),
     ("no_gpu_runtime", r"exec: \"?nvidia-smi\"?: (?:executable file )?not found"),
     ("bad_command", r"exec: (?!\"?docker-credential).*: (?:executable file not found|no such file"

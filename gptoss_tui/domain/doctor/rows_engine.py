@@ -159,7 +159,9 @@ ENGINE_ROWS = (
         r"|runner terminated.*err|terminate called after throwing"
         r"|GGML_ABORT\(",
         WEAK, serving=True, warned=True),
-    row("crashed", r"[Ff]ailed core proc\(s\): \{.*: -11\b", WEAK, serving=True),
+    row("crashed", r"[Ff]ailed core proc\(s\): \{.*: -11\b|crashed with exit code -11\b", WEAK,
+        serving=True),
+    row("crashed", r"^Subprocess \S+ \(pid=\d+\) crashed with exit code (?!-9\b)", LAST, serving=True),
     row("crashed", r"AddressSanitizer: |Segmentation fault|SIGSEGV"
         r"|exited with (?:exit )?code (?:139|-11)\b"
         r"|wait_status\(139\)"

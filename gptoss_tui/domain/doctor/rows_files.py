@@ -96,7 +96,7 @@ FILE_ROWS = (
     row("checkpoint_mismatch", r"AssertionError: Tried to load weights of size"
         r"|start \(\d+\) \+ length "
         r"\(\d+\) exceeds dimension size", LIKELY),
-    row("disk_full", r"No space left on device|\(os error 28\)|ENOSPC|[Dd]isk quota exceeded"
+    row("disk_full", r"[Nn]o space left on device|\(os error 28\)|ENOSPC|[Dd]isk quota exceeded"
         r"|\[Errno (?:28|122)\]|[Nn]ot enough (?:free )?(?:disk )?space (?:on (?:the )?(?:disk"
         r"|device|drive|volume|/)|"
         r"to (?:download|store|save|pull|extract)|in /)|[Nn]ot enough disk space"
@@ -110,7 +110,10 @@ FILE_ROWS = (
         r"|[Pp]ort \d+ is (?:already )?(?:in use|not available|occupied|unavailable)", scope="both"),
     row("cannot_listen", r"\[Errno 99\]|[Cc]annot assign requested address"
         r"|\[Errno 13\] error while attempting to bind|bind: permission denied"
-        r"|cannot expose privileged port", scope="both", serving=True),
+        r"|cannot expose privileged port|EADDRNOTAVAIL", scope="both", serving=True),
+    # torch's store of keys: what answers at its address is another's.
+    row("cannot_listen", r"server socket has failed to (?:bind|listen)"
+        r"(?!.*(?:EADDRINUSE|errno: 98))|DistNetworkError: Ping failed", LIKELY),
     row("no_permission", r"PermissionError: \[Errno 13?\]|\[Errno 30\] Read-only file system"
         r"|(?:open|mkdir|unlink|chmod) /\S+: (?:permission denied|read-only file system)"
         r"|(?:Permission denied|Read-only file system) \(os error (?:1|13|30)\)"

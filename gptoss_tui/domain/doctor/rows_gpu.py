@@ -46,7 +46,8 @@ GPU_ROWS = (
         r"|no ROCm-capable device|hipErrorNoDevice", WEAK),
     row("gpu_not_visible", r"No CUDA GPUs are available|no CUDA-capable device is detected"
         r"|Failed to infer device type|Torch not compiled with CUDA enabled"
-        r"|No (?:accelerator|HIP GPUs|GPUs?) (?:\(\S+\) )?(?:is|are) available"
+        r"|No (?:accelerator|HIP GPUs|GPUs?) (?:\([^()]*\) )?(?:or platform plugin )?"
+        r"(?:is|are) available"
         r"|0 active drivers \(\[\]\)\. There should|^No devices were found"
         r"|Failed to initialize NVML: No supported GPUs|CUDA driver initialization failed"
         r"|cudaErrorNoDevice|NVMLError_NotFound|Device string must not be empty"

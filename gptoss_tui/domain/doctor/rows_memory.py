@@ -15,7 +15,8 @@ MEMORY_ROWS = (
     row("context_does_not_fit", r"max_total_num_tokens.*(?:<|less than|smaller than).*context"),
     row("no_kv_memory", r"No available memory for the cache blocks"),
     row("no_kv_memory", r"[Pp]lease (?:try to )?increas(?:e"
-        r"|ing) (?:the )?\W*mem[-_]fraction[-_]static"),
+        r"|ing) (?:the )?\W*mem[-_]fraction[-_]static"
+        r"|leave no GPU memory for the KV cache|Raise --mem-fraction-static above"),
     row("sampler_memory", r"out of memory occurred when warming up (?:sampler|pooler)"),
     row("gpu_busy", r"Free memory on device .*is less than desired GPU memory utilization"),
     row("gpu_busy", r"Error in memory profiling\. Initial (?:free|used) memory"),
@@ -52,7 +53,7 @@ MEMORY_ROWS = (
     row("host_memory", r"Ray.*OutOfMemoryError|ray\.exceptions\.OutOfMemoryError"
         r"|worker\(s\) were killed due to (?:the )?(?:node|memory)|killed due to memory pressure"
         r"|due to the node running low on memory"),
-    row("killed", r"signal: killed|[Ee]xit code: ?-9\b|exited with (?:exit )?code (?:137|-9)\b"
+    row("killed", r"signal: killed|[Ee]xit code: ?-9\b|(?:exited|crashed) with (?:exit )?code (?:137|-9)\b"
         r"|[Ff]ailed core proc\(s\): \{.*: -9\b|is killed by signal: Killed"
         r"|(?:terminated with|exitcode ?:|exit code:) ?-9\b|[Ss]ignal 9 \(SIGKILL\)"
         r"|died with <?Signals?\.SIGKILL|received signal 9\b|was terminated by signal 9", LIKELY,

@@ -41,6 +41,9 @@ _STOPS = Words(
     r"Shutting down(?! Ray)|Application shutdown complete|shutdown triggered|signal_handler"
     r"|SIGTERM(?! received, please ignore)"
 )
+# SGLang kills itself when a part of it failed: 137, and as the first process of a container 0.
+_SGLANG = Words(r"^server_args=")
+_KILLS_ITSELF = Words(r"[Rr]eceived sigquit|SIGQUIT received")
 
 
 @dataclass
@@ -63,6 +66,8 @@ class Service:
         self.hints: deque[tuple[str, int, str]] = deque(maxlen=2)
         self.raised: Raised | None = None
         self.stopping = False
+        self.killed_itself = False
+        self._sglang = False
         self._generic: tuple[int, str] | None = None
         self._loud: deque[tuple[int, str]] = deque(maxlen=4)
         self._any: deque[tuple[int, str]] = deque(maxlen=4)
@@ -86,6 +91,8 @@ class Service:
             self.stopping = True
         if _DIED.search(message):
             self._died()
+        self._sglang = self._sglang or _SGLANG.match(message) is not None
+        self.killed_itself = self.killed_itself or _KILLS_ITSELF.search(message) is not None
         if line.level == "debug":
             return
         if GENERIC.search(message):
@@ -139,6 +146,11 @@ class Service:
         self._loud.clear()
         self.raised = self._generic = None
         self.stopping = False
+
+    @property
+    def ended_early(self) -> bool:
+        """Whether an end now is a failure, whatever the exit code: SGLang ends with 0, too."""
+        return self._sglang and not self._serving and not self.stopping
 
     def _well(self) -> bool:
         return not self.marks and self.raised is None and self._generic is None

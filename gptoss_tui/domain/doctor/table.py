@@ -31,12 +31,12 @@ _DOCKER = tuple(r for r in TABLE if r.scope == "docker")
 _QUICK = (
     "abort", "alloc", "already", "assert ", "brok", "bus", "can't", "cannot", "code object",
     "compil", "core dumped", "couldn", "dead", "denied", "divisib", "does", "download", "eof",
-    "errno", "error", "exce", "fail", "fault", "full", "ggml_assert", "greater", "in use",
+    "errno", "error", "exce", "exists", "fail", "fault", "full", "ggml_assert", "greater", "in use",
     "incompatible", "input should", "interrupt", "invalid", "kill", "larger", "memory",
     "mismatch", "miss", "must", "no ", "not ", "only ", "ptx", "rank", "rate limit", "requires",
     "reset", "response [", "restricted", "segmentation", "sig", "sm", "small", "space", "support",
     "term", "time", "too ", "toomany", "unable", "unauthorized", "undefined", "unexpected",
-    "unknown", "unrecognized", "unsupported", "vram", "want", "x509", "xid",
+    "unknown", "unrecognized", "unresolv", "unsupported", "vram", "want", "x509", "xid",
 )  # fmt: skip
 
 

@@ -2,7 +2,8 @@
 
 Layout: https://huggingface.co/docs/huggingface_hub/guides/manage-cache. Files are
 `models--OWNER--NAME/blobs/HASH`; links in `snapshots/REVISION/` refer to them, and a download
-that is under way or broke off ends in `.incomplete`.
+that is under way or broke off ends in `.incomplete`. From huggingface_hub 2 on a blob may be a link
+into a store that all models share, `blobs/XX/HASH` beside the models' folders.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ trap 'rm -f "$used"' EXIT
     # shellcheck disable=SC2012 # busybox's find cannot print where a link leads
     ls -l /proc/[0-9]*/fd 2>/dev/null | sed -n 's/.* -> //p'
     cat /proc/[0-9]*/maps 2>/dev/null | sed -n 's,^[^/]*/,/,p'
-} | sed -n 's, (deleted)$,,; s,.*/\(models--[^/]*/blobs/[^/]*\)$,\1,p' | sort -u >"$used" || :
+} | sed -n 's, (deleted)$,,; s,.*/\(models--[^/]*/blobs/[^/]*\)$,\1,p
+    s,.*/\(blobs/[^/]*/[^/]*\)$,\1,p' | sort -u >"$used" || :
 
 overlaps() { # does one of the folders on standard input hold the cache, or lie in it?
     while IFS= read -r source; do
@@ -59,13 +61,27 @@ drop_file() { # PATH: a file that nothing refers to, if that still holds
     else rm -f "$1" && echo "deleted: $short"
     fi
 }
-drop_model() { # PATH: the folder of a model that nobody uses
+shared() { # FOLDER...: the files of the store that models in these folders have
+    for link in "$@"; do
+        [ -L "$link" ] && readlink -f "$link"
+    done | sed -n "s,^$store/,blobs/,p" | sort -u
+}
+drop_model() { # PATH: the folder of a model that nobody uses, with what it alone has of the store
     short=${1#"$cache"/}
+    its=$(shared "$1"/blobs/*)
     if [ ! -d "$1" ] || [ -L "$1" ]; then echo "gone already: $short"
-    elif grep -qF "$short/blobs/" "$used"; then echo "in use, left alone: $short"
-    else rm -rf "$1" && echo "deleted: $short"
+    elif grep -qF "$short/blobs/" "$used" || printf '%s\n' "$its" | grep -qxFf "$used"; then
+        echo "in use, left alone: $short"
+    else
+        rm -rf "$1" && echo "deleted: $short"
+        others=$(shared "$cache"/models--*/blobs/*)
+        for file in $its; do
+            printf '%s\n' "$others" | grep -qxF "$file" || rm -f "$cache/$file"
+        done
     fi
 }
+# A folder's name as sed's pattern.
+store=$(printf '%s/blobs' "$cache" | sed 's/[][\\.*^$,]/\\&/g')
 """
 
 

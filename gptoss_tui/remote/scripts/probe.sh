@@ -274,9 +274,9 @@ disks() {
     printf '%s' "$inodes" | tr '|' '\n'
 
     section cached
-    # What is in the cache: name and KiB on disk.
+    # What is in the cache: name and KiB on disk. Files of huggingface_hub 2 are links into a store.
     for folder in "$hub"/models--*; do
-        [ -d "$folder/blobs" ] && brief du -sk "$folder/blobs" | awk -v name="${folder##*/}" '{print name, $1}'
+        [ -d "$folder/blobs" ] && brief du -skL "$folder/blobs" | awk -v name="${folder##*/}" '{print name, $1}'
     done
     [ -d "$hub" ] && brief find "$hub" -name '*.incomplete' -type f -exec du -sk {} + |
         awk '{sum += $1} END {if (sum) print "incomplete", sum}'

@@ -5,7 +5,9 @@ cache=$(cd "$1" 2>/dev/null && pwd -P) || exit 0
 printf 'cache %s\n' "$cache"
 for folder in "$cache"/models--*; do
     [ -d "$folder" ] && [ ! -L "$folder" ] || continue
-    printf 'model %s\n' "$(du -sk "$folder" 2>/dev/null | tr '\t' ' ')"
+    # Files may be links into a store that all models share (huggingface_hub 2).
+    size=$(du -skL "$folder/blobs" 2>/dev/null)
+    printf 'model %s %s\n' "${size%%[!0-9]*}" "$folder"
     referred=$(find "$folder/snapshots" -type l -exec readlink {} \; 2>/dev/null | sed 's,.*/,,')
     for blob in "$folder"/blobs/*; do
         [ -f "$blob" ] && [ ! -L "$blob" ] || continue
