@@ -50,6 +50,18 @@ def test_now_gives_no_time_and_a_given_grace_is_kept() -> None:
     assert stop_plan(server(arguments=DRAINS), None, 7).grace_s == 7
 
 
+def test_a_server_that_still_loads_is_not_waited_for() -> None:
+    loading = msgspec.structs.replace(server("sglang", "0.5.23", arguments=()), state="loading")
+    plan = stop_plan(loading)
+    assert (plan.watch_s, plan.engine_s, plan.grace_s, plan.warning) == (0, 0, 15, "")
+
+
+def test_what_becomes_of_new_requests_while_it_drains() -> None:
+    assert "new requests get HTTP 500" in stop_plan(server(arguments=DRAINS)).warning
+    sglang = stop_plan(server("sglang", "0.5.23", arguments=())).warning
+    assert "new requests are still answered and lengthen it" in sglang
+
+
 def test_the_sentences() -> None:
     busy = Draining(running=3.0, waiting=0.0, left_s=40.2)
     assert busy.text == "3 requests still run, 40 s left."
