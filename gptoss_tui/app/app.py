@@ -31,7 +31,7 @@ from gptoss_tui.app.theming import DEFAULT, load_themes
 from gptoss_tui.domain.facts import AnyFact
 from gptoss_tui.domain.instance import Endpoint, Notice
 from gptoss_tui.domain.progress import LaunchProgress
-from gptoss_tui.domain.repair import RepairResult
+from gptoss_tui.domain.repair.types import RepairResult
 from gptoss_tui.errors import ChangedHostKeyError, GptossError, StateError
 from gptoss_tui.remote.fleet_port import BoxEntry, FleetPort
 from gptoss_tui.remote.target import parse_target

@@ -12,7 +12,7 @@ from gptoss_tui.app.widgets.gpu_card import GpuCard, GpuHistory
 from gptoss_tui.app.widgets.gpu_pane import GpuView
 from gptoss_tui.domain.draining import Draining
 from gptoss_tui.domain.instance import Instance
-from gptoss_tui.domain.spot import seconds_left
+from gptoss_tui.domain.spot.notice import seconds_left
 
 _STATES = {
     "launching": "▶ launching",

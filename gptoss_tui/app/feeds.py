@@ -18,7 +18,7 @@ from gptoss_tui.app.cadence import INSTANCES_S
 from gptoss_tui.app.messages import ActionFailed, ChatFailed, HostKeyAsked, LaunchRequested
 from gptoss_tui.domain.chat import ChatRequest
 from gptoss_tui.domain.instance import Endpoint
-from gptoss_tui.domain.repair import Repair
+from gptoss_tui.domain.repair.types import Repair
 from gptoss_tui.domain.secret import Secret
 from gptoss_tui.errors import (
     BoxError,
@@ -28,10 +28,10 @@ from gptoss_tui.errors import (
     UnknownHostKeyError,
 )
 from gptoss_tui.remote.box import Box, Cadence
+from gptoss_tui.remote.carry_out import carry_out
 from gptoss_tui.remote.fleet_port import FleetPort
 from gptoss_tui.remote.keeper import Keeper
 from gptoss_tui.remote.reconnect import WakeDetector
-from gptoss_tui.remote.repair import carry_out
 from gptoss_tui.remote.resume import LogCursor
 from gptoss_tui.state.debug_log import internal
 from gptoss_tui.state.paths import paths

@@ -15,7 +15,7 @@ from gptoss_tui.domain.facts import AnyFact
 from gptoss_tui.domain.gpu import GpuSnapshot
 from gptoss_tui.domain.launch import LaunchSpec, Secrets
 from gptoss_tui.domain.prompts import PromptRequest
-from gptoss_tui.domain.repair import Repair
+from gptoss_tui.domain.repair.types import Repair
 from gptoss_tui.domain.serving import EngineSnapshot
 from gptoss_tui.errors import EngineError, GptossError, UnknownHostKeyError
 

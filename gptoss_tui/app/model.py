@@ -21,7 +21,7 @@ from gptoss_tui.domain.host import BoxReport, LinkState
 from gptoss_tui.domain.instance import Endpoint, Instance, InstanceList, LogLine
 from gptoss_tui.domain.progress import LaunchProgress
 from gptoss_tui.domain.serving import EngineSnapshot
-from gptoss_tui.domain.spot import SpotNotice
+from gptoss_tui.domain.spot.notice import SpotNotice
 
 LOG_LINES = 5000
 HISTORY = 600

@@ -6,10 +6,11 @@ from textual.content import Content
 
 from gptoss_tui.app.widgets.figures import plural
 from gptoss_tui.app.wizard_state import Outcome
-from gptoss_tui.domain.engines import Engine, engine_named
+from gptoss_tui.domain.engines.base import Engine
 from gptoss_tui.domain.engines.flags import changes
+from gptoss_tui.domain.engines.registry import engine_named
 from gptoss_tui.domain.engines.release import is_older
-from gptoss_tui.domain.plan import Alternative, Plan
+from gptoss_tui.domain.plan.types import Alternative, Plan
 from gptoss_tui.domain.preflight.images import driver_needed
 
 _SIGNS = {

@@ -16,7 +16,7 @@ from gptoss_tui.app import messages as said
 from gptoss_tui.app.screens.dialogs import Choice, CountdownDialog
 from gptoss_tui.domain.facts import AnyFact, Fact
 from gptoss_tui.domain.host import BoxReport
-from gptoss_tui.domain.spot import SpotNotice, drain_time, same_notice, seconds_left
+from gptoss_tui.domain.spot.notice import SpotNotice, drain_time, same_notice, seconds_left
 from gptoss_tui.errors import ConnectionLostError, GptossError, NotFoundError
 from gptoss_tui.remote.preemption import drain_all, serves
 from gptoss_tui.state.debug_log import internal

@@ -9,13 +9,15 @@ from datetime import datetime
 import msgspec
 
 from gptoss_tui.domain.choose import choose, named_gpus, on_disk, plan_gpu, spare, taken_gpus
-from gptoss_tui.domain.engines import engine_named
+from gptoss_tui.domain.engines.registry import engine_named
 from gptoss_tui.domain.engines.release import Release, release
 from gptoss_tui.domain.gpu import Gpu
 from gptoss_tui.domain.host import BoxReport
 from gptoss_tui.domain.instance import Instance
 from gptoss_tui.domain.launch import LaunchSpec
-from gptoss_tui.domain.plan import Plan, PlanRequest, complete, recommend
+from gptoss_tui.domain.plan.complete import complete
+from gptoss_tui.domain.plan.recommend import recommend
+from gptoss_tui.domain.plan.types import Plan, PlanRequest
 from gptoss_tui.domain.preflight import gpu_is_free
 from gptoss_tui.domain.progress import LaunchProgress
 from gptoss_tui.domain.spec import build_spec

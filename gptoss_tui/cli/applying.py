@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gptoss_tui.cli.output import Output
 from gptoss_tui.cli.session import agreed, same_way
 from gptoss_tui.domain import blockers
-from gptoss_tui.domain.doctor import Diagnosis
+from gptoss_tui.domain.doctor.diagnosis import Diagnosis
 from gptoss_tui.domain.launch import LaunchSpec, Secrets
 from gptoss_tui.domain.relaunch import changed, in_words
 from gptoss_tui.domain.render import command_page, docker_run

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from gptoss_tui.cli.output import Output
-from gptoss_tui.domain.doctor import Diagnosis, Doctor, diagnose, retold
+from gptoss_tui.domain.doctor.diagnosis import Diagnosis
+from gptoss_tui.domain.doctor.read import Doctor, diagnose
+from gptoss_tui.domain.doctor.told import retold
 from gptoss_tui.domain.relaunch import in_words
 from gptoss_tui.errors import NotFoundError, StateError, UsageError
 

@@ -20,7 +20,8 @@ from gptoss_tui.domain import blockers, choose
 from gptoss_tui.domain.gpu import Gpu
 from gptoss_tui.domain.host import BoxReport
 from gptoss_tui.domain.launch import LaunchSpec, Secrets
-from gptoss_tui.domain.plan import Plan, PlanRequest, alternatives
+from gptoss_tui.domain.plan.advice import alternatives
+from gptoss_tui.domain.plan.types import Plan, PlanRequest
 from gptoss_tui.domain.progress import LaunchProgress
 from gptoss_tui.domain.render import base_url, command_page, docker_run, openai_env
 from gptoss_tui.domain.spec import build_spec

@@ -19,7 +19,7 @@ from gptoss_tui.domain.host import BoxReport
 from gptoss_tui.domain.instance import Instance
 from gptoss_tui.domain.progress import LaunchProgress
 from gptoss_tui.domain.serving import EngineSnapshot
-from gptoss_tui.domain.spot import SpotNotice
+from gptoss_tui.domain.spot.notice import SpotNotice
 from gptoss_tui.errors import BoxError, EngineError, GptossError, NotFoundError
 from gptoss_tui.remote.box import Box
 

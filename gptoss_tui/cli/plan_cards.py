@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from gptoss_tui.domain.plan import PlanGpu, PlanInputError, reserved_bytes
 from gptoss_tui.domain.plan.catalogue import Card, card_named, cards_like
 from gptoss_tui.domain.plan.checks import GPUS_AT_MOST, checked_capability
-from gptoss_tui.domain.plan.device import is_guessed, whole_card
+from gptoss_tui.domain.plan.device import is_guessed, reserved_bytes, whole_card
+from gptoss_tui.domain.plan.types import PlanGpu
+from gptoss_tui.domain.plan.wrong import PlanInputError
 
 _MIB = 1024**2
 

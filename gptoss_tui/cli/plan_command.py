@@ -11,21 +11,14 @@ from gptoss_tui.cli.plan_cards import cards_of, gpus_of
 from gptoss_tui.cli.plan_text import plural, tell, tell_arrangements, tell_more
 from gptoss_tui.cli.session import connected
 from gptoss_tui.domain import choose
-from gptoss_tui.domain.plan import (
-    DEFAULT_VERSIONS,
-    Money,
-    Plan,
-    PlanInputError,
-    PlanRequest,
-    complete,
-    recommend,
-    search,
-)
-from gptoss_tui.domain.plan import plan as plan_as_it_stands
 from gptoss_tui.domain.plan.catalogue import HostedPrice
 from gptoss_tui.domain.plan.checks import checked_amount
-from gptoss_tui.domain.plan.search import GPUS_A_BOX
-from gptoss_tui.domain.plan.types import AUTO_CONTEXT
+from gptoss_tui.domain.plan.complete import Money, complete
+from gptoss_tui.domain.plan.planner import plan as plan_as_it_stands
+from gptoss_tui.domain.plan.recommend import recommend
+from gptoss_tui.domain.plan.search import GPUS_A_BOX, search
+from gptoss_tui.domain.plan.types import AUTO_CONTEXT, DEFAULT_VERSIONS, Plan, PlanRequest
+from gptoss_tui.domain.plan.wrong import PlanInputError
 from gptoss_tui.state import measurements
 from gptoss_tui.state.paths import paths
 

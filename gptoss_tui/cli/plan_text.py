@@ -6,9 +6,10 @@ import shlex
 from collections import Counter
 
 from gptoss_tui.cli.output import Output
-from gptoss_tui.domain.plan import Arrangement, Plan, PlanRequest
 from gptoss_tui.domain.plan.cost import Cost
+from gptoss_tui.domain.plan.search import Arrangement
 from gptoss_tui.domain.plan.speed import Band, Throughput
+from gptoss_tui.domain.plan.types import Plan, PlanRequest
 
 
 def tell(made: Plan, output: Output) -> None:

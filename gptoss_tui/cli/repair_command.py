@@ -9,22 +9,14 @@ from gptoss_tui.cli.output import Output
 from gptoss_tui.cli.session import agreed, connected_fleet, same_way
 from gptoss_tui.domain.host import BoxReport
 from gptoss_tui.domain.prompts import Prompter
-from gptoss_tui.domain.repair import (
-    NAMES,
-    Offer,
-    Repair,
-    RepairLine,
-    RepairResult,
-    Survey,
-    make,
-    offers,
-)
+from gptoss_tui.domain.repair.build import Offer, make, offers
 from gptoss_tui.domain.repair.toolkit import REPOSITORY
+from gptoss_tui.domain.repair.types import NAMES, Repair, RepairLine, RepairResult, Survey
 from gptoss_tui.errors import NotFoundError, ReadOnlyError, UsageError
 from gptoss_tui.remote.answers import Answers
 from gptoss_tui.remote.box import Box
+from gptoss_tui.remote.carry_out import carry_out
 from gptoss_tui.remote.fleet import Fleet
-from gptoss_tui.remote.repair import carry_out
 
 
 async def repair(arguments: Namespace, output: Output) -> int:

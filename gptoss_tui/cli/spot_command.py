@@ -13,7 +13,7 @@ from gptoss_tui.cli.session import connected_fleet
 from gptoss_tui.domain.draining import Draining
 from gptoss_tui.domain.facts import AnyFact, Fact, Hub
 from gptoss_tui.domain.instance import Notice
-from gptoss_tui.domain.spot import SpotNotice, drain_time
+from gptoss_tui.domain.spot.notice import SpotNotice, drain_time
 from gptoss_tui.errors import NotFoundError, ReadOnlyError
 from gptoss_tui.remote.box import Box
 from gptoss_tui.remote.preemption import drain_all

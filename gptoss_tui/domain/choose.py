@@ -7,21 +7,17 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from gptoss_tui.domain.drivers import cuda_of
-from gptoss_tui.domain.engines import ENGINES, Engine
+from gptoss_tui.domain.engines.base import Engine
+from gptoss_tui.domain.engines.registry import ENGINES
 from gptoss_tui.domain.gpu import Gpu
 from gptoss_tui.domain.host import BoxReport, Disk
 from gptoss_tui.domain.instance import Instance
-from gptoss_tui.domain.plan import (
-    Plan,
-    PlanGpu,
-    PlanInputError,
-    PlanRequest,
-    model_named,
-    recommend,
-    reserved_bytes,
-)
 from gptoss_tui.domain.plan.catalogue import card_named
-from gptoss_tui.domain.plan.device import is_guessed, is_unified
+from gptoss_tui.domain.plan.device import is_guessed, is_unified, reserved_bytes
+from gptoss_tui.domain.plan.models import model_named
+from gptoss_tui.domain.plan.recommend import recommend
+from gptoss_tui.domain.plan.types import Plan, PlanGpu, PlanRequest
+from gptoss_tui.domain.plan.wrong import PlanInputError
 from gptoss_tui.domain.preflight import MIG_SENTENCE, MIG_STEP, gpu_is_free
 from gptoss_tui.errors import DoesNotFitError, UsageError
 

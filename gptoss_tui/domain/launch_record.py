@@ -12,9 +12,10 @@ from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
 
-from gptoss_tui.domain.doctor import Diagnosis, Doctor
-from gptoss_tui.domain.engines import ENGINES
+from gptoss_tui.domain.doctor.diagnosis import Diagnosis
+from gptoss_tui.domain.doctor.read import Doctor
 from gptoss_tui.domain.engines.base import PhaseMark
+from gptoss_tui.domain.engines.registry import ENGINES
 from gptoss_tui.domain.parse.kept_log import read_kept
 from gptoss_tui.domain.timeline import LaunchLog
 

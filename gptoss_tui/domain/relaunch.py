@@ -7,10 +7,10 @@ from datetime import datetime
 
 import msgspec
 
-from gptoss_tui.domain.doctor import Change
+from gptoss_tui.domain.doctor.diagnosis import Change
 from gptoss_tui.domain.drivers import cuda_of
-from gptoss_tui.domain.engines import engine_named
 from gptoss_tui.domain.engines.flags import without
+from gptoss_tui.domain.engines.registry import engine_named
 from gptoss_tui.domain.instance import Instance
 from gptoss_tui.domain.launch import LaunchSpec
 from gptoss_tui.domain.spec import next_name

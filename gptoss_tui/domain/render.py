@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from gptoss_tui.domain.engines import engine_named
 from gptoss_tui.domain.engines.parts import VOCABULARY_MOUNT, WEIGHTS_MOUNT
+from gptoss_tui.domain.engines.registry import engine_named
 from gptoss_tui.domain.launch import LABEL_LAUNCH, LABEL_SPEC, SPEC_VERSION, LaunchSpec
 from gptoss_tui.errors import StateError
 

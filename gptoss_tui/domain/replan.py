@@ -7,7 +7,8 @@ from typing import Any
 
 from gptoss_tui.domain.engines.flags import Flag, flags_of, human_int, human_int_or_auto
 from gptoss_tui.domain.launch import LaunchSpec
-from gptoss_tui.domain.plan import MODELS, PlanRequest
+from gptoss_tui.domain.plan.models import MODELS
+from gptoss_tui.domain.plan.types import PlanRequest
 from gptoss_tui.errors import UsageError
 
 _VALUES: dict[str, tuple[str, Callable[[str], Any]]] = {

@@ -8,14 +8,16 @@ from datetime import datetime
 
 from gptoss_tui.domain.confinement import let_out
 from gptoss_tui.domain.drivers import cuda_of
-from gptoss_tui.domain.engines import Engine, engine_named
+from gptoss_tui.domain.engines.base import Engine
+from gptoss_tui.domain.engines.registry import engine_named
 from gptoss_tui.domain.gpu import Gpu
 from gptoss_tui.domain.gpu_access import gpu_access
 from gptoss_tui.domain.host import BoxReport
 from gptoss_tui.domain.instance import Instance
 from gptoss_tui.domain.launch import GpuAccess, LaunchSpec
-from gptoss_tui.domain.plan import Plan, prediction
 from gptoss_tui.domain.plan.disk import checkpoint_bytes
+from gptoss_tui.domain.plan.predict import prediction
+from gptoss_tui.domain.plan.types import Plan
 from gptoss_tui.errors import ConflictError, UsageError
 
 # Docker's own rule for container names.

@@ -17,7 +17,8 @@ import msgspec
 from gptoss_tui.domain import server_failures
 from gptoss_tui.domain.advance import PullAdvance
 from gptoss_tui.domain.docker_failures import failure_of
-from gptoss_tui.domain.doctor import Diagnosis, retold
+from gptoss_tui.domain.doctor.diagnosis import Diagnosis
+from gptoss_tui.domain.doctor.told import retold
 from gptoss_tui.domain.engines.base import PhaseMark
 from gptoss_tui.domain.launch import LaunchSpec
 from gptoss_tui.domain.parse.numbers import moment, whole

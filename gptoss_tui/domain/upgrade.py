@@ -9,14 +9,16 @@ import msgspec
 
 from gptoss_tui.domain import choose
 from gptoss_tui.domain.drivers import cuda_of
-from gptoss_tui.domain.engines import engine_named, flags
+from gptoss_tui.domain.engines import flags
+from gptoss_tui.domain.engines.registry import engine_named
 from gptoss_tui.domain.engines.release import image_release, is_older, release
 from gptoss_tui.domain.gpu import Gpu
 from gptoss_tui.domain.host import BoxReport
 from gptoss_tui.domain.instance import Instance
 from gptoss_tui.domain.launch import LaunchSpec
-from gptoss_tui.domain.plan import Plan, prediction
 from gptoss_tui.domain.plan.disk import checkpoint_bytes
+from gptoss_tui.domain.plan.predict import prediction
+from gptoss_tui.domain.plan.types import Plan
 from gptoss_tui.domain.progress import LaunchProgress
 from gptoss_tui.domain.replan import asked_for
 from gptoss_tui.errors import UsageError

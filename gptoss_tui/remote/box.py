@@ -24,10 +24,10 @@ from gptoss_tui.domain.instance import InstanceList, LogLine, Notice
 from gptoss_tui.domain.launch import LaunchSpec, Secrets
 from gptoss_tui.domain.progress import LaunchProgress
 from gptoss_tui.domain.prompts import Prompter
-from gptoss_tui.domain.repair import Repair, RepairEnded, RepairLine, Survey
+from gptoss_tui.domain.repair.types import Repair, RepairEnded, RepairLine, Survey
 from gptoss_tui.domain.secret import Secret
 from gptoss_tui.domain.serving import EngineSnapshot
-from gptoss_tui.domain.spot import SpotNotice
+from gptoss_tui.domain.spot.notice import SpotNotice
 from gptoss_tui.remote.resume import LogCursor
 
 F = TypeVar("F", bound=Callable[..., Any])

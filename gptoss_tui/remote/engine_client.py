@@ -9,7 +9,7 @@ import httpx
 import msgspec
 
 from gptoss_tui.domain.chat import ChatDelta, ChatDone, ChatRequest
-from gptoss_tui.domain.engines import Engine
+from gptoss_tui.domain.engines.base import Engine
 from gptoss_tui.domain.parse.chat import ChatPiece, read_chunk
 from gptoss_tui.domain.parse.sse import SseParser
 from gptoss_tui.domain.render import bracketed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gptoss_tui.domain.engines import engine_named
+from gptoss_tui.domain.engines.registry import engine_named
 from gptoss_tui.domain.instance import Instance
 from gptoss_tui.remote.engine_client import EngineClient
 from gptoss_tui.remote.pulse import REAL, Pulse

@@ -17,10 +17,11 @@ from gptoss_tui.domain.launch import LaunchSpec, Secrets
 from gptoss_tui.domain.parse.probe import Probe
 from gptoss_tui.domain.progress import LaunchProgress
 from gptoss_tui.domain.prompts import Prompter
-from gptoss_tui.domain.repair import Repair, RepairEnded, RepairLine, Survey
+from gptoss_tui.domain.repair.types import Repair, RepairEnded, RepairLine, Survey
 from gptoss_tui.domain.secret import Secret
 from gptoss_tui.domain.serving import EngineSnapshot
-from gptoss_tui.domain.spot import METADATA, SpotNotice
+from gptoss_tui.domain.spot.clouds import METADATA
+from gptoss_tui.domain.spot.notice import SpotNotice
 from gptoss_tui.errors import DockerError, NoDockerError
 from gptoss_tui.remote import launcher, look
 from gptoss_tui.remote import repair as repairing

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 
-from gptoss_tui.domain.engines import engine_named
+from gptoss_tui.domain.engines.registry import engine_named
 from gptoss_tui.domain.progress import LaunchProgress
 from gptoss_tui.domain.timeline import LaunchLog
 from gptoss_tui.errors import DockerError, GptossError, NotFoundError

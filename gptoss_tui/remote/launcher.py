@@ -11,7 +11,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from gptoss_tui.domain.engines import Call, engine_named
+from gptoss_tui.domain.engines.base import Call
+from gptoss_tui.domain.engines.registry import engine_named
 from gptoss_tui.domain.launch import LaunchSpec, Secrets
 from gptoss_tui.domain.launch_record import reread
 from gptoss_tui.domain.progress import LaunchProgress

@@ -11,21 +11,16 @@ import re
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
-from gptoss_tui.domain.facts import Fact
 from gptoss_tui.domain.parse import repair as parse
 from gptoss_tui.domain.prompts import Prompter, PromptRequest
-from gptoss_tui.domain.repair import Repair, RepairEnded, RepairLine, RepairResult, Survey
-from gptoss_tui.domain.repair.result import result_of
+from gptoss_tui.domain.repair.types import Repair, RepairEnded, RepairLine, Survey
 from gptoss_tui.errors import CommandError, DockerError, NotFoundError
 from gptoss_tui.remote import scripts
-from gptoss_tui.remote.fleet_port import FleetPort
+from gptoss_tui.remote.docker import Docker
+from gptoss_tui.remote.transport import Transport
 from gptoss_tui.text import decode
-
-if TYPE_CHECKING:  # both need HTTP's libraries, for which the first picture does not wait
-    from gptoss_tui.remote.docker import Docker
-    from gptoss_tui.remote.transport import Transport
 
 # sudo and sudo-rs, in English: https://www.sudo.ws/docs/man/sudo.man/
 _WANTS_PASSWORD = re.compile(
@@ -132,25 +127,3 @@ async def _asked(box: str, repair: Repair, prompter: Prompter | None, *, again: 
             "Give one, or let this user run sudo without (NOPASSWD in its sudoers).",
         )
     return secret.reveal().encode() + b"\n"
-
-
-async def carry_out(
-    fleet: FleetPort, name: str, repair: Repair, prompter: Prompter | None = None
-) -> AsyncGenerator[Fact[RepairLine | RepairEnded | RepairResult], None]:
-    """The whole of a repair: the script, a new connection where it takes one, then a look.
-
-    The last fact says whether what was found is gone.
-    """
-    box = await fleet.connect(name)
-    status: int | None = None
-    stream = cast("Any", box.repair(repair, prompter or fleet.prompter))
-    async with aclosing(stream) as facts:
-        async for fact in facts:
-            if isinstance(fact.body, RepairEnded):
-                status = fact.body.status
-            yield fact
-    if repair.reconnects and status == 0:
-        await fleet.disconnect(name)
-        box = await fleet.connect(name)
-    report = (await box.look()).body
-    yield fleet.hub.publish(result_of(repair, status, report), box=name)

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from gptoss_tui.domain.engines import engine_of
 from gptoss_tui.domain.engines.flags import value_of
+from gptoss_tui.domain.engines.registry import engine_of
 from gptoss_tui.domain.instance import Instance, InstanceList, InstanceState
 from gptoss_tui.domain.parse.docker_json import instances_from_containers
 from gptoss_tui.domain.parse.probe import Probe, Server

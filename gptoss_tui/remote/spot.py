@@ -14,18 +14,8 @@ from typing import TypeVar
 import httpx
 
 from gptoss_tui.domain.parse.http_date import http_date
-from gptoss_tui.domain.spot import (
-    Identity,
-    Metadata,
-    Question,
-    Reply,
-    SpotNotice,
-    Unseen,
-    same_notice,
-    withdrawn,
-)
-from gptoss_tui.domain.spot.metadata import ADDRESS
-from gptoss_tui.domain.spot.notice import NAMES
+from gptoss_tui.domain.spot.metadata import ADDRESS, Identity, Metadata, Question, Reply, Unseen
+from gptoss_tui.domain.spot.notice import NAMES, SpotNotice, same_notice, withdrawn
 from gptoss_tui.errors import CommandError, ConnectionLostError
 from gptoss_tui.remote import http
 from gptoss_tui.remote.pulse import Pulse

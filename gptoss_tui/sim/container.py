@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from gptoss_tui.domain.engines import engine_named, engine_of
 from gptoss_tui.domain.engines.flags import flags_of
+from gptoss_tui.domain.engines.registry import engine_named, engine_of
 from gptoss_tui.domain.engines.release import image_release
 from gptoss_tui.domain.launch import EngineName
 from gptoss_tui.errors import UsageError

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from gptoss_tui.domain.engines import ENGINES
+from gptoss_tui.domain.engines.registry import ENGINES
 from gptoss_tui.domain.host import Cloud
 from gptoss_tui.sim.clock import Clock
 from gptoss_tui.sim.container import Container, come_up, new_id

@@ -12,7 +12,7 @@ from textual.events import Key
 from textual.widgets import Input
 
 from gptoss_tui.app import messages as said
-from gptoss_tui.domain.doctor import diagnose
+from gptoss_tui.domain.doctor.read import diagnose
 from gptoss_tui.domain.gpu import GIB, MIB
 from gptoss_tui.domain.host import Finding
 from gptoss_tui.domain.progress import PHASES, LaunchProgress, LaunchState, Phase, PhaseName

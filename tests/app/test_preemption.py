@@ -11,7 +11,7 @@ import pytest
 from gptoss_tui.app import preemption
 from gptoss_tui.app.messages import ActionFailed
 from gptoss_tui.domain.instance import Instance
-from gptoss_tui.domain.spot import SpotNotice, withdrawn
+from gptoss_tui.domain.spot.notice import SpotNotice, withdrawn
 from gptoss_tui.errors import CommandError, DockerError, UnreachableError
 from tests.app.fakes import START, Clock, FakeBox, FakeFleet
 from tests.app.make import report, server

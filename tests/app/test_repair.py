@@ -9,8 +9,7 @@ import pytest
 from gptoss_tui.app.messages import RepairRequested
 from gptoss_tui.domain.facts import Hub
 from gptoss_tui.domain.host import Finding
-from gptoss_tui.domain.repair import Survey
-from gptoss_tui.domain.repair.types import RunningContainer
+from gptoss_tui.domain.repair.types import RunningContainer, Survey
 from gptoss_tui.errors import CommandError
 from gptoss_tui.sim.profile import H100, Profile
 from tests.app.fakes import Clock, FakeBox, FakeFleet

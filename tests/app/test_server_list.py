@@ -117,7 +117,7 @@ async def test_a_long_name_is_cut_with_an_ellipsis() -> None:
     async with app.run_test() as pilot:
         app.servers.show(rows("a-name-that-is-much-too-long-for-it"))
         await pilot.pause()
-        assert "a-name-that-is-mu…  :8000" in app.lines()[0]
+        assert "a-name-that-is-mu… :8000" in app.lines()[0]
 
 
 async def test_a_first_server_and_lines_of_a_log_lay_nothing_out_anew() -> None:

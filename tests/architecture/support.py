@@ -47,6 +47,11 @@ def calls(module: ast.Module) -> Iterator[ast.Call]:
 
 def modules_after(code: str) -> set[str]:
     """The top-level names in `sys.modules` once a fresh interpreter has run `code`."""
+    return {name.partition(".")[0] for name in loaded_after(code)}
+
+
+def loaded_after(code: str) -> set[str]:
+    """All names in `sys.modules` once a fresh interpreter has run `code`."""
     tail = "\nimport sys as _s; print('@@' + ' '.join(n for n, m in _s.modules.items() if m))"
     done = subprocess.run(
         [sys.executable, "-c", code + tail],
@@ -57,4 +62,4 @@ def modules_after(code: str) -> set[str]:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return {name.partition(".")[0] for name in done.stdout.rpartition("@@")[2].split()}
+    return set(done.stdout.rpartition("@@")[2].split())

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from gptoss_tui import errors
-from gptoss_tui.domain.plan import PlanInputError
+from gptoss_tui.domain.plan.wrong import PlanInputError
 from gptoss_tui.errors import EngineError, GptossError, HostKeyError
 
 CLASSES: list[type[GptossError]] = [

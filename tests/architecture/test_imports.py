@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.architecture.support import PACKAGE, ROOT, modules_after, sources
+from tests.architecture.support import PACKAGE, ROOT, loaded_after, modules_after, sources
 
 HEAVY = {"textual", "asyncssh", "httpx", "httpcore", "prometheus_client", "pynvml", "rich"}
 IO = {"textual", "asyncssh", "httpx", "httpcore", "pynvml", "rich"}
@@ -61,10 +61,13 @@ def test_every_package_says_what_it_is_for() -> None:
     assert silent == []
 
 
-def test_the_first_picture_waits_for_no_connection() -> None:
+def test_the_first_picture_waits_for_no_connection_and_no_plan() -> None:
     """`remote.dial` is where SSH, HTTP and the parsers are loaded, behind the first picture."""
-    loaded = modules_after("import gptoss_tui.app.app, gptoss_tui.remote.fleet")
-    late = {"asyncssh", "httpx", "httpcore", "prometheus_client", "pynvml"}
+    loaded = loaded_after("import gptoss_tui.cli.app_command, gptoss_tui.app.app")
+    late = {"asyncssh", "httpx", "httpcore", "prometheus_client", "pynvml"} | {
+        f"gptoss_tui.domain.{name}"
+        for name in ("doctor.table", "engines.registry", "plan.planner", "repair.build")
+    }
     assert "textual" in loaded
     assert loaded & late == set()
 

@@ -16,7 +16,7 @@ from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 from gptoss_tui.domain.chat import ChatDone, ChatMessage, ChatRequest
-from gptoss_tui.domain.engines import engine_named
+from gptoss_tui.domain.engines.registry import engine_named
 from gptoss_tui.remote import http
 from gptoss_tui.remote.engine_client import EngineClient
 from gptoss_tui.remote.ssh_connect import ConnectOptions, Dialer

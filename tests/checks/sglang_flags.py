@@ -17,8 +17,9 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from gptoss_tui.domain.engines import engine_named
-from gptoss_tui.domain.plan import DEFAULT_VERSIONS, plan
+from gptoss_tui.domain.engines.registry import engine_named
+from gptoss_tui.domain.plan.planner import plan
+from gptoss_tui.domain.plan.types import DEFAULT_VERSIONS
 from tests.checks.sglang_stand_ins import StandIns
 from tests.unit.make import request, spec
 

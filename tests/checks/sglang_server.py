@@ -23,13 +23,14 @@ from typing import Any
 
 import httpx
 
-from gptoss_tui.domain.doctor import diagnose
-from gptoss_tui.domain.engines import engine_named
+from gptoss_tui.domain.doctor.read import diagnose
 from gptoss_tui.domain.engines.parts import SECRETS_DIR, WEIGHTS_MOUNT
+from gptoss_tui.domain.engines.registry import engine_named
 from gptoss_tui.domain.launch import LaunchSpec
 from gptoss_tui.domain.parse.chat import ChatPiece, read_chunk
 from gptoss_tui.domain.parse.sse import SseParser
-from gptoss_tui.domain.plan import DEFAULT_VERSIONS, plan
+from gptoss_tui.domain.plan.planner import plan
+from gptoss_tui.domain.plan.types import DEFAULT_VERSIONS
 from gptoss_tui.domain.serving import EngineSnapshot
 from tests.checks.sglang_cpu import installed, tiny_model
 from tests.unit.make import request, spec

@@ -11,10 +11,12 @@ import pytest
 from gptoss_tui.cli.measuring import Measuring
 from gptoss_tui.domain.facts import Hub
 from gptoss_tui.domain.instance import InstanceList
-from gptoss_tui.domain.plan import PlanRequest, complete, recommend
 from gptoss_tui.domain.plan.catalogue import card_named
+from gptoss_tui.domain.plan.complete import complete
 from gptoss_tui.domain.plan.device import gpu_of
 from gptoss_tui.domain.plan.predict import prediction
+from gptoss_tui.domain.plan.recommend import recommend
+from gptoss_tui.domain.plan.types import PlanRequest
 from gptoss_tui.domain.progress import LaunchProgress, Phase
 from gptoss_tui.domain.serving import EngineRates, EngineSnapshot
 from gptoss_tui.domain.startup import Prediction

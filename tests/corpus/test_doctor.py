@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gptoss_tui.domain.doctor import diagnose
+from gptoss_tui.domain.doctor.read import diagnose
 from tests.corpus.support import ROOT, each, text
 
 # What each failure must be recognised as; whatever is not named here is none.

@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gptoss_tui.domain.engines import engine_named
 from gptoss_tui.domain.engines.base import PhaseMark
+from gptoss_tui.domain.engines.registry import engine_named
 from gptoss_tui.domain.progress import PHASES
 from gptoss_tui.domain.rates import rates
 from gptoss_tui.domain.serving import EngineSnapshot

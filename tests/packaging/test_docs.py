@@ -19,7 +19,9 @@ import gptoss_tui.app
 from gptoss_tui import errors
 from gptoss_tui.app.theming import read_theme
 from gptoss_tui.cli.parser import EPILOG, build
-from gptoss_tui.domain.engines import Engine, engine_named, vllm_metrics
+from gptoss_tui.domain.engines import vllm_metrics
+from gptoss_tui.domain.engines.base import Engine
+from gptoss_tui.domain.engines.registry import engine_named
 from gptoss_tui.state.config import Config
 from tests.packaging.documents import DOCUMENTS, README, ROOT, anchors, links, table, ticked
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from gptoss_tui.domain.engines import ENGINES, sglang_metrics
+from gptoss_tui.domain.engines import sglang_metrics
 from gptoss_tui.domain.engines.parts import VOCABULARY_MOUNT, WEIGHTS_MOUNT
+from gptoss_tui.domain.engines.registry import ENGINES
 from tests.packaging.documents import ROOT, table, ticked
 
 TEXT = (ROOT / "docs" / "engines.md").read_text("utf-8")

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from gptoss_tui.domain.engines import engine_named
-from gptoss_tui.domain.plan import recommend
+from gptoss_tui.domain.engines.registry import engine_named
+from gptoss_tui.domain.plan.recommend import recommend
 from gptoss_tui.domain.replan import asked_for
 from tests.real.parts import lab
 from tests.unit.make import plan_gpu, request, spec

@@ -19,7 +19,7 @@ from gptoss_tui.domain.facts import Fact, Hub
 from gptoss_tui.domain.gpu import Gpu
 from gptoss_tui.domain.host import BoxReport
 from gptoss_tui.domain.launch import LaunchSpec, Secrets
-from gptoss_tui.domain.plan import DEFAULT_VERSIONS, Plan, PlanRequest
+from gptoss_tui.domain.plan.types import DEFAULT_VERSIONS, Plan, PlanRequest
 from gptoss_tui.domain.progress import LaunchProgress
 from gptoss_tui.domain.spec import build_spec
 from gptoss_tui.remote.box import Box

@@ -21,7 +21,7 @@ from gptoss_tui.domain.choose import choose
 from gptoss_tui.domain.gpu import Gpu
 from gptoss_tui.domain.host import BoxReport
 from gptoss_tui.domain.launch import LaunchSpec, Secrets
-from gptoss_tui.domain.plan import DEFAULT_VERSIONS, PlanRequest
+from gptoss_tui.domain.plan.types import DEFAULT_VERSIONS, PlanRequest
 from gptoss_tui.domain.progress import LaunchProgress
 from gptoss_tui.domain.secret import Secret
 from gptoss_tui.remote import launcher

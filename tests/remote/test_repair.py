@@ -12,22 +12,15 @@ from typing import Any, cast
 import pytest
 
 from gptoss_tui.domain.prompts import PromptRequest
-from gptoss_tui.domain.repair import (
-    Repair,
-    RepairEnded,
-    RepairLine,
-    RepairName,
-    RepairResult,
-    make,
-    offers,
-)
+from gptoss_tui.domain.repair.build import make, offers
+from gptoss_tui.domain.repair.types import Repair, RepairEnded, RepairLine, RepairName, RepairResult
 from gptoss_tui.domain.secret import Secret
 from gptoss_tui.errors import CommandError, ConnectionLostError, DockerError, ReadOnlyError
 from gptoss_tui.remote import repair as repairing
 from gptoss_tui.remote.box import Box
+from gptoss_tui.remote.carry_out import carry_out
 from gptoss_tui.remote.docker import Docker
 from gptoss_tui.remote.local_transport import LocalTransport
-from gptoss_tui.remote.repair import carry_out
 from gptoss_tui.sim.profile import H100, Fault, Profile
 from tests.remote.support import fleet_of, simulated, spec_on, until
 

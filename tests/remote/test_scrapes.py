@@ -9,7 +9,7 @@ from typing import Any, cast
 import httpx
 import pytest
 
-from gptoss_tui.domain.engines import engine_named
+from gptoss_tui.domain.engines.registry import engine_named
 from gptoss_tui.errors import EngineError
 from gptoss_tui.remote import http
 from gptoss_tui.remote.engine_client import HEALTH_S, EngineClient

@@ -15,7 +15,7 @@ import pytest
 from gptoss_tui.domain.draining import Draining
 from gptoss_tui.domain.facts import AnyFact, Fact
 from gptoss_tui.domain.host import Cloud
-from gptoss_tui.domain.spot import SpotNotice, withdrawn
+from gptoss_tui.domain.spot.notice import SpotNotice, withdrawn
 from gptoss_tui.errors import CommandError, ConnectionLostError, NotFoundError, ReadOnlyError
 from gptoss_tui.remote import spot
 from gptoss_tui.remote.box import Box

@@ -11,7 +11,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from gptoss_tui.domain.engines import engine_named
+from gptoss_tui.domain.engines.registry import engine_named
 from gptoss_tui.domain.launch import Secrets
 from gptoss_tui.domain.parse.chat import read_chunk
 from gptoss_tui.domain.secret import Secret

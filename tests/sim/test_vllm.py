@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 from prometheus_client.parser import text_string_to_metric_families
 
-from gptoss_tui.domain.engines import engine_named
+from gptoss_tui.domain.engines.registry import engine_named
 from gptoss_tui.remote import http
 from gptoss_tui.sim.clock import ManualClock
 from gptoss_tui.sim.container import Container

@@ -18,7 +18,7 @@ from gptoss_tui.app.widgets.gpu_card import GpuCard, GpuHistory
 from gptoss_tui.app.widgets.gpu_pane import GpuPane, GpuView
 from gptoss_tui.app.widgets.memory_bar import MemoryBar
 from gptoss_tui.domain.gpu import GIB, GpuSample
-from gptoss_tui.domain.plan import MemoryPlan
+from gptoss_tui.domain.plan.types import MemoryPlan
 from gptoss_tui.state.paths import theme_dirs
 
 Compare = Callable[..., bool]

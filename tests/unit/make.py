@@ -7,7 +7,7 @@ from typing import Any
 from gptoss_tui.domain.gpu import MIB, Gpu
 from gptoss_tui.domain.host import BoxReport
 from gptoss_tui.domain.launch import LaunchSpec
-from gptoss_tui.domain.plan import PlanGpu, PlanRequest
+from gptoss_tui.domain.plan.types import PlanGpu, PlanRequest
 
 # MiB as the drivers of these cards report it.
 H100_MIB, L4_MIB, T4_MIB = 81559, 23034, 15360

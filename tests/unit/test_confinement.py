@@ -9,7 +9,7 @@ import pytest
 from gptoss_tui.domain.export.again import placed
 from gptoss_tui.domain.host import BoxReport, DockerInfo
 from gptoss_tui.domain.launch import LaunchSpec
-from gptoss_tui.domain.plan import plan
+from gptoss_tui.domain.plan.planner import plan
 from gptoss_tui.domain.render import docker_run, engine_api_body
 from gptoss_tui.domain.spec import build_spec
 from tests.unit.make import gpu, report, request, spec

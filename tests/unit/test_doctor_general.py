@@ -9,8 +9,9 @@ import sys
 import pytest
 
 from gptoss_tui.domain.docker_failures import failure_of
-from gptoss_tui.domain.doctor import diagnose, retold
+from gptoss_tui.domain.doctor.read import diagnose
 from gptoss_tui.domain.doctor.table import TABLE, docker_row
+from gptoss_tui.domain.doctor.told import retold
 
 SITE = "/opt/venv/lib/python3.12/site-packages"
 READY = "INFO:     Application startup complete."

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gptoss_tui.domain.docker_failures import failure_of
-from gptoss_tui.domain.doctor import Change, Diagnosis, Doctor, diagnose, retold
+from gptoss_tui.domain.doctor.diagnosis import Change, Diagnosis
+from gptoss_tui.domain.doctor.read import Doctor, diagnose
+from gptoss_tui.domain.doctor.told import retold
 from tests.unit.test_doctor import HARMLESS, LINES
 
 P = "(EngineCore pid=7) ERROR 11-24 08:00:00 [core.py:868] "

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gptoss_tui.domain.doctor import CAUSES, diagnose
+from gptoss_tui.domain.doctor.causes import CAUSES
+from gptoss_tui.domain.doctor.read import diagnose
 from gptoss_tui.domain.engines.failures import fatal_mark
 
 AT = "[2026-11-26 08:02:22] "

@@ -13,10 +13,13 @@ import pytest
 
 from gptoss_tui.domain.choose import choose
 from gptoss_tui.domain.drivers import cuda_of
-from gptoss_tui.domain.engines import ENGINES, Engine, engine_named, engine_of
+from gptoss_tui.domain.engines.base import Engine
 from gptoss_tui.domain.engines.flags import value_of
+from gptoss_tui.domain.engines.registry import ENGINES, engine_named, engine_of
 from gptoss_tui.domain.launch import LaunchSpec
-from gptoss_tui.domain.plan import DEFAULT_VERSIONS, model_named, plan
+from gptoss_tui.domain.plan.models import model_named
+from gptoss_tui.domain.plan.planner import plan
+from gptoss_tui.domain.plan.types import DEFAULT_VERSIONS
 from gptoss_tui.domain.render import engine_api_body
 from gptoss_tui.domain.serving import Histogram
 from gptoss_tui.domain.spec import build_spec

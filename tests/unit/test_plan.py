@@ -10,9 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gptoss_tui.domain.gpu import GIB, MIB
-from gptoss_tui.domain.plan import PlanInputError, PlanRequest, plan, recommend
 from gptoss_tui.domain.plan.catalogue import card_named, cards
+from gptoss_tui.domain.plan.planner import plan
+from gptoss_tui.domain.plan.recommend import recommend
+from gptoss_tui.domain.plan.types import PlanRequest
 from gptoss_tui.domain.plan.versions import default_batching, parse
+from gptoss_tui.domain.plan.wrong import PlanInputError
 from gptoss_tui.errors import UsageError
 from tests.unit.make import H100_MIB, L4_MIB, T4_MIB, plan_gpu, request
 

@@ -10,10 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gptoss_tui.domain.gpu import GIB, MIB
-from gptoss_tui.domain.plan import Money, complete, plan, recommend, reserved_bytes, search
 from gptoss_tui.domain.plan.catalogue import HostedPrice, cards, hosted, speeds
+from gptoss_tui.domain.plan.complete import Money, complete
 from gptoss_tui.domain.plan.cost import cost
-from gptoss_tui.domain.plan.device import gpu_of
+from gptoss_tui.domain.plan.device import gpu_of, reserved_bytes
+from gptoss_tui.domain.plan.planner import plan
+from gptoss_tui.domain.plan.recommend import recommend
+from gptoss_tui.domain.plan.search import search
 from gptoss_tui.domain.plan.speed import throughput
 from tests.unit.make import plan_gpu, request
 

@@ -10,7 +10,7 @@ from gptoss_tui.domain.choose import on_disk
 from gptoss_tui.domain.host import CachedModel, Disk, DockerInfo
 from gptoss_tui.domain.parse.nvidia_smi import GPU_FIELDS
 from gptoss_tui.domain.parse.probe import parse_probe
-from gptoss_tui.domain.plan import plan
+from gptoss_tui.domain.plan.planner import plan
 from tests.unit.make import report, request
 
 GB = 10**9

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from gptoss_tui.domain.gpu import GIB
-from gptoss_tui.domain.plan import plan
+from gptoss_tui.domain.plan.planner import plan
 from tests.unit.make import plan_gpu, request
 
 

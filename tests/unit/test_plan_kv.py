@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from gptoss_tui.domain.gpu import GIB
-from gptoss_tui.domain.plan import MODELS, plan
 from gptoss_tui.domain.plan.kv import KvSettings, block_bytes, blocks_per_request, kv_plan
+from gptoss_tui.domain.plan.models import MODELS
+from gptoss_tui.domain.plan.planner import plan
 from gptoss_tui.domain.plan.versions import parse
 from tests.unit.make import request
 

@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from gptoss_tui.domain.gpu import GIB
-from gptoss_tui.domain.plan import MODELS, Plan, plan
+from gptoss_tui.domain.plan.models import MODELS
+from gptoss_tui.domain.plan.planner import plan
+from gptoss_tui.domain.plan.types import Plan
 from gptoss_tui.domain.plan.versions import parse
 from gptoss_tui.domain.plan.weights import moe_backend, weights_gib
 from tests.unit.make import plan_gpu, request

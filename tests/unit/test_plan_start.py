@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from gptoss_tui.domain.choose import candidates, choose, plan_gpu, spare
 from gptoss_tui.domain.gpu import GIB, MIB, Gpu
 from gptoss_tui.domain.parse.probe import Probe
-from gptoss_tui.domain.plan import plan, recommend
 from gptoss_tui.domain.plan.memory import penalties_gib
+from gptoss_tui.domain.plan.planner import plan
 from gptoss_tui.domain.plan.predict import correction_key
+from gptoss_tui.domain.plan.recommend import recommend
 from gptoss_tui.domain.plan.settle import batching, settle
 from gptoss_tui.domain.plan.versions import parse
 from gptoss_tui.domain.plan.vllm import load_of

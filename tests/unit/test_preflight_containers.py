@@ -8,7 +8,8 @@ import pytest
 from gptoss_tui.domain.host import DockerInfo, Finding
 from gptoss_tui.domain.parse.probe import parse_probe
 from gptoss_tui.domain.preflight import findings
-from gptoss_tui.domain.repair import Survey, make
+from gptoss_tui.domain.repair.build import make
+from gptoss_tui.domain.repair.types import Survey
 from gptoss_tui.errors import UsageError
 from tests.app.make import report
 from tests.unit.test_preflight_boxes import DNS, DOCKER, FIELDS, NO_RUNTIME, SOUND, looked_at

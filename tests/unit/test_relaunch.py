@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from gptoss_tui.domain.doctor import Change
+from gptoss_tui.domain.doctor.diagnosis import Change
 from gptoss_tui.domain.launch import LaunchSpec
 from gptoss_tui.domain.relaunch import changed, in_words
 from gptoss_tui.errors import UsageError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gptoss_tui.domain.blockers import blocker, findings_for
-from gptoss_tui.domain.engines import engine_named
+from gptoss_tui.domain.engines.registry import engine_named
 from gptoss_tui.domain.engines.release import Release, is_older, release
 from gptoss_tui.domain.host import Finding
 from gptoss_tui.errors import UsageError

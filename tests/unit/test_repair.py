@@ -11,13 +11,15 @@ import pytest
 
 from gptoss_tui.domain.host import BoxReport, Finding
 from gptoss_tui.domain.parse import repair as parse
-from gptoss_tui.domain.repair import NAMES, Survey, make, offers
+from gptoss_tui.domain.repair.build import make, offers
 from gptoss_tui.domain.repair.result import result_of
 from gptoss_tui.domain.repair.types import (
+    NAMES,
     CacheFile,
     CacheModel,
     RunningContainer,
     StoppedContainer,
+    Survey,
 )
 from gptoss_tui.errors import NotFoundError, UsageError
 from tests.app.make import report, spec

@@ -12,8 +12,8 @@ import msgspec
 import pytest
 
 from gptoss_tui.domain.parse import repair as parse
-from gptoss_tui.domain.repair import Repair, Survey, make
-from gptoss_tui.domain.repair.types import RunningContainer
+from gptoss_tui.domain.repair.build import make
+from gptoss_tui.domain.repair.types import Repair, RunningContainer, Survey
 from gptoss_tui.remote import scripts
 from tests.app.make import report
 

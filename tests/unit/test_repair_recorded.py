@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from gptoss_tui.domain.repair import Survey, make
+from gptoss_tui.domain.repair.build import make
+from gptoss_tui.domain.repair.types import Survey
 from tests.app.make import report
 
 TOOLS = ("sh", "mktemp", "rm", "sed", "grep", "head", "cksum", "sleep", "cat", "mkdir")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gptoss_tui.domain.engines import engine_named
+from gptoss_tui.domain.engines.registry import engine_named
 from gptoss_tui.domain.parse.chat import ChatPiece, read_chunk
 from gptoss_tui.domain.progress import PhaseName
 from gptoss_tui.domain.startup import StartupFigures

@@ -11,17 +11,10 @@ from gptoss_tui.domain.facts import Fact
 from gptoss_tui.domain.host import Cloud
 from gptoss_tui.domain.instance import Instance
 from gptoss_tui.domain.parse.probe import parse_probe
-from gptoss_tui.domain.spot import (
-    METADATA,
-    Identity,
-    Reply,
-    SpotNotice,
-    Unseen,
-    cloud_of,
-    drain_plan,
-)
-from gptoss_tui.domain.spot.drain import END_S, MARGIN_S
-from gptoss_tui.domain.spot.notice import drain_time, seconds_left
+from gptoss_tui.domain.spot.clouds import METADATA, cloud_of
+from gptoss_tui.domain.spot.drain import END_S, MARGIN_S, drain_plan
+from gptoss_tui.domain.spot.metadata import Identity, Reply, Unseen
+from gptoss_tui.domain.spot.notice import SpotNotice, drain_time, seconds_left
 from tests.unit.make import spec
 
 AT = datetime(2026, 5, 1, 8, 20, 0, tzinfo=UTC)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from gptoss_tui.domain.engines.vllm_log import read_log
-from gptoss_tui.domain.plan import plan, prediction
-from gptoss_tui.domain.plan.predict import correction_key
+from gptoss_tui.domain.plan.planner import plan
+from gptoss_tui.domain.plan.predict import correction_key, prediction
 from gptoss_tui.domain.startup import Prediction, StartupFigures, compare, correction_gib
 from gptoss_tui.domain.timeline import LaunchLog
 from gptoss_tui.errors import StateError

@@ -13,7 +13,7 @@ from gptoss_tui.domain.facts import Hub
 from gptoss_tui.domain.gpu import GIB, GpuProcess
 from gptoss_tui.domain.instance import Instance
 from gptoss_tui.domain.launch import LaunchSpec
-from gptoss_tui.domain.plan import recommend
+from gptoss_tui.domain.plan.recommend import recommend
 from gptoss_tui.domain.progress import LaunchProgress, Phase, PhaseName
 from gptoss_tui.domain.replan import asked_for
 from gptoss_tui.domain.upgrade import Upgrade, fate, moved_on, remains, rolled_back, upgraded

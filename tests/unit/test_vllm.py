@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gptoss_tui.domain.doctor import CAUSES
-from gptoss_tui.domain.engines import ENGINES, engine_named, engine_of
+from gptoss_tui.domain.doctor.causes import CAUSES
+from gptoss_tui.domain.engines.registry import ENGINES, engine_named, engine_of
 from gptoss_tui.domain.serving import EngineCounters, EngineSnapshot, Histogram
 from gptoss_tui.errors import UsageError
 from tests.unit.make import spec

@@ -31,7 +31,7 @@ from gptoss_tui.app.widgets.rows import BoxTable, update_row
 from gptoss_tui.domain.facts import AnyFact
 from gptoss_tui.domain.host import BoxReport, LinkState
 from gptoss_tui.domain.instance import InstanceList
-from gptoss_tui.domain.spot import SpotNotice
+from gptoss_tui.domain.spot.notice import SpotNotice
 
 # Name, least width, share of what a wide screen has left.
 COLUMNS = (

@@ -25,7 +25,7 @@ from gptoss_tui.app.screens.dialogs import AskDialog, Choice
 from gptoss_tui.app.timeline_text import difference_table, evidence_lines, timeline_lines
 from gptoss_tui.app.widgets.keys_footer import KeysFooter
 from gptoss_tui.domain.blockers import blocker
-from gptoss_tui.domain.doctor import Change
+from gptoss_tui.domain.doctor.diagnosis import Change
 from gptoss_tui.domain.facts import AnyFact
 from gptoss_tui.domain.launch import LaunchSpec, Secrets
 from gptoss_tui.domain.progress import LaunchProgress

@@ -19,15 +19,8 @@ from gptoss_tui.app.model import BoxModel
 from gptoss_tui.app.screens.dialogs import AskDialog, Choice
 from gptoss_tui.app.widgets.keys_footer import KeysFooter
 from gptoss_tui.domain.facts import AnyFact
-from gptoss_tui.domain.repair import (
-    Offer,
-    Repair,
-    RepairLine,
-    RepairResult,
-    Survey,
-    make,
-    offers,
-)
+from gptoss_tui.domain.repair.build import Offer, make, offers
+from gptoss_tui.domain.repair.types import Repair, RepairLine, RepairResult, Survey
 from gptoss_tui.errors import GptossError
 
 _LINES = 500  # of a script's output: what came before is in the log on the box

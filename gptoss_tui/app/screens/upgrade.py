@@ -22,7 +22,7 @@ from gptoss_tui.app.widgets.memory_bar import MemoryBar
 from gptoss_tui.app.wizard_state import Outcome
 from gptoss_tui.domain.blockers import blocker
 from gptoss_tui.domain.draining import stop_plan
-from gptoss_tui.domain.engines import engine_named
+from gptoss_tui.domain.engines.registry import engine_named
 from gptoss_tui.domain.facts import AnyFact
 from gptoss_tui.domain.host import BoxReport
 from gptoss_tui.domain.instance import Instance, InstanceList

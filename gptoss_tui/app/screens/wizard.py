@@ -31,7 +31,7 @@ from gptoss_tui.app.widgets.marks import MarkedList, MarkedRadio
 from gptoss_tui.app.widgets.memory_bar import MemoryBar
 from gptoss_tui.app.wizard_state import Choices, Outcome
 from gptoss_tui.domain.blockers import blocker, findings_for
-from gptoss_tui.domain.engines import ENGINES, engine_named
+from gptoss_tui.domain.engines.registry import ENGINES, engine_named
 from gptoss_tui.domain.facts import AnyFact
 from gptoss_tui.domain.host import BoxReport
 from gptoss_tui.domain.instance import Instance, InstanceList

@@ -6,8 +6,8 @@ from textual.reactive import reactive
 from textual.strip import Strip
 
 from gptoss_tui.app.widgets.paint import Cell, Painted
-from gptoss_tui.domain.engines import engine_named
-from gptoss_tui.domain.plan import MemoryPlan
+from gptoss_tui.domain.engines.registry import engine_named
+from gptoss_tui.domain.plan.types import MemoryPlan
 
 # Name, mark in the bar (each of its own shade: meaning is never by colour alone), ink.
 _PARTS = (

@@ -21,7 +21,7 @@ from gptoss_tui.app.widgets.figures import left
 from gptoss_tui.app.widgets.paint import Cell, Painted
 
 Cells = tuple[str, ...]
-COLUMNS = (12, 18, 22)  # cells of state, name, where; the model takes what is left
+COLUMNS = (13, 18, 22)  # cells of state, name, where; the model takes what is left
 SHOWN = 4  # lines, at most; more are scrolled through
 
 
@@ -117,7 +117,7 @@ class ServerList(Painted, can_focus=True):
         mark = "▸ " if name == self.watched else "  "
         *columns, last = self.rows[name]
         sized = map(left, columns, COLUMNS)
-        text = mark + "  ".join([*sized, last])
+        text = left(mark + " ".join([*sized, last]), width)
         if self.has_focus and name == self._cursor:
-            return [(left(text, width), "cursor")]
+            return [(text, "cursor")]
         return [(text, "text" if name != self.watched else "strong")]

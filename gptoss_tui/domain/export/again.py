@@ -8,7 +8,7 @@ import msgspec
 
 from gptoss_tui.domain import choose
 from gptoss_tui.domain.confinement import let_out
-from gptoss_tui.domain.engines import engine_named
+from gptoss_tui.domain.engines.registry import engine_named
 from gptoss_tui.domain.gpu import Gpu
 from gptoss_tui.domain.gpu_access import gpu_access
 from gptoss_tui.domain.host import BoxReport

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 
-from gptoss_tui.domain.engines import engine_named
+from gptoss_tui.domain.engines.registry import engine_named
 from gptoss_tui.domain.export import container
 from gptoss_tui.domain.launch import LABEL_SPEC, LaunchSpec
 from gptoss_tui.domain.render import bracketed, environment, labels, mounts

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shlex
 
-from gptoss_tui.domain.engines import engine_named
 from gptoss_tui.domain.engines.parts import SECRETS_DIR
+from gptoss_tui.domain.engines.registry import engine_named
 from gptoss_tui.domain.launch import LaunchSpec
 from gptoss_tui.domain.render import bracketed, docker_run
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from gptoss_tui.domain.engines import engine_of
+from gptoss_tui.domain.engines.registry import engine_of
 from gptoss_tui.domain.instance import Instance, InstanceState
 from gptoss_tui.domain.launch import LABEL_LAUNCH, LABEL_SPEC, LaunchSpec
 from gptoss_tui.domain.parse.numbers import moment
