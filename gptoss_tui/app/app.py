@@ -97,6 +97,7 @@ class GptossApp(App[None]):
         await self.fleet.prepare()
         gc.freeze()  # what is loaded by now stays: the collector need not walk it again and again
         gc.set_threshold(10_000, 20, 50)  # a full walk takes as long as three pictures
+        gc.enable()
 
     def _configure(self) -> None:
         """Themes and settings, before the first picture; a bad one is said, and the rest holds."""

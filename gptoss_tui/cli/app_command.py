@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -53,6 +54,7 @@ async def _run(arguments: Namespace, options: FleetOptions, output: Output, *, d
         raise UsageError(
             "The app needs a terminal.", "Scripts use the commands: gptoss-tui --help."
         )
+    gc.disable()  # until the first picture is there: the app enables it then
     from gptoss_tui.app.app import GptossApp
 
     async with Fleet(new_hub(), paths(), options) as fleet:

@@ -57,10 +57,16 @@ class _Command(_Words):
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Read the words; ends the process with 0 by itself (--help, --version). Raises `WordsError`."""
-    return build().parse_args(list(argv))
+    words = list(argv)
+    if not {"-h", "--help"} & set(words):
+        try:  # the app, without a command: what all commands take is not waited for
+            return _app().parse_args(words)
+        except WordsError:
+            pass
+    return build().parse_args(words)
 
 
-def build() -> argparse.ArgumentParser:
+def _app() -> argparse.ArgumentParser:
     parser = _Words(
         prog="gptoss-tui",
         description="Size, launch, watch, talk to and stop GPT-OSS on GPU boxes. "
@@ -71,6 +77,13 @@ def build() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"gptoss-tui {__version__}")
     _connection(parser, top=True)
     parser_spot.add_app(parser, False)
+    parser.set_defaults(command=None)
+    return parser
+
+
+def build() -> argparse.ArgumentParser:
+    """All the words there are."""
+    parser = _app()
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Command)
     _box(commands, "check", "look at a box: GPUs, Docker, disks, what stands in the way")
     _box(commands, "forget-key", "forget the host key of a box that was rented out anew")

@@ -45,6 +45,7 @@ from gptoss_tui.state.identity import new_launch_id
 class LaunchScreen(Screen[None]):
     """Shows one launch of one box, wherever it stands."""
 
+    CSS_PATH = "launch.tcss"  # read when the place is first shown
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("d", "dashboard", "Dashboard, chat", id="launch.dashboard"),
         Binding("u", "copy_url", "Copy URL", id="launch.url"),

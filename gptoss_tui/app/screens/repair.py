@@ -38,6 +38,7 @@ class RepairTable(DataTable[Text]):
 class RepairScreen(Screen[None]):
     """Shows each script before it runs; runs none without a yes."""
 
+    CSS_PATH = "repair.tcss"  # read when the place is first shown
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("p", "page", "Script as a page", id="repair.page"),
         Binding("r", "look", "Look again", id="repair.look"),

@@ -37,6 +37,7 @@ from gptoss_tui.state.identity import new_launch_id, who
 class UpgradeScreen(PlanPlace):
     """Shows what the new version would be, live; nothing is replaced without a yes."""
 
+    CSS_PATH = "upgrade.tcss"  # read when the place is first shown
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+l", "upgrade", "Upgrade", id="upgrade.go"),
         *plan_bindings("upgrade"),

@@ -49,6 +49,7 @@ _ENGINES = tuple(ENGINES)
 class WizardScreen(PlanPlace):
     """One screen: every change of a choice makes the plan anew."""
 
+    CSS_PATH = "wizard.tcss"  # read when the place is first shown
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+l", "launch", "Launch", id="wizard.launch"),
         Binding("ctrl+r", "repair", "Repair", id="wizard.repair"),
