@@ -7,7 +7,8 @@ for folder in "$cache"/models--*; do
     [ -d "$folder" ] && [ ! -L "$folder" ] || continue
     # Files may be links into a store that all models share (huggingface_hub 2).
     size=$(du -skL "$folder/blobs" 2>/dev/null)
-    printf 'model %s %s\n' "${size%%[!0-9]*}" "$folder"
+    size=${size%%[!0-9]*}
+    printf 'model %s %s\n' "${size:-0}" "$folder"
     referred=$(find "$folder/snapshots" -type l -exec readlink {} \; 2>/dev/null | sed 's,.*/,,')
     for blob in "$folder"/blobs/*; do
         [ -f "$blob" ] && [ ! -L "$blob" ] || continue
