@@ -189,18 +189,20 @@ def _tell_difference(progress: LaunchProgress, output: Output) -> None:
 async def cancel(arguments: Namespace, output: Output) -> int:
     """Cancel the named launch, or the only one in progress."""
     async with connected(arguments, arguments.box) as box:
-        launch_id = arguments.launch_id
-        if launch_id is None:
-            running = [f.body for f in await box.launches() if f.body.state == "running"]
-            if len(running) != 1:
-                raise NotFoundError(
-                    f"{len(running) or 'No'} launches are in progress on {box.name}.",
-                    "Name one: " + ", ".join(launch.launch_id for launch in running)
-                    if running
-                    else "",
-                )
-            launch_id = running[0].launch_id
+        running = [f.body for f in await box.launches() if f.body.state == "running"]
+        launch_id = _meant(running, arguments.launch_id, box.name)
         fact = await box.cancel(launch_id)
     output.document(fact)
     output.line(fact.body.text)
     return 0
+
+
+def _meant(running: list[LaunchProgress], word: str | None, box: str) -> str:
+    """The launch of that id or name; without a word the only one. Raises `NotFoundError`."""
+    found = [one for one in running if word is None or word in (one.launch_id, one.name)]
+    if len(found) == 1:
+        return found[0].launch_id
+    named = ", ".join(f"{one.launch_id} ({one.name})" for one in running)
+    what = f"{len(running)} launches are" if word is None and running else "No launch is"
+    of = f" of {word}" if word else ""
+    raise NotFoundError(f"{what} in progress{of} on {box}.", f"Name one: {named}" if named else "")

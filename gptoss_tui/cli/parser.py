@@ -114,7 +114,9 @@ def build() -> argparse.ArgumentParser:
         _box(commands, "spot", "wait for the notice that a spot box is taken back")
     )
     cancel = _box(commands, "cancel", "cancel a launch in progress")
-    cancel.add_argument("launch_id", nargs="?", metavar="LAUNCH_ID")
+    cancel.add_argument(
+        "launch_id", nargs="?", metavar="LAUNCH", help="its id, or the name of its server"
+    )
     _sim(commands)
     _demo(commands)
     return parser
@@ -185,6 +187,32 @@ def tokens(text: str) -> int:
         raise WordsError(
             f"{text!r} is no number of tokens.", "Write it as 32768, 32k or auto."
         ) from None
+
+
+def above_zero(text: str) -> float:
+    """A finite number above 0. Raises `WordsError`."""
+    value = zero_or_more(text)
+    if not value:
+        raise WordsError(f"{text!r} is not above 0.", "Write it as 0.5 or 10.")
+    return value
+
+
+def zero_or_more(text: str) -> float:
+    """A finite number that is not negative. Raises `WordsError`."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise WordsError(f"{text!r} is no number of 0 or more.", "Write it as 0.5 or 10.")
+    return value
+
+
+def line_count(text: str) -> int:
+    """How many lines, 0 for all. Raises `WordsError`."""
+    if not text.isdecimal():
+        raise WordsError(f"{text!r} is no number of lines.", "Write it as 200, or 0 for all.")
+    return int(text)
 
 
 def byte_count(text: str) -> int:
@@ -285,7 +313,9 @@ def _launch(commands: argparse._SubParsersAction[_Command]) -> None:
 def _logs(commands: argparse._SubParsersAction[_Command]) -> None:
     parser = _box(commands, "logs", "print a server's log", name=True)
     parser.add_argument("--follow", "-f", action="store_true")
-    parser.add_argument("--tail", type=int, default=200, metavar="LINES", help="0: everything")
+    parser.add_argument(
+        "--tail", type=line_count, default=200, metavar="LINES", help="0: everything"
+    )
 
 
 def _doctor(commands: argparse._SubParsersAction[_Command]) -> None:
@@ -320,8 +350,10 @@ def _sim(commands: argparse._SubParsersAction[_Command]) -> None:
 def _sim_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--boxes", type=int, default=1, metavar="N", help="how many (1 to 256)")
     parser.add_argument("--seed", type=int, default=0, help="the same seed, the same figures")
-    parser.add_argument("--speed", type=float, default=1.0, help="of the boxes' time")
-    parser.add_argument("--traffic", type=float, default=None, help="requests of others at once")
+    parser.add_argument("--speed", type=above_zero, default=1.0, help="of the boxes' time")
+    parser.add_argument(
+        "--traffic", type=zero_or_more, default=None, help="requests of others at once"
+    )
     parser_spot.add_sim(parser)
 
 

@@ -83,6 +83,19 @@ class Servers:
             )
         return instance.container_id
 
+    async def upgrade_of(self, name: str) -> str | None:
+        """The launch that is putting another version in its place: it brings back what is stopped."""
+        containers, launches = await asyncio.gather(self._containers(), self._launches())
+        for launch in launches:
+            aside = f"{name}-before-{launch.launch_id}"  # as remote/scripts/replace.sh names it
+            before = any(
+                one.name == aside or (one.name == name and one.launch_id != launch.launch_id)
+                for one in containers
+            )
+            if launch.name == name and before:
+                return launch.launch_id
+        return None
+
     async def ours(self, name: str) -> Instance:
         """One of ours that has a container, as it is now. Raises `NotFoundError` for any other."""
         instance = next((i for i in (await self.all()).instances if i.name == name), None)

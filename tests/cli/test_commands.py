@@ -87,13 +87,17 @@ def test_without_wait_the_launch_goes_on_on_the_box(cli: Cli, boxes: Callable[..
     shown = cli("status", "sim-1", "-F", cold.config)
     assert "gpt-oss-20b  launching" in shown.out
     assert ": running, pull" in shown.out
-    cancelled = cli("cancel", "sim-1", "-F", cold.config)
+    wrong = cli("cancel", "sim-1", "nobody", "-F", cold.config)
+    assert (wrong.code, wrong.out) == (7, "")
+    assert "No launch is in progress of nobody on sim-1." in wrong.err
+    assert "(gpt-oss-20b)" in wrong.err
+    cancelled = cli("cancel", "sim-1", "gpt-oss-20b", "-F", cold.config)
     assert cancelled.code == 0
     assert "The launch of gpt-oss-20b was cancelled." in cancelled.out
     assert "already pulled" in cancelled.out
     again = cli("cancel", "sim-1", "-F", cold.config)
     assert (again.code, again.out) == (7, "")
-    assert "No launches are in progress on sim-1." in again.err
+    assert "No launch is in progress on sim-1." in again.err
 
 
 def test_a_dry_run_launches_nothing(cli: Cli, warm: Background) -> None:

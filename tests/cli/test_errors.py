@@ -284,3 +284,18 @@ def test_hostile_text_of_a_box_reaches_no_terminal(
     text = "".join(result.out + result.err for result in said)
     assert "[bold]not markup[/x]" in text
     assert [c for c in text if not c.isprintable() and c not in "\n\t"] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("sim", "--speed", "0"), "'0' is not above 0."),
+        (("sim", "--speed=-3"), "'-3' is no number of 0 or more."),
+        (("demo", "--traffic", "nan"), "'nan' is no number of 0 or more."),
+        (("logs", "box", "--tail=-4"), "'-4' is no number of lines."),
+    ],
+)
+def test_numbers_that_are_none_are_refused(cli: Cli, words: tuple[str, ...], says: str) -> None:
+    result = cli(*words)
+    assert (result.code, result.out) == (2, "")
+    assert says in result.err

@@ -106,6 +106,22 @@ async def test_a_link_that_drops_changes_nothing_of_an_upgrade(tmp_path: Path, s
     assert new.files["run/gptoss-tui/api_key"] == b"sesame"  # it went from one to the other there
 
 
+@pytest.mark.parametrize("step", ["pull", "wait"])
+async def test_a_server_that_is_being_upgraded_is_not_stopped(tmp_path: Path, step: str) -> None:
+    """The upgrade would bring it back; cancelled, the server can be stopped as ever."""
+    async with served(tmp_path) as it:
+        launch_id = await it.begun()
+        await it.at(launch_id, step)
+        for refused in (it.box.stop(it.old.name, drain_s=0), it.box.restart(it.old.name)):
+            with pytest.raises(ConflictError, match=launch_id) as caught:
+                await refused
+            assert f"gptoss-tui cancel BOX {launch_id}" in caught.value.next_step
+        async with passing(it.clock):
+            await it.box.cancel(launch_id)
+            await it.box.stop(it.old.name, drain_s=0)
+        assert it.world.containers == {}
+
+
 @pytest.mark.parametrize("step", ["pull", "replace", "wait"])
 async def test_a_new_version_that_dies_is_rolled_back_without_anybody_there(
     tmp_path: Path, step: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from gptoss_tui.domain.plan.types import DEFAULT_VERSIONS, DEFAULT_VLLM_VERSION
 from gptoss_tui.domain.plan.wrong import PlanInputError
 
 Version = tuple[int, int, int]
@@ -30,7 +31,8 @@ def number(text: str, engine: str) -> Version:
     """The three numbers of any engine's version. Raises `PlanInputError`."""
     match = _TEXT.fullmatch(text)
     if not match:
-        raise PlanInputError(f"{text!r} is no {engine} version.", "Write it as 0.32.0.")
+        example = DEFAULT_VERSIONS.get(engine.lower(), DEFAULT_VLLM_VERSION)
+        raise PlanInputError(f"{text!r} is no {engine} version.", f"Write it as {example}.")
     return int(match[1]), int(match[2]), int(match[3] or 0)
 
 
