@@ -189,8 +189,10 @@ def _tell_difference(progress: LaunchProgress, output: Output) -> None:
 async def cancel(arguments: Namespace, output: Output) -> int:
     """Cancel the named launch, or the only one in progress."""
     async with connected(arguments, arguments.box) as box:
-        running = [f.body for f in await box.launches() if f.body.state == "running"]
-        launch_id = _meant(running, arguments.launch_id, box.name)
+        launch_id = arguments.launch_id or ""
+        if not arguments.read_only:  # else it is refused, whatever is named
+            running = [f.body for f in await box.launches() if f.body.state == "running"]
+            launch_id = _meant(running, arguments.launch_id, box.name)
         fact = await box.cancel(launch_id)
     output.document(fact)
     output.line(fact.body.text)

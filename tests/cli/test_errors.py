@@ -63,7 +63,7 @@ def test_the_documented_exit_codes_are_those_of_the_errors() -> None:
         ("check", "sim-1", "--no-such-flag"),
         ("chat", "sim-1", "--effort", "enormous"),
         ("launch", "sim-1", "--port", "eight"),
-        ("sim", "--speed", "fast"),
+        ("sim", "--seed", "fast"),
     ],
     ids=" ".join,
 )
