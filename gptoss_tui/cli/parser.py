@@ -58,7 +58,8 @@ class _Command(_Words):
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Read the words; ends the process with 0 by itself (--help, --version). Raises `WordsError`."""
     words = list(argv)
-    if not {"-h", "--help"} & set(words):
+    flags_alone = not words or words[0].startswith("-")
+    if flags_alone and not {"-h", "--help"} & set(words):
         try:  # the app, without a command: what all commands take is not waited for
             return _app().parse_args(words)
         except WordsError:

@@ -6,6 +6,7 @@ a label on the container, so that any laptop that can reach the box finds and ma
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 import msgspec
@@ -16,6 +17,7 @@ from gptoss_tui.domain.startup import Prediction
 SPEC_VERSION = 1
 LABEL_SPEC = "io.gptoss-tui.spec"
 LABEL_LAUNCH = "io.gptoss-tui.launch"
+_SET_ASIDE = re.compile(r"-before-\d{8}-\d{6}-[0-9a-f]{6}$")
 
 EngineName = Literal["vllm", "sglang", "ollama"]
 GpuAccess = Literal["gpus", "cdi", "runtime"]
@@ -82,3 +84,13 @@ class Secrets:
 
     def __reduce__(self) -> str:
         raise TypeError("secrets are not serialised")
+
+
+def set_aside(name: str, launch_id: str) -> str:
+    """What an upgrade calls the container it goes back to, as remote/scripts/replace.sh does."""
+    return f"{name}-before-{launch_id}"
+
+
+def is_set_aside(name: str) -> bool:
+    """Whether a container is one that an upgrade goes back to."""
+    return _SET_ASIDE.search(name) is not None

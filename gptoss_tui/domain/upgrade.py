@@ -15,7 +15,7 @@ from gptoss_tui.domain.engines.release import image_release, is_older, release
 from gptoss_tui.domain.gpu import Gpu
 from gptoss_tui.domain.host import BoxReport
 from gptoss_tui.domain.instance import Instance
-from gptoss_tui.domain.launch import LaunchSpec
+from gptoss_tui.domain.launch import LaunchSpec, set_aside
 from gptoss_tui.domain.plan.disk import checkpoint_bytes
 from gptoss_tui.domain.plan.predict import prediction
 from gptoss_tui.domain.plan.types import Plan
@@ -149,7 +149,7 @@ def fate(progress: LaunchProgress, replaced: str | None) -> str:
     if progress.container_id is not None:
         return (
             f"{replaced} was stopped for it; its container may stand there as "
-            f"{replaced}-before-{progress.launch_id}. "
+            f"{set_aside(replaced, progress.launch_id)}. "
             "`docker rename` and `docker start` on the box bring it back."
         )
     return f"{replaced} was not touched: it serves as before."

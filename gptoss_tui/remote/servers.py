@@ -10,6 +10,7 @@ import msgspec
 from gptoss_tui.domain.engines.flags import value_of
 from gptoss_tui.domain.engines.registry import engine_of
 from gptoss_tui.domain.instance import Instance, InstanceList, InstanceState
+from gptoss_tui.domain.launch import set_aside
 from gptoss_tui.domain.parse.docker_json import instances_from_containers
 from gptoss_tui.domain.parse.probe import Probe, Server
 from gptoss_tui.errors import (
@@ -87,7 +88,7 @@ class Servers:
         """The launch that is putting another version in its place: it brings back what is stopped."""
         containers, launches = await asyncio.gather(self._containers(), self._launches())
         for launch in launches:
-            aside = f"{name}-before-{launch.launch_id}"  # as remote/scripts/replace.sh names it
+            aside = set_aside(name, launch.launch_id or "")
             before = any(
                 one.name == aside or (one.name == name and one.launch_id != launch.launch_id)
                 for one in containers

@@ -31,12 +31,9 @@ _FIGURES = (
     ("kv_tokens", r"max_total_num_tokens=(\d+)"),
     ("cuda_graphs_gib", r"Capture .*decode.* end\..* mem usage=([\d.]+) GB"),
 )
-# A model of another kind whose libraries are missing, and a route that needs a vocabulary of its own:
-# the server serves all the same.
-_HARMLESS = ("Ignore import error when loading", "OpenAI Responses API (/v1/responses) disabled")
 _TABLE = LogTable(_LINES, _FIGURES, _QUICK)
 
 
 def read_log(line: str) -> PhaseMark | None:
     """The phase that a line speaks of, or the failure that it is; None for nearly all lines."""
-    return None if any(words in line for words in _HARMLESS) else _TABLE.read(line)
+    return _TABLE.read(line)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 import msgspec
 
-from gptoss_tui.domain.launch import LABEL_SPEC
+from gptoss_tui.domain.launch import LABEL_SPEC, is_set_aside
 from gptoss_tui.domain.parse.numbers import whole
 from gptoss_tui.domain.render import spec_from_label
 from gptoss_tui.domain.repair.types import (
@@ -20,9 +19,6 @@ from gptoss_tui.domain.repair.types import (
 )
 from gptoss_tui.errors import StateError
 from gptoss_tui.text import clean_line
-
-# What an upgrade goes back to, while it runs and after it was cut off (remote/scripts/replace.sh).
-_SET_ASIDE = re.compile(r"-before-\d{8}-\d{6}-[0-9a-f]{6}$")
 
 
 def cache(text: str) -> Survey:
@@ -67,7 +63,7 @@ def with_containers(
             for each in stopped
             if LABEL_SPEC in (each.get("Labels") or {})
             and _state(each) in ("exited", "dead")
-            and not _SET_ASIDE.search(_name(each))
+            and not is_set_aside(_name(each))
         ),
         keeps_containers=bool(info.get("LiveRestoreEnabled")),
     )
