@@ -191,17 +191,24 @@ async def cancel(arguments: Namespace, output: Output) -> int:
     async with connected(arguments, arguments.box) as box:
         launch_id = arguments.launch_id or ""
         if not arguments.read_only:  # else it is refused, whatever is named
-            running = [f.body for f in await box.launches() if f.body.state == "running"]
-            launch_id = _meant(running, arguments.launch_id, box.name)
+            launches = [fact.body for fact in await box.launches()]
+            launch_id = _meant(launches, arguments.launch_id, box.name)
         fact = await box.cancel(launch_id)
     output.document(fact)
     output.line(fact.body.text)
     return 0
 
 
-def _meant(running: list[LaunchProgress], word: str | None, box: str) -> str:
-    """The launch of that id or name; without a word the only one. Raises `NotFoundError`."""
-    found = [one for one in running if word is None or word in (one.launch_id, one.name)]
+def _meant(launches: list[LaunchProgress], word: str | None, box: str) -> str:
+    """The launch of that id, or in progress under that name; without a word the only one.
+
+    An id counts in any state: the box says best why a launch that has ended is not cancelled.
+    Raises `NotFoundError`.
+    """
+    running = [one for one in launches if one.state == "running"]
+    found = [one for one in launches if one.launch_id == word] or [
+        one for one in running if word in (None, one.name)
+    ]
     if len(found) == 1:
         return found[0].launch_id
     named = ", ".join(f"{one.launch_id} ({one.name})" for one in running)

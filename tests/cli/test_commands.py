@@ -91,6 +91,8 @@ def test_without_wait_the_launch_goes_on_on_the_box(cli: Cli, boxes: Callable[..
     assert (wrong.code, wrong.out) == (7, "")
     assert "No launch is in progress of nobody on sim-1." in wrong.err
     assert "(gpt-oss-20b)" in wrong.err
+    (launch,) = cli("status", "sim-1", "-F", cold.config, "--json").document["launches"]
+    launch_id = launch["body"]["launch_id"]
     cancelled = cli("cancel", "sim-1", "gpt-oss-20b", "-F", cold.config)
     assert cancelled.code == 0
     assert "The launch of gpt-oss-20b was cancelled." in cancelled.out
@@ -98,6 +100,9 @@ def test_without_wait_the_launch_goes_on_on_the_box(cli: Cli, boxes: Callable[..
     again = cli("cancel", "sim-1", "-F", cold.config)
     assert (again.code, again.out) == (7, "")
     assert "No launch is in progress on sim-1." in again.err
+    ended = cli("cancel", "sim-1", launch_id, "-F", cold.config)
+    assert ended.code == 3
+    assert "that launch has already ended" in ended.err
 
 
 def test_a_dry_run_launches_nothing(cli: Cli, warm: Background) -> None:
