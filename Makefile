@@ -4,6 +4,7 @@ VENV ?= $(if $(GPTOSS_TUI_VENV),$(GPTOSS_TUI_VENV),.venv)
 BIN := $(VENV)/bin
 ARGS ?=
 PYTEST_ARGS ?=
+WORKERS ?= auto
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check check-static lint types contracts format bench screenshots lock clean
@@ -15,7 +16,7 @@ demo: $(VENV)/.app ## set everything up and open the demo on a simulated box
 	@$(BIN)/gptoss-tui demo $(ARGS)
 
 test: $(VENV)/.dev ## set everything up and run the tests
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
 check: check-static test ## lint, types, import contracts and tests
 

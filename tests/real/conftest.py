@@ -1,4 +1,4 @@
-"""The real parts: one registry and one box for the whole session, each test leaving the box clean.
+"""The real parts: one registry and one box for a process, each test leaving the box clean.
 
 Without the parts the tests skip and say why; with GPTOSS_TUI_REQUIRE_REAL=1 they then fail
 (tests/require_real.py).
@@ -18,12 +18,16 @@ from tests.real.registry import registry
 from tests.real.relay import Relay
 
 HERE = Path(__file__).parent
+VLLM = ("test_app", "test_drain", "test_serve")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.real)
+            # In one process: what a file starts for its tests; and never two real vLLMs at a time.
+            group = "vllm" if item.path.stem in VLLM else item.path.stem
+            item.add_marker(pytest.mark.xdist_group(group))
             if item.get_closest_marker("timeout") is None:
                 item.add_marker(pytest.mark.timeout(300))  # a busy machine pulls and loads slowly
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.timeout(900)  # a real vLLM loads twice
 LAUNCH_S = 400
 PORT = 8000
 USERS = 50
-TOKENS = 120
+TOKENS = 30
 
 
 class Clients:

@@ -41,7 +41,7 @@ def frame(second: float, text: str, stream: int = 1, end: str = "\n") -> bytes:
 
 
 def kept(*frames: bytes) -> str:
-    return base64.b64encode(gzip.compress(b"".join(frames))).decode()
+    return base64.b64encode(gzip.compress(b"".join(frames), mtime=0)).decode()
 
 
 def states(progress: LaunchProgress) -> dict[str, str]:
