@@ -27,9 +27,17 @@ GptossError
 
 from __future__ import annotations
 
+import re
 from typing import Any, ClassVar
 
 from gptoss_tui.text import clean
+
+# A sentence of ours that ends with foreign words which have a point of their own.
+_TWO_POINTS = re.compile(r"(?<=[^.\s][.!?])\.(?=\s|$)")
+
+
+def _sentences(text: str) -> str:
+    return _TWO_POINTS.sub("", clean(text)).strip()
 
 
 class GptossError(Exception):
@@ -44,8 +52,8 @@ class GptossError(Exception):
     exit_code: ClassVar[int] = 1
 
     def __init__(self, message: str, next_step: str = "") -> None:
-        self.message = clean(message).strip()
-        self.next_step = clean(next_step).strip()
+        self.message = _sentences(message)
+        self.next_step = _sentences(next_step)
         super().__init__(self.message)
 
     def __str__(self) -> str:

@@ -21,6 +21,7 @@ from gptoss_tui.app.chats import Chats
 from gptoss_tui.app.clipboard import to_tmux
 from gptoss_tui.app.confirming import Confirming
 from gptoss_tui.app.feeds import Feeds
+from gptoss_tui.app.in_app import in_app
 from gptoss_tui.app.leaving import Leaving
 from gptoss_tui.app.model import BoxModel
 from gptoss_tui.app.opening import Opening
@@ -41,6 +42,8 @@ from gptoss_tui.state.debug_log import internal
 from gptoss_tui.state.files import write_private
 from gptoss_tui.state.paths import paths, theme_dirs
 
+ERROR_S = 8  # how long a failure stays; what a provider does with a box stays longer
+
 
 class GptossApp(App[None]):
     """`fleet` is owned by the entry point; `clock` tells our own time (UTC)."""
@@ -49,7 +52,7 @@ class GptossApp(App[None]):
     CSS_PATH = "app.tcss"
     COMMANDS = App.COMMANDS | {AppCommands}
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("question_mark", "toggle_help", "Keys", key_display="?", show=False, id="app.help"),
+        Binding("question_mark,f1", "toggle_help", "Keys", show=False, id="app.help"),
         Binding("ctrl+q", "quit", "Quit", id="app.quit", priority=True, show=False),
         Binding("q", "back", "Back", id="app.back"),
     ]
@@ -187,8 +190,8 @@ class GptossApp(App[None]):
 
     def show_error(self, error: GptossError, doing: str = "") -> None:
         """A failure as a sentence and the next step."""
-        text = error.message if not error.next_step else f"{error.message}\n{error.next_step}"
-        self.notify(text, title=doing, severity="error", timeout=8, markup=False)
+        text = "\n".join(filter(None, (error.message, in_app(error.next_step))))
+        self.notify(text, title=doing, severity="error", timeout=ERROR_S, markup=False)
 
     def tell(self, text: str, severity: Any = "information") -> None:
         self.notify(text, severity=severity, timeout=4, markup=False)
@@ -244,9 +247,10 @@ class GptossApp(App[None]):
 
         here = self.screen
         if isinstance(here, DashboardScreen) and here.box_name == message.box:
+            self._hush()
             here.turn_to(message.instance, message.pane)
             return
-        self.push_screen(DashboardScreen(self.model(message.box), message.instance, message.pane))
+        self.go(DashboardScreen(self.model(message.box), message.instance, message.pane))
 
     @on(said.WizardRequested)
     def _wizard(self, message: said.WizardRequested) -> None:
@@ -306,14 +310,16 @@ class GptossApp(App[None]):
         self.chats.keep_key(message.box, message.spec.name, message.secrets.api_key)
         self.pop_screen()
         model = self.model(message.box)
-        self.push_screen(LaunchScreen(model, message.spec, upgrades=message.upgrades))
+        if message.upgrades is not None:
+            model.upgrades.asked(message.spec.launch_id, message.upgrades)
+        self.go(LaunchScreen(model, message.spec))
         self.feeds.launch(message)
 
     @on(said.LaunchWatchRequested)
     def _watch_launch(self, message: said.LaunchWatchRequested) -> None:
         from gptoss_tui.app.screens.launch import LaunchScreen
 
-        self.push_screen(LaunchScreen(self.model(message.box), None, message.launch_id))
+        self.go(LaunchScreen(self.model(message.box), None, message.launch_id))
         self.feeds.watch_launch(message.box, message.launch_id)
 
     @on(said.CancelLaunchRequested)
@@ -338,7 +344,7 @@ class GptossApp(App[None]):
     def _page(self, message: said.PageRequested) -> None:
         from gptoss_tui.app.screens.page import PageScreen
 
-        self.push_screen(PageScreen(message.title, message.text))
+        self.go(PageScreen(message.title, message.text))
 
     @on(said.SaveRequested)
     def _save(self, message: said.SaveRequested) -> None:
@@ -358,7 +364,19 @@ class GptossApp(App[None]):
         self._exit_renderables.append(Segments([Segment(f"gptoss-tui: {failure}\n")]))
         self._close_messages_no_wait()
 
-    # --- leaving --------------------------------------------------------------------------------
+    # --- places ---------------------------------------------------------------------------------
+
+    def go(self, place: Screen[None]) -> None:
+        """Show this place."""
+        self._hush()
+        self.push_screen(place)
+
+    def _hush(self) -> None:
+        """What was said in passing was about the place that is left: it would cover the next one."""
+        for notice in tuple(self._notifications):
+            if notice.timeout <= ERROR_S:
+                self._unnotify(notice, refresh=False)
+        self._refresh_notifications()
 
     def action_toggle_help(self) -> None:
         from gptoss_tui.app.screens.keys import KeysScreen, keys_of
@@ -371,6 +389,7 @@ class GptossApp(App[None]):
         if isinstance(self.screen, BoxesScreen):
             await self.action_quit()
         else:
+            self._hush()
             self.pop_screen()
 
     async def action_quit(self) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from gptoss_tui.app.in_app import in_app
 from gptoss_tui.app.messages import HostKeyAsked, PromptAsked
 from gptoss_tui.app.screens.dialogs import AskDialog, Choice, SecretDialog
 from gptoss_tui.domain.prompts import PromptRequest
@@ -63,18 +64,22 @@ class Asking:
         def accept() -> None:
             self._app.fleet.accept_host_key(error)
 
-        self._key_question(message.box, AskDialog("Unknown host", _words(error), choices),
+        text = f"{error.message}\n\n{error.next_step}"
+        self._key_question(message.box, AskDialog("Unknown host", text, choices),
                            error, "accept", accept)  # fmt: skip
 
     def changed_key(self, box: str, error: ChangedHostKeyError) -> None:
         """Tell of a changed key; one in our own file can be forgotten on the spot."""
         forget = (Choice("forget", "f", "Forget the old key"),) if error.ours else ()
         choices = (*forget, Choice("close", "c", "Do not connect"))
+        # A key that is in other files too is not gone by this answer alone.
+        step = in_app(error.next_step) if error.ours else error.next_step
 
         def forgotten() -> None:
             self._app.fleet.forget_host_key(error)
 
-        self._key_question(box, AskDialog("Changed host key", _words(error), choices),
+        text = f"{error.message}\n\n{step}"
+        self._key_question(box, AskDialog("Changed host key", text, choices),
                            error, "forget", forgotten)  # fmt: skip
 
     def _key_question(
@@ -100,7 +105,3 @@ class Asking:
                 self._app.feeds.connect(name)
 
         self._app.push_screen(dialog, decided)
-
-
-def _words(error: HostKeyError) -> str:
-    return f"{error.message}\n\n{error.next_step}"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -13,6 +14,7 @@ from textual.content import Content
 from gptoss_tui.app.model import BoxModel
 from gptoss_tui.app.preflight_text import finding_lines
 from gptoss_tui.app.widgets.figures import UNKNOWN, age, foreign, gib
+from gptoss_tui.app.widgets.stale import stale_age, stale_words
 from gptoss_tui.domain.host import BoxReport, LinkState
 from gptoss_tui.domain.instance import Instance
 
@@ -28,6 +30,8 @@ _STATES = {
     "retrying": "↻ retrying",
     "closed": "○ closed",
 }
+# What a card's name says of its make: it takes a third of a narrow column.
+_MAKE = re.compile(r"[ -](?:SXM\d?|PCIe|HBM\w*|Generation)\b")
 
 
 def row_of(entry: BoxEntry, model: BoxModel | None) -> tuple[Text, ...]:
@@ -57,12 +61,12 @@ def link_text(link: LinkState) -> str:
 
 
 def gpus_text(report: BoxReport | None) -> str:
-    """ "8 x H100 80GB HBM3", `--` while unknown."""
+    """ "8 x H100 80GB", `--` while unknown: the page about the box has the whole names."""
     if report is None:
         return UNKNOWN
     if not report.gpus:
         return "none"
-    names = Counter(short_name(gpu.name) for gpu in report.gpus)
+    names = Counter(_MAKE.sub("", short_name(gpu.name)) for gpu in report.gpus)
     return ", ".join(f"{count} x {name}" for name, count in names.items())
 
 
@@ -75,7 +79,7 @@ def runs_text(model: BoxModel | None) -> str:
     if model is None or model.instances is None:
         return UNKNOWN
     listed = model.instances.body.instances
-    text = ", ".join(f"{foreign(i.name)} {i.state}" for i in listed) or "nothing"
+    text = ", ".join(f"{foreign(i.name)} {model.state_of(i)}" for i in listed) or "nothing"
     return f"was: {text}" if is_old(model) else text
 
 
@@ -84,7 +88,9 @@ def is_old(model: BoxModel) -> bool:
     return model.link is not None and model.link.phase != "up"
 
 
-def about_lines(name: str | None, model: BoxModel | None, *, demo: bool) -> list[Content]:
+def about_lines(
+    name: str | None, model: BoxModel | None, now: datetime, *, demo: bool
+) -> list[Content]:
     """The page about the chosen box: what it is, what stands in the way, what to press."""
     if name is None:
         return [
@@ -112,11 +118,11 @@ def about_lines(name: str | None, model: BoxModel | None, *, demo: bool) -> list
             Content(f"As last seen, at {seen.astimezone():%H:%M:%S}; it may have changed:")
         )
     if model.report is not None:
-        lines += report_lines(model.report.body, _used_now(model))
+        lines += report_lines(model.report.body, _used_now(model), _used_age(model, now))
     elif link.open:
         lines.append(Content("Looking at the box…"))
     if model.instances is not None:
-        lines += [_server_line(instance) for instance in model.instances.body.instances]
+        lines += [_server_line(model, instance) for instance in model.instances.body.instances]
     if link.open:
         lines.append(Content.assemble(("enter", "$primary bold"), " opens the dashboard, ",
                                       ("w", "$primary bold"), " launches a model"))  # fmt: skip
@@ -131,7 +137,15 @@ def _used_now(model: BoxModel) -> dict[int, int]:
     return {gpu.index: gpu.memory_used_bytes for gpu in seen if gpu.memory_used_bytes is not None}
 
 
-def report_lines(report: BoxReport, used_now: Mapping[int, int] | None = None) -> list[Content]:
+def _used_age(model: BoxModel, now: datetime) -> str:
+    """How old those are, where a slow link brings them late; a silent box is told of as a whole."""
+    old_s = stale_age(model.gpus.our_time, now) if model.gpus and not is_old(model) else None
+    return f" · {stale_words(old_s)}" if old_s is not None else ""
+
+
+def report_lines(
+    report: BoxReport, used_now: Mapping[int, int] | None = None, age: str = ""
+) -> list[Content]:
     """The report as a person reads it, with what the GPUs hold now where that is known."""
     now = used_now or {}
     memory = gib(report.memory_total_bytes)
@@ -143,16 +157,18 @@ def report_lines(report: BoxReport, used_now: Mapping[int, int] | None = None) -
     ]
     for gpu in report.gpus[:4]:
         used, total = gib(now.get(gpu.index, gpu.memory_used_bytes)), gib(gpu.memory_total_bytes)
-        lines.append(Content(f"GPU {gpu.index}  {foreign(gpu.name)}  {used} of {total} GiB used"))
+        text = f"GPU {gpu.index}  {foreign(gpu.name)}  {used} of {total} GiB used"
+        lines.append(Content.assemble(text, (age, "$warning")))
     if len(report.gpus) > 4:
         lines.append(Content(f"… and {len(report.gpus) - 4} more GPUs"))
     return lines + finding_lines(report.findings)
 
 
-def _server_line(instance: Instance) -> Content:
+def _server_line(model: BoxModel, instance: Instance) -> Content:
     ours = "" if instance.managed else " · not ours: watched only"
     port = f" · port {instance.port}" if instance.port else ""
-    model = f" · {foreign(instance.model)}" if instance.model else ""
+    serves = f" · {foreign(instance.model)}" if instance.model else ""
+    state = model.state_of(instance)
     return Content.assemble(
-        ("▸ ", "$accent"), f"{foreign(instance.name)} {instance.state}{model}{port}{ours}"
+        ("▸ ", "$accent"), f"{foreign(instance.name)} {state}{serves}{port}{ours}"
     )

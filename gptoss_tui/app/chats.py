@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gptoss_tui.app.in_app import in_app
 from gptoss_tui.app.messages import ChatFailed, ChatRequested
 from gptoss_tui.app.screens.dialogs import SecretDialog
 from gptoss_tui.domain.secret import Secret
@@ -56,7 +57,7 @@ class Chats:
             talk = model.conversations[failure.instance]
             again = ChatRequested(failure.box, failure.instance, talk.turns[-1].prompt, talk.effort)
             self._ask_for_key(again)
-        self._end(failure.box, failure.instance, str(failure.error))
+        self._end(failure.box, failure.instance, in_app(str(failure.error)))
 
     def _end(self, box: str, instance: str, words: str) -> None:
         model = self._app.model(box)
@@ -68,6 +69,10 @@ class Chats:
             if key:
                 self.keep_key(asked.box, asked.instance, Secret(key))
                 self.ask(asked)
+            else:  # the question goes back to where it was written
+                model = self._app.model(asked.box)
+                model.draft = model.draft or asked.prompt
+                self._app.show_chat(model, asked.instance)
 
         title = f"{asked.instance} wants an API key"
         self._app.push_screen(SecretDialog(title, "It is kept until the app ends."), given)

@@ -56,12 +56,20 @@ class Confirming:
         )
 
     def forget(self, asked: said.ForgetRequested) -> None:
+        """Only what is remembered can be forgotten: nothing else is asked about."""
+        box, model = asked.box, self._app.models.get(asked.box)
+        contacted = model is not None and model.link is not None
+        source = next((one.source for one in self._app.candidates() if one.name == box), "")
+        if not contacted and source != "remembered":
+            self._app.tell(f"There is nothing to forget: {box} is not remembered ({source}).")
+            return
+        does = f"Disconnect {box} and take it" if contacted else f"Take {box}"
         self._ask(
             "Forget a box",
-            f"Disconnect {asked.box} and take it off the list of remembered boxes?\n"
+            f"{does} off the list of remembered boxes?\n"
             "What runs there goes on. A host of the ssh config stays listed.",
             ("Yes, forget it", "Keep it"),
-            lambda: self._forget(asked.box),
+            lambda: self._forget(box),
         )
 
     def _forget(self, box: str) -> None:

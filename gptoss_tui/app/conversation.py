@@ -8,6 +8,8 @@ from gptoss_tui.app.widgets.figures import UNKNOWN, seconds, whole
 from gptoss_tui.domain.chat import ChatDelta, ChatDone, ChatMessage, ChatRequest, Effort
 from gptoss_tui.text import clean
 
+_GOING_ON = "…"
+
 
 @dataclass(frozen=True)
 class Turn:
@@ -16,7 +18,12 @@ class Turn:
     prompt: str
     reasoning: str = ""
     answer: str = ""
-    end: str = "…"
+    end: str = _GOING_ON
+
+    @property
+    def going_on(self) -> bool:
+        """Whether more of the answer may come."""
+        return self.end == _GOING_ON
 
 
 class Conversation:

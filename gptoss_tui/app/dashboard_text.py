@@ -7,7 +7,7 @@ from datetime import datetime
 from textual.content import Content
 
 from gptoss_tui.app.model import BoxModel
-from gptoss_tui.app.widgets.figures import UNKNOWN, foreign
+from gptoss_tui.app.widgets.figures import UNKNOWN, foreign, plural
 from gptoss_tui.app.widgets.gpu_card import GpuCard, GpuHistory
 from gptoss_tui.app.widgets.gpu_pane import GpuView
 from gptoss_tui.domain.draining import Draining
@@ -22,6 +22,9 @@ _STATES = {
     "exited": "○ exited",
     "failed": "✗ failed",
     "unknown": "? unknown",
+    "draining": "◌ draining",
+    "upgrading": "↻ upgrading",
+    "set aside": "○ set aside",
 }
 _TABS = ("GPUs", "Engine", "Servers", "Chat")
 PAST = 240
@@ -54,17 +57,19 @@ def gpu_view(model: BoxModel) -> GpuView:
     return GpuView(cards=cards)
 
 
-def server_row(instance: Instance, drain: Draining | None = None) -> tuple[str, ...]:
+def server_row(model: BoxModel, instance: Instance) -> tuple[str, ...]:
     """state, name, where, model: what a narrow pane cuts comes last."""
+    drain = model.drain(instance.name)
+    where = _drain_words(drain) if drain else _where(instance)
+    state = _STATES[model.state_of(instance)]
+    return (state, foreign(instance.name), where, foreign(instance.model))
+
+
+def _where(instance: Instance) -> str:
     where = f":{instance.port}" if instance.port else UNKNOWN
     if instance.gpu_ids:
-        where += f"  {len(instance.gpu_ids)} GPU" + ("s" if len(instance.gpu_ids) > 1 else "")
-    if not instance.managed:
-        where = f"not ours  {where}"
-    state = _STATES[instance.state]
-    if drain is not None:
-        state, where = "◌ draining", _drain_words(drain)
-    return (state, foreign(instance.name), where, foreign(instance.model))
+        where += f"  {plural(len(instance.gpu_ids), 'GPU')}"
+    return where if instance.managed else f"not ours  {where}"
 
 
 def _drain_words(drain: Draining) -> str:

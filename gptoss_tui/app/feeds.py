@@ -9,8 +9,8 @@ group of its own, so that no feed can cancel another one.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import aclosing, suppress
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import aclosing, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -47,11 +47,15 @@ OPEN_S = 0.2  # how often to look whether a box is there again
 
 
 class Feeds:
-    """Starts and ends feeds. Every failure becomes a message; none ends the app."""
+    """Starts and ends feeds. Every failure becomes a message; none ends the app.
+
+    `stopping` has box and name of each server that is being stopped or restarted.
+    """
 
     def __init__(self, app: App[Any], fleet: FleetPort) -> None:
         self._app = app
         self._fleet = fleet
+        self.stopping: set[tuple[str, str]] = set()
         self._keepers: dict[str, Keeper] = {}
         self._cursors: dict[tuple[str, str], LogCursor] = {}
         self._forwards: dict[tuple[str, str], asyncio.Event] = {}
@@ -295,7 +299,8 @@ class Feeds:
     def stop(self, name: str, instance: str, drain_s: int | None = None) -> None:
         async def work() -> None:
             box = await self._fleet.connect(name)
-            await box.stop(instance, drain_s=drain_s)
+            with self._stops(name, instance):
+                await box.stop(instance, drain_s=drain_s)
             await self._settled(box)
 
         self._change(name, f"stop {instance}", work(), f"stop-{instance}")
@@ -321,10 +326,19 @@ class Feeds:
     def restart(self, name: str, instance: str) -> None:
         async def work() -> None:
             box = await self._fleet.connect(name)
-            await box.restart(instance)
+            with self._stops(name, instance):
+                await box.restart(instance)
             await self._settled(box)
 
         self._change(name, f"restart {instance}", work(), f"stop-{instance}")
+
+    @contextmanager
+    def _stops(self, name: str, instance: str) -> Iterator[None]:
+        self.stopping.add((name, instance))
+        try:
+            yield
+        finally:
+            self.stopping.discard((name, instance))
 
     def _change(self, name: str, doing: str, work: Coroutine[Any, Any, None], kind: str) -> None:
         async def guarded() -> None:

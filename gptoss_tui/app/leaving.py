@@ -1,4 +1,4 @@
-"""Leaving the app: quitting never stops a server, and asks while a launch is under way."""
+"""Leaving the app: quitting stops no server; it asks while one is launched, stopped or drained."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from textual.screen import Screen
 
 from gptoss_tui.app.screens.dialogs import AskDialog, Choice
+from gptoss_tui.domain.draining import Draining
 from gptoss_tui.domain.progress import LaunchProgress
 
 if TYPE_CHECKING:
@@ -36,9 +37,45 @@ class Leaving:
         if self._dialog in self._app.screen_stack:
             return  # it is being asked already
         running = self._running()
-        if not running:
+        if ending := self._ending():
+            self._ask_while(ending, running)
+        else:
+            self._go(running)
+
+    def _go(self, running: list[tuple[str, LaunchProgress]]) -> None:
+        if running:
+            self._ask_of(running)
+        else:
             self._app.exit()
-            return
+
+    def _ask_while(self, ending: list[str], running: list[tuple[str, LaunchProgress]]) -> None:
+        """A stop is done from here: what it has not come to when the app ends does not happen."""
+        self._dialog = AskDialog(
+            "A server is being stopped",
+            "\n\n".join(ending),
+            (Choice("quit", "c", "Quit all the same"), Choice("stay", "s", "Stay here")),
+        )
+
+        def decided(choice: str | None) -> None:
+            if choice == "quit":
+                self._go(running)
+
+        self._app.push_screen(self._dialog, decided)
+
+    def _ending(self) -> list[str]:
+        """What is being stopped or drained, and what becomes of it without us."""
+        found = []
+        for box, instance in sorted(self._app.feeds.stopping):
+            drain = self._app.model(box).drain(instance)
+            found.append(f"{instance} on {box} is being stopped. {_without_us(drain)}")
+        for box in sorted(self._app.preemption.draining):
+            found.append(
+                f"{box} is taken back by its provider, and its servers are being drained. If you "
+                "quit now, what still runs on them may be cut."
+            )
+        return found
+
+    def _ask_of(self, running: list[tuple[str, LaunchProgress]]) -> None:
         names = ", ".join(progress.name for _, progress in running)
         self._dialog = AskDialog(
             "A launch is under way",
@@ -76,3 +113,11 @@ class Leaving:
                 if progress.state == "running":
                     found.append((box, progress))
         return found
+
+
+def _without_us(drain: Draining | None) -> str:
+    if drain is None:
+        return "If you quit now, it may go on serving."
+    if drain.refuses_new:
+        return f"{drain.text} If you quit now, it ends by itself, and its container stays."
+    return f"{drain.text} If you quit now, it is not stopped, and serves on."

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from gptoss_tui.app.conversation import Conversation
+from gptoss_tui.app.upgrades import Upgrades
 from gptoss_tui.domain.chat import ChatDelta, ChatDone
 from gptoss_tui.domain.draining import Draining
 from gptoss_tui.domain.facts import AnyFact, Fact
@@ -19,6 +20,7 @@ from gptoss_tui.domain.gpu import GpuSnapshot
 from gptoss_tui.domain.history import Series
 from gptoss_tui.domain.host import BoxReport, LinkState
 from gptoss_tui.domain.instance import Endpoint, Instance, InstanceList, LogLine
+from gptoss_tui.domain.launch import is_set_aside
 from gptoss_tui.domain.progress import LaunchProgress
 from gptoss_tui.domain.serving import EngineSnapshot
 from gptoss_tui.domain.spot.notice import SpotNotice
@@ -35,7 +37,8 @@ class BoxModel:
     """One box. Facts are applied in the order in which they arrive.
 
     `ssh_target` is what `ssh` takes to get there; None for this machine, or while unknown.
-    `corrections` and `speeds` are what earlier launches on it have shown (`PlanRequest`).
+    `corrections` and `speeds` are what earlier launches on it have shown (`PlanRequest`). `draft` is
+    what stands in its chat field.
     """
 
     def __init__(self, name: str) -> None:
@@ -50,11 +53,13 @@ class BoxModel:
         self.instances: Fact[InstanceList] | None = None
         self.engines: dict[str, Fact[EngineSnapshot]] = {}
         self.launches: dict[str, Fact[LaunchProgress]] = {}
+        self.upgrades = Upgrades()
         self.drains: dict[str, Fact[Draining]] = {}
         self.endpoints: dict[str, str] = {}
         self.spot: Fact[SpotNotice] | None = None
         self.logs: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=LOG_LINES))
         self.conversations: dict[str, Conversation] = defaultdict(Conversation)
+        self.draft = ""
         self.gpu_history: dict[int, dict[str, Series]] = defaultdict(_gpu_series)
         self.engine_history: dict[str, dict[str, Series]] = defaultdict(_engine_series)
 
@@ -71,6 +76,7 @@ class BoxModel:
             self._remember_gpus(body, self.gpus.our_time)
         elif isinstance(body, InstanceList):
             self.instances = fact
+            self.upgrades.listed(body.instances)
             still = fact.our_time - DRAIN_AGE
             self.drains = {name: f for name, f in self.drains.items() if f.our_time > still}
         elif isinstance(body, LaunchProgress):
@@ -82,6 +88,7 @@ class BoxModel:
 
     def _launch(self, fact: AnyFact, body: LaunchProgress) -> None:
         """What the box keeps of an old launch may be less than what was seen of it."""
+        self.upgrades.progressed(body)
         seen = self.launches.get(body.launch_id)
         before = seen.body if seen is not None else None
         if before is None or before.state != body.state or not before.knows_more_than(body):
@@ -118,6 +125,14 @@ class BoxModel:
         """How far the drain of a server is, while it goes on."""
         fact = self.drains.get(instance)
         return fact.body if fact else None
+
+    def state_of(self, instance: Instance) -> str:
+        """What a server does: its state, or what is being done to it."""
+        if instance.name in self.drains:
+            return "draining"
+        if self.upgrades.of(instance.name) is not None:
+            return "upgrading"
+        return "set aside" if is_set_aside(instance.name) else instance.state
 
     def notice(self, now: datetime) -> Fact[SpotNotice] | None:
         """What the provider has in mind with the box, while that is news."""

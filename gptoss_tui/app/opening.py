@@ -27,7 +27,7 @@ class Opening:
         model = self._app.model(asked.box)
         if self._may_change(model, "launched"):
             _recall(model)
-            self._app.push_screen(WizardScreen(model))
+            self._app.go(WizardScreen(model))
 
     def upgrade(self, asked: said.UpgradeRequested) -> None:
         from gptoss_tui.app.screens.upgrade import UpgradeScreen
@@ -36,7 +36,7 @@ class Opening:
         instance = model.instance(asked.instance)
         if instance is not None and self._may_change(model, "upgraded"):
             _recall(model)
-            self._app.push_screen(UpgradeScreen(model, instance))
+            self._app.go(UpgradeScreen(model, instance))
             self._app.feeds.look(asked.box)
 
     def repairs(self, asked: said.RepairsRequested) -> None:
@@ -44,7 +44,7 @@ class Opening:
 
         model = self._app.model(asked.box)
         if self._may_change(model, "repaired"):
-            self._app.push_screen(RepairScreen(model))
+            self._app.go(RepairScreen(model))
             self._app.feeds.survey(asked.box)
 
     def _may_change(self, model: BoxModel, what: str) -> bool:

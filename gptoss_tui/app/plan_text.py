@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from textual.content import Content
 
 from gptoss_tui.app.widgets.figures import plural
@@ -11,6 +13,7 @@ from gptoss_tui.domain.engines.flags import changes
 from gptoss_tui.domain.engines.registry import engine_named
 from gptoss_tui.domain.engines.release import is_older
 from gptoss_tui.domain.plan.types import Alternative, Plan
+from gptoss_tui.domain.plan.versions import beyond
 from gptoss_tui.domain.preflight.images import driver_needed
 
 _SIGNS = {
@@ -21,18 +24,25 @@ _SIGNS = {
 }
 
 
-def verdict_line(outcome: Outcome) -> Content:
-    if outcome.plan is None:
-        return Content.assemble(("✗ ", "$error bold"), outcome.problem)
-    sign, style = _SIGNS[outcome.plan.verdict]
-    return Content.assemble((sign, style), f"  {outcome.plan.reason}")
+def stop_lines(stops: Iterable[str]) -> list[Content]:
+    """What keeps a launch from coming about, a line each."""
+    return [Content.assemble(("✗ ", "$error bold"), stop) for stop in stops]
 
 
-def brief_line(outcome: Outcome) -> Content:
-    """The verdict in one line, for screens that show the form alone."""
-    plan = outcome.plan
-    if plan is None:
-        return Content.assemble(("✗ ", "$error bold"), outcome.problem)
+def warning_line(text: str) -> Content:
+    return Content.assemble(("▲ ", "$warning"), text)
+
+
+def verdict_line(plan: Plan) -> Content:
+    sign, style = _SIGNS[plan.verdict]
+    return Content.assemble((sign, style), f"  {plan.reason}")
+
+
+def brief_line(plan: Plan | None, stops: tuple[str, ...]) -> Content:
+    """The verdict in one line, for screens that show the form alone; or the first of the stops."""
+    if stops or plan is None:
+        more = f" (and {len(stops) - 1} more)" if len(stops) > 1 else ""
+        return Content.assemble(("✗ ", "$error bold"), *stops[:1], more)
     sign, style = _SIGNS[plan.verdict]
     memory = plan.memory_gib
     return Content.assemble(
@@ -41,19 +51,23 @@ def brief_line(outcome: Outcome) -> Content:
     )  # fmt: skip
 
 
-def release_lines(outcome: Outcome, image: str, driver: str | None) -> list[str]:
+def release_lines(outcome: Outcome, driver: str | None) -> list[Content]:
     """What another version than the pinned one changes: its flags, its memory, its image's CUDA."""
-    plan, meant = outcome.plan, outcome.release
+    plan, meant, spec = outcome.plan, outcome.release, outcome.spec
     if plan is None or meant is None:
         return []
-    lines: list[str] = []
+    lines: list[Content] = []
     if not meant.told:
-        lines.append(f"▲ The image does not tell its version: it is planned as {meant.version}.")
-    if outcome.pinned is not None:
-        lines.append(_against(outcome.pinned, plan))
-    if lines and (needed := driver_needed(image)) is not None:
+        text = f"The image does not tell its version: it is planned as {meant.version}."
+        lines.append(warning_line(text))
+    if unknown := beyond(meant.version, plan.request.engine):
+        lines.append(warning_line(unknown))
+    elif outcome.pinned is not None:
+        lines.append(Content(_against(outcome.pinned, plan)))
+    if lines and spec is not None and (needed := driver_needed(spec.image)) is not None:
         has = f"the box has {driver}" if driver else "the box does not tell its own"
-        lines.append(f"Its image is built for {needed[1]}: driver {needed[0]} or newer, {has}.")
+        text = f"Its image is built for {needed[1]}: driver {needed[0]} or newer, {has}."
+        lines.append(Content(text))
     return lines
 
 
@@ -76,16 +90,18 @@ def _memory(before: Plan, after: Plan) -> list[str]:
 
 
 def notes(plan: Plan | None) -> Content:
-    """What stands below the memory."""
+    """What stands below the memory; a release beyond all known ones is told above it."""
     if plan is None:
         return Content("")
+    unknown = beyond(plan.request.engine_version, plan.request.engine)
+    warnings = [text for text in plan.warnings if text != unknown]
     lines = [
         *_requests(plan),
         *(_instead(other) for other in plan.alternatives),
         *_speed_and_cost(plan),
         f"Download: {plan.download_bytes / 1e9:.1f} GB of weights, "
         f"{plan.disk_bytes / 1e9:.0f} GB of disk with the image",
-        *(f"▲ {text}" for text in (*plan.warnings, *limits(engine_named(plan.request.engine)))),
+        *(f"▲ {text}" for text in (*warnings, *limits(engine_named(plan.request.engine)))),
     ]
     return Content("\n".join(lines))
 
@@ -136,7 +152,7 @@ def _limit(plan: Plan) -> tuple[str, bool]:
 def _instead(other: Alternative) -> str:
     """What to change, with all flags that change by it."""
     flags = f" with {' '.join(other.flags)}" if other.flags else ""
-    return f"→ instead: {other.change}{flags} ({other.verdict}, {other.fits_requests} requests)"
+    return f"→ instead: {other.change}{flags} ({other.verdict}, room for {other.fits_requests})"
 
 
 def _speed_and_cost(plan: Plan) -> list[str]:

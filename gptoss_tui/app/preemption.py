@@ -42,6 +42,11 @@ class Preemption:
         self._asking: set[str] = set()
         self._draining: set[str] = set()
 
+    @property
+    def draining(self) -> frozenset[str]:
+        """The boxes whose servers are being drained."""
+        return frozenset(self._draining)
+
     def seen(self, fact: AnyFact) -> None:
         """A look begins the watch; a notice is told once."""
         if isinstance(fact.body, BoxReport) and fact.body.cloud is not None:

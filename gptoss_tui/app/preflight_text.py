@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from textual.content import Content
 
+from gptoss_tui.app.in_app import in_app
 from gptoss_tui.app.widgets.figures import plural
 from gptoss_tui.domain.host import Finding
 
@@ -18,7 +19,7 @@ def finding_lines(findings: Iterable[Finding]) -> list[Content]:
     lines: list[Content] = []
     for finding in found:
         if finding.level != "ok":
-            do = f" {finding.do}" if finding.do else ""
+            do = f" {in_app(finding.do)}" if finding.do else ""
             sign = _LEVELS[finding.level]
             lines.append(Content.assemble(sign, finding.what, (do, "$foreground 70%")))
     if fine := fine_topics(found):
@@ -40,7 +41,7 @@ def step_one(findings: Iterable[Finding]) -> list[Content]:
     lines = [
         Content.assemble(
             ("✗ ", "$error bold"),
-            f"{finding.what} {finding.do}",
+            f"{finding.what} {in_app(finding.do)}",
             " ctrl+r shows the repair." if finding.repair else "",
         )
         for finding in blockers

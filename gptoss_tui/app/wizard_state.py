@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import ParamSpec, TypeVar
 
 import msgspec
 
+from gptoss_tui.app.in_app import in_app
 from gptoss_tui.domain.choose import choose, named_gpus, on_disk, plan_gpu, spare, taken_gpus
 from gptoss_tui.domain.engines.registry import engine_named
 from gptoss_tui.domain.engines.release import Release, release
@@ -17,38 +19,83 @@ from gptoss_tui.domain.instance import Instance
 from gptoss_tui.domain.launch import LaunchSpec
 from gptoss_tui.domain.plan.complete import complete
 from gptoss_tui.domain.plan.recommend import recommend
-from gptoss_tui.domain.plan.types import Plan, PlanRequest
+from gptoss_tui.domain.plan.settle import DEFAULT_CONTEXT, DEFAULT_USERS
+from gptoss_tui.domain.plan.types import Plan, PlanGpu, PlanRequest
 from gptoss_tui.domain.preflight import gpu_is_free
 from gptoss_tui.domain.progress import LaunchProgress
-from gptoss_tui.domain.spec import build_spec
+from gptoss_tui.domain.spec import build_spec, checked_name, checked_port
 from gptoss_tui.errors import GptossError, UsageError
+
+T = TypeVar("T")
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True)
 class Choices:
-    """What stands in the form, as text where the user types. No `version` is the pinned one."""
+    """What stands in the form, as text where the user types. No `version` is the pinned one.
+
+    `has_key` and `has_token` say that these secrets are typed.
+    """
 
     model: str = "20b"
     engine: str = "vllm"
     version: str = ""
-    context: str = "32768"
-    users: str = "8"
+    context: str = str(DEFAULT_CONTEXT)
+    users: str = str(DEFAULT_USERS)
     gpu_ids: tuple[str, ...] = ()
     port: str = ""
     name: str = ""
+    has_key: bool = False
+    has_token: bool = False
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """Which launch it is, of whom, and when."""
+
+    launch_id: str
+    created_by: str
+    created_at: datetime
+
+
+_UNSTAMPED = Stamp("", "", datetime.fromtimestamp(0, UTC))
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A plan, or the sentence why there is none. `release` is what it is for.
+    """A plan, and what would be launched by it.
 
-    `pinned` is the plan of the pinned version, where another one was chosen.
+    `faults` are the sentences of all that cannot be as it stands in the form: with any of them
+    nothing is launched, and `spec` leaves a name or a port out that is none. `release` is what the
+    plan is for, `pinned` the plan of the pinned version where another one was chosen.
     """
 
     plan: Plan | None = None
-    problem: str = ""
+    spec: LaunchSpec | None = None
+    faults: tuple[str, ...] = ()
     release: Release | None = None
     pinned: Plan | None = None
+
+    @property
+    def problem(self) -> str:
+        """All faults in one line."""
+        return " ".join(self.faults)
+
+
+def in_words(error: GptossError) -> str:
+    """What is wrong and what to do, in the words of the app."""
+    return f"{error.message} {in_app(error.next_step)}".rstrip()
+
+
+class _Faults(list[str]):
+    """The sentences of what was tried and cannot be."""
+
+    def tried(self, make: Callable[P, T], *args: P.args, **named: P.kwargs) -> T | None:
+        try:
+            return make(*args, **named)
+        except GptossError as error:
+            self.append(in_words(error))
+            return None
 
 
 def number(text: str, what: str) -> int:
@@ -65,23 +112,116 @@ def outcome(
     report: BoxReport,
     choices: Choices,
     running: Iterable[Instance] = (),
+    *,
     corrections: tuple[tuple[str, float], ...] = (),
     speeds: tuple[tuple[str, float, float], ...] = (),
+    stamp: Stamp = _UNSTAMPED,
 ) -> Outcome:
-    """The plan for these choices, with speed, cost and what else would fit.
+    """The plan for these choices, with speed, cost and what else would fit, and its launch.
 
-    `running` servers have their GPUs; `corrections` and `speeds` are what this box has shown in
-    earlier launches.
+    `running` servers have their GPUs, names and ports; `corrections` and `speeds` are what this
+    box has shown in earlier launches.
     """
-    meant: Release | None = None
-    taken = taken_gpus(running)
-    try:
-        meant = _release(choices)
-        asked, gpus = _asked(report, choices, corrections, speeds)
-        plan = complete(asked, recommend(asked), spare=spare(report, gpus, taken), box=True)
-    except GptossError as error:
-        return Outcome(problem=str(error), release=meant)
-    return Outcome(plan=plan, release=meant, pinned=_pinned(asked))
+    servers, faults = tuple(running), _Faults()
+    meant = faults.tried(_release, choices)
+    for read in (_context, _users):
+        faults.tried(read, choices)
+    gpus = faults.tried(_gpus, report, choices) or ()
+    asked = plan = spec = None
+    if not faults:
+        asked = faults.tried(_asked, report, choices, gpus, corrections, speeds)
+    if asked is not None:
+        plan = faults.tried(_plan, asked, spare(report, gpus, taken_gpus(servers)))
+    name = faults.tried(_name, choices, servers)
+    port = faults.tried(_port, choices, report, servers)
+    if plan is not None and meant is not None:
+        spec = faults.tried(
+            build_spec,
+            plan=plan,
+            report=report,
+            gpus=gpus,
+            launch_id=stamp.launch_id,
+            created_by=stamp.created_by,
+            created_at=stamp.created_at,
+            name=name,
+            port=port,
+            image=meant.image,
+            has_token=choices.has_token,
+            needs_api_key=choices.has_key,
+            others=servers,
+        )
+    return Outcome(
+        plan=plan,
+        spec=spec,
+        faults=tuple(faults),
+        release=meant,
+        pinned=_pinned(asked) if plan is not None and asked is not None else None,
+    )
+
+
+# --- the parts of the form, each raising `GptossError` where it makes no sense ---------------------
+
+
+def _release(choices: Choices) -> Release:
+    """The version, and the image where it is one of the user's own. Raises `UsageError`."""
+    return release(engine_named(choices.engine), choices.version)
+
+
+def _context(choices: Choices) -> int:
+    return number(choices.context, "The context")
+
+
+def _users(choices: Choices) -> int:
+    return number(choices.users, "Users")
+
+
+def _gpus(report: BoxReport, choices: Choices) -> tuple[Gpu, ...]:
+    if not choices.gpu_ids:
+        raise UsageError("Choose at least one GPU.")
+    return named_gpus(report, choices.gpu_ids)
+
+
+def _name(choices: Choices, running: tuple[Instance, ...]) -> str | None:
+    name = choices.name.strip()
+    return checked_name(name, running) if name else None
+
+
+def _port(choices: Choices, report: BoxReport, running: tuple[Instance, ...]) -> int | None:
+    port = choices.port.strip()
+    return checked_port(number(port, "The port"), report, running) if port else None
+
+
+def _request(choices: Choices) -> PlanRequest:
+    """What was asked for, on no GPU yet."""
+    return PlanRequest(
+        model=choices.model,
+        gpus=(),
+        engine=choices.engine,
+        engine_version=_release(choices).version,
+        max_model_len=_context(choices),
+        users=_users(choices),
+    )
+
+
+def _asked(
+    report: BoxReport,
+    choices: Choices,
+    gpus: tuple[Gpu, ...],
+    corrections: tuple[tuple[str, float], ...],
+    speeds: tuple[tuple[str, float, float], ...],
+) -> PlanRequest:
+    """The same on these GPUs."""
+    request = msgspec.structs.replace(
+        _request(choices),
+        gpus=tuple(plan_gpu(gpu, report.memory_total_bytes) for gpu in gpus),
+        corrections=corrections,
+        speeds=speeds,
+    )
+    return on_disk(request, report)
+
+
+def _plan(asked: PlanRequest, others: tuple[PlanGpu, ...]) -> Plan:
+    return complete(asked, recommend(asked), spare=others, box=True)
 
 
 def _pinned(asked: PlanRequest) -> Plan | None:
@@ -95,40 +235,7 @@ def _pinned(asked: PlanRequest) -> Plan | None:
         return None
 
 
-def _asked(
-    report: BoxReport,
-    choices: Choices,
-    corrections: tuple[tuple[str, float], ...],
-    speeds: tuple[tuple[str, float, float], ...],
-) -> tuple[PlanRequest, tuple[Gpu, ...]]:
-    """What was asked for, on the chosen GPUs. Raises `GptossError`."""
-    if not choices.gpu_ids:
-        raise UsageError("Choose at least one GPU.")
-    gpus = named_gpus(report, choices.gpu_ids)
-    request = msgspec.structs.replace(
-        _request(choices),
-        gpus=tuple(plan_gpu(gpu, report.memory_total_bytes) for gpu in gpus),
-        corrections=corrections,
-        speeds=speeds,
-    )
-    return on_disk(request, report), gpus
-
-
-def _request(choices: Choices) -> PlanRequest:
-    """What was asked for, on no GPU yet. Raises `UsageError`."""
-    return PlanRequest(
-        model=choices.model,
-        gpus=(),
-        engine=choices.engine,
-        engine_version=_release(choices).version,
-        max_model_len=number(choices.context, "The context"),
-        users=number(choices.users, "Users"),
-    )
-
-
-def _release(choices: Choices) -> Release:
-    """The version, and the image where it is one of the user's own. Raises `UsageError`."""
-    return release(engine_named(choices.engine), choices.version)
+# --- GPUs -----------------------------------------------------------------------------------------
 
 
 def preselected(
@@ -200,32 +307,3 @@ def gpu_label(gpu: Gpu, holder: str = "") -> str:
     name = gpu.name.removeprefix("NVIDIA ")
     by = f"  {holder}" if holder and holder != "somebody" else "  in use"
     return f"{gpu.index}  {name}{by if holder or not gpu_is_free(gpu) else ''}"
-
-
-def spec_of(
-    report: BoxReport,
-    plan: Plan,
-    choices: Choices,
-    running: tuple[Instance, ...],
-    *,
-    launch_id: str,
-    created_by: str,
-    created_at: datetime,
-    has_token: bool = False,
-    needs_api_key: bool = False,
-) -> LaunchSpec:
-    """The launch spec. Raises the errors of `build_spec`."""
-    return build_spec(
-        plan=plan,
-        report=report,
-        gpus=named_gpus(report, choices.gpu_ids),
-        launch_id=launch_id,
-        created_by=created_by,
-        created_at=created_at,
-        name=choices.name.strip() or None,
-        port=number(choices.port, "The port") if choices.port.strip() else None,
-        image=_release(choices).image,
-        has_token=has_token,
-        needs_api_key=needs_api_key,
-        others=running,
-    )

@@ -27,16 +27,10 @@ async def open_app(arguments: Namespace, output: Output) -> int:
 
 async def demo(arguments: Namespace, output: Output) -> int:
     """Simulated boxes over real SSH, in a home of their own that is removed at the end."""
-    from gptoss_tui.sim.run import SimFleet
+    from gptoss_tui.cli.sim_command import simulated
 
     traffic = DEMO_TRAFFIC if arguments.traffic is None else arguments.traffic
-    sim = SimFleet(
-        arguments.boxes,
-        seed=arguments.seed,
-        speed=arguments.speed,
-        traffic=traffic,
-        preempt_after_s=arguments.preempt_after,
-    )
+    sim = simulated(arguments, traffic)
     with tempfile.TemporaryDirectory(prefix="gptoss-tui-demo-") as home:
         os.environ["GPTOSS_TUI_HOME"] = home
         async with sim:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from gptoss_tui.cli.output import Output
-from gptoss_tui.domain.doctor.diagnosis import Diagnosis
+from gptoss_tui.domain.doctor.diagnosis import Change, Diagnosis
 from gptoss_tui.domain.doctor.read import Doctor, diagnose
 from gptoss_tui.domain.doctor.told import retold
 from gptoss_tui.domain.relaunch import in_words
@@ -30,7 +30,9 @@ async def doctor(arguments: Namespace, output: Output) -> int:
     With --apply the exit code is that of the launch.
     """
     if (arguments.box is None) == (arguments.log is None):
-        raise UsageError("The doctor needs a box or a log, and not both.", "BOX, or --log FILE.")
+        raise UsageError(
+            "The doctor needs a box or a log, and not both.", "Name a BOX, or a log: --log FILE."
+        )
     if arguments.log is not None:
         if arguments.apply:
             raise UsageError(
@@ -98,13 +100,9 @@ async def _of_box(box: Box, name: str | None) -> tuple[Diagnosis, LaunchSpec | N
         return last.diagnosis or retold(last.error, last.next_step), last.spec
     if instance is not None:
         return await _of_log(box, instance), instance.spec
-    there = ", ".join(one.name for one in listed)
-    if name is None and there:
-        raise NotFoundError(f"{box.name} has several servers: {there}.", "Name one of them.")
-    raise NotFoundError(
-        f"There is no {name or 'server'} and no launch on {box.name}.",
-        "`gptoss-tui status BOX` lists what runs there.",
-    )
+    from gptoss_tui.cli.session import not_there
+
+    raise not_there(box.name, name, listed)
 
 
 def _patient(listed: tuple[Instance, ...], name: str | None) -> Instance | None:
@@ -131,6 +129,13 @@ async def _of_log(box: Box, instance: Instance) -> Diagnosis:
 # --- in words -----------------------------------------------------------------------------------
 
 
+def remedy(change: Change) -> str:
+    """The line to type that makes the change and launches again."""
+    if change.kind == "toolkit":
+        return "To install it: gptoss-tui repair BOX toolkit"
+    return f"To launch again with {in_words(change)}: gptoss-tui doctor BOX NAME --apply"
+
+
 def _tell(diagnosis: Diagnosis, output: Output) -> int:
     output.document(diagnosis)
     if diagnosis.cause:
@@ -139,7 +144,7 @@ def _tell(diagnosis: Diagnosis, output: Output) -> int:
     for number, text in zip(diagnosis.lines, diagnosis.evidence, strict=True):
         output.line(f"  {number or '':>6}  {text[:400]}")
     if diagnosis.fix:
-        output.line(f"fix: {diagnosis.fix}")
+        output.advice(f"fix: {diagnosis.fix}")
     if diagnosis.change is not None:
-        output.line(f"  {in_words(diagnosis.change)} (doctor BOX --apply does it)")
+        output.advice(f"  {remedy(diagnosis.change)}")
     return 1 if diagnosis.verdict == "unknown" else 0

@@ -48,8 +48,8 @@ def hand_out(spec: LaunchSpec, form: exports.Format, file: str | None, output: O
     return 0
 
 
-async def spec_of_file(arguments: Namespace, box: Box, secrets: Secrets) -> LaunchSpec:
-    """The spec of an exported file, placed on `box`. Raises `UsageError` for an edited file."""
+def read(arguments: Namespace) -> LaunchSpec:
+    """The spec of the exported file. Raises `UsageError` for an edited one."""
     text = _text(arguments.from_file)
     changed = exports.changed_lines(text)
     if changed and not arguments.force:
@@ -57,11 +57,18 @@ async def spec_of_file(arguments: Namespace, box: Box, secrets: Secrets) -> Laun
             f"The file was changed after the export, which a launch would not follow: {changed[0]}.",
             "Change it by flags (--port, --name, --gpu-ids), or --force to launch as exported.",
         )
+    return exports.read_back(text)
+
+
+async def placed(
+    exported: LaunchSpec, arguments: Namespace, box: Box, secrets: Secrets
+) -> LaunchSpec:
+    """An exported spec as a launch of its own on `box`."""
     report = (await box.look()).body
     others = (await box.instances()).body.instances
     now = datetime.now(UTC)
     spec = again.placed(
-        exports.read_back(text),
+        exported,
         report=report,
         others=others,
         gpu_ids=gpu_ids_of(arguments),

@@ -41,9 +41,10 @@ from gptoss_tui.state.paths import paths
 async def launch(arguments: Namespace, output: Output) -> int:
     """Plan, ask, start the helper; with --wait follow it until it is ready or has failed."""
     secrets = Secrets(hf_token=arguments.hf_token, api_key=arguments.api_key)
+    exported = None if arguments.from_file is None else export_command.read(arguments)
     async with connected(arguments, arguments.box) as box:
-        if arguments.from_file is not None:
-            spec = await export_command.spec_of_file(arguments, box, secrets)
+        if exported is not None:
+            spec = await export_command.placed(exported, arguments, box, secrets)
             export_command.tell(spec, box.name, output)
             return 0 if arguments.dry_run else await start(arguments, output, box, spec, secrets)
         spec, plan = await _spec(arguments, box, secrets)
@@ -97,7 +98,7 @@ async def _spec(arguments: Namespace, box: Box, secrets: Secrets) -> tuple[Launc
     request = request_of(arguments, box.name)
     blockers.check(report, request.engine)
     taken = choose.taken_gpus(instances.instances)
-    gpus, plan = choose.choose(report, request, gpu_ids_of(arguments), taken)
+    gpus, plan = choose.choose(report, request, gpu_ids_of(arguments), taken, arguments.image)
     if not plan.serves and not arguments.force:
         raise DoesNotFitError(plan.reason, _instead(request, plan, report, gpus, taken))
     now = datetime.now(UTC)
@@ -163,7 +164,7 @@ async def follow(
     if last is None or last.state != "ready":
         sentence = last.error if last and last.error else "The launch did not become ready."
         left = f" What remains: {'; '.join(last.leftovers)}." if last and last.leftovers else ""
-        raise LaunchError(sentence + left, last.next_step if last else "")
+        raise LaunchError(sentence + left, _next_step(last) if last else "")
     url = base_url(spec)
     output.line(f"ready: {spec.served_name} at {url} on {box.name}")
     output.line(openai_env(url, spec.served_name, spec.needs_api_key))
@@ -174,16 +175,27 @@ async def follow(
     return 0
 
 
+def _next_step(failed: LaunchProgress) -> str:
+    """What to do, and the command that does it where there is one."""
+    from gptoss_tui.cli.doctor_command import remedy
+
+    change = failed.diagnosis.change if failed.diagnosis else None
+    step = f"{failed.next_step} {remedy(change)}" if change else failed.next_step
+    return step.replace("BOX NAME", f"BOX {failed.name}")
+
+
 def _tell_difference(progress: LaunchProgress, output: Output) -> None:
     """Planned, measured, difference; the next plan for this box goes by it."""
-    if progress.planned is None:
+    rows = compare(progress.planned.figures, progress.measured) if progress.planned else ()
+    if not rows:
         return
-    for row in compare(progress.planned.figures, progress.measured):
-        output.line(
-            f"  {row.what + ' ' + row.unit:20} planned {figure(row.planned, digits=2):>14}"
-            f"  measured {figure(row.measured, digits=2):>14}"
-            f"  difference {figure(row.difference, digits=2):>12}"
-        )
+    output.line("what the plan said of the memory, and what came of it:")
+    output.line(f"  {'':18}{'planned':>14}{'measured':>14}{'difference':>14}")
+    for row in rows:
+        digits = 0 if row.unit == "tokens" else 2
+        cells = (row.planned, row.measured, row.difference)
+        told = "".join(f"{figure(cell, digits=digits):>14}" for cell in cells)
+        output.line(f"  {f'{row.what} {row.unit}':18}{told}")
 
 
 async def cancel(arguments: Namespace, output: Output) -> int:
@@ -211,7 +223,8 @@ def _meant(launches: list[LaunchProgress], word: str | None, box: str) -> str:
     ]
     if len(found) == 1:
         return found[0].launch_id
-    named = ", ".join(f"{one.launch_id} ({one.name})" for one in running)
-    what = f"{len(running)} launches are" if word is None and running else "No launch is"
     of = f" of {word}" if word else ""
-    raise NotFoundError(f"{what} in progress{of} on {box}.", f"Name one: {named}" if named else "")
+    what = f"{len(running)} launches are" if word is None and running else f"No launch{of} is"
+    named = ", ".join(f"{one.launch_id} ({one.name})" for one in running)
+    step = f"Name one: {named}" if named else "`gptoss-tui status BOX` lists what there was."
+    raise NotFoundError(f"{what} in progress on {box}.", step)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import sys
 from argparse import Namespace
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from gptoss_tui.cli.output import Output
-from gptoss_tui.cli.session import confirm, connected_fleet, pick
-from gptoss_tui.domain.draining import Draining, busy, cut_words, stop_plan
-from gptoss_tui.domain.facts import AnyFact, Hub
+from gptoss_tui.cli.session import confirm, connected_fleet, pick, telling
+from gptoss_tui.domain.draining import Draining, busy, check_ours, cut_words, stop_plan
+from gptoss_tui.domain.facts import AnyFact
 from gptoss_tui.domain.instance import Instance
 from gptoss_tui.domain.serving import EngineSnapshot
 from gptoss_tui.errors import EngineError, LaunchError, NotFoundError
@@ -26,11 +25,12 @@ async def stop(arguments: Namespace, output: Output) -> int:
     """Drain, stop and remove one of our servers; with --now its requests are cut."""
     async with connected_fleet(arguments, arguments.box) as (fleet, box):
         instance = await pick(box, arguments.name, managed=True)
+        check_ours(instance)
         drain_s = 0 if arguments.now else arguments.drain
         await _warn(box, instance, drain_s, output, asked=_asks(arguments))
         if not _agreed(arguments, f"Stop {instance.name} on {box.name}?"):
             return 130
-        with _telling(fleet.hub, instance.name, output):
+        with telling(fleet.hub, output, _drain_of(instance.name)):
             fact = await box.stop(instance.name, drain_s=drain_s, grace_s=arguments.grace)
     output.document(fact)
     output.line(fact.body.text)
@@ -41,11 +41,12 @@ async def restart(arguments: Namespace, output: Output) -> int:
     """Drain one of our servers and start its container again; with --wait until it serves."""
     async with connected_fleet(arguments, arguments.box) as (fleet, box):
         instance = await pick(box, arguments.name, managed=True)
+        check_ours(instance)
         drain_s = 0 if arguments.now else arguments.drain
         await _warn(box, instance, drain_s, output, asked=_asks(arguments))
         if not _agreed(arguments, f"Restart {instance.name} on {box.name}?"):
             return 130
-        with _telling(fleet.hub, instance.name, output):
+        with telling(fleet.hub, output, _drain_of(instance.name)):
             fact = await box.restart(instance.name, drain_s=drain_s)
         output.document(fact)
         output.line(fact.body.text)
@@ -62,8 +63,6 @@ async def _warn(
 
     `asked` is whether a person still has to agree: then nothing at work is worth a word too.
     """
-    if not instance.managed:
-        return  # it is refused in a moment
     if drain_s == 0:
         figures = await _figures(box, instance)
         count = busy(figures)
@@ -91,20 +90,14 @@ def _agreed(arguments: Namespace, question: str) -> bool:
     return not _asks(arguments) or confirm(question)
 
 
-@contextmanager
-def _telling(hub: Hub, name: str, output: Output) -> Iterator[None]:
-    """Say how far the drain is, while it goes on."""
+def _drain_of(name: str) -> Callable[[AnyFact], str | None]:
+    """How far the drain of this server is."""
 
-    def tell(fact: AnyFact) -> None:
-        if isinstance(fact.body, Draining) and fact.instance == name:
-            output.document(fact)
-            output.line(fact.body.text)
+    def words(fact: AnyFact) -> str | None:
+        mine = isinstance(fact.body, Draining) and fact.instance == name
+        return fact.body.text if mine else None
 
-    end = hub.tap(tell)
-    try:
-        yield
-    finally:
-        end()
+    return words
 
 
 async def _until_ready(box: Box, name: str) -> None:

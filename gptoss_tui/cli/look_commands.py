@@ -11,7 +11,7 @@ import msgspec
 
 from gptoss_tui.cli.output import Output, figure, gib
 from gptoss_tui.cli.plan_text import plural
-from gptoss_tui.cli.session import connected, connected_fleet, same_way
+from gptoss_tui.cli.session import connected, connected_fleet, not_there, same_way
 from gptoss_tui.cli.ssh_text import tell_ssh
 from gptoss_tui.domain.facts import Fact
 from gptoss_tui.domain.gpu import GpuSnapshot
@@ -59,7 +59,7 @@ def _findings(report: BoxReport, arguments: Namespace, output: Output) -> None:
     for finding in found:
         output.line(f"  {_SIGNS[finding.level]} {finding.what}")
         if finding.do and finding.level != "ok":
-            output.line(f"          {finding.do}")
+            output.advice(f"          {finding.do}")
         if finding.repair:
             line = same_way(arguments, "repair", arguments.box, finding.repair)
             output.line(f"          To repair it: {line}")
@@ -82,7 +82,7 @@ async def status(arguments: Namespace, output: Output) -> int:
         if arguments.name:
             shown = tuple(i for i in shown if i.name == arguments.name)
             if not shown:
-                raise NotFoundError(f"There is no server {arguments.name} on {box.name}.")
+                raise not_there(box.name, arguments.name, instances.body.instances)
         engines = await asyncio.gather(*(_scrape(box, instance) for instance in shown))
     scraped = {fact.instance: fact for fact in engines if fact is not None}
     output.document(
@@ -145,7 +145,7 @@ async def _scrape(box: Box, instance: Instance) -> Fact[EngineSnapshot] | None:
 
 def _tell_gpus(fact: Fact[GpuSnapshot] | None, output: Output) -> None:
     if fact is None:
-        output.line("GPUs: -- (see `gptoss-tui check`)")
+        output.advice("GPUs: -- (`gptoss-tui check BOX` says why)")
         return
     for gpu in fact.body.gpus:
         output.line(
@@ -177,4 +177,4 @@ def _tell_launch(progress: LaunchProgress, output: Output) -> None:
     where = f", {phase.name}" if phase and progress.state == "running" else ""
     output.line(f"launch {progress.launch_id} of {progress.name}: {progress.state}{where}")
     if progress.error:
-        output.line(f"  {progress.error} {progress.next_step}".rstrip())
+        output.advice(f"  {progress.error} {progress.next_step}".rstrip())

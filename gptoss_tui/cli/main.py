@@ -15,7 +15,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if words == ["--version"]:  # the parser would take as long again as Python's own start
         sys.stdout.write(f"gptoss-tui {__version__}\n")
         return 0
-    from gptoss_tui.cli.parser import WordsError, parse
+    from gptoss_tui.cli.parser import parse
+    from gptoss_tui.cli.words import WordsError
 
     try:
         arguments = parse(words)

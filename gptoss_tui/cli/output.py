@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -13,15 +14,23 @@ from gptoss_tui.text import clean
 
 
 class Output:
-    """Where a command's results go. `json` decides the form; both are flushed line by line."""
+    """Where a command's results go. `json` decides the form; both are flushed line by line.
 
-    def __init__(self, json: bool) -> None:
+    `fill` completes lines of ours in sentences for people (`session.filled`).
+    """
+
+    def __init__(self, json: bool, fill: Callable[[str], str] = str) -> None:
         self.json = json
+        self._fill = fill
 
     def line(self, text: str = "") -> None:
         """A line for people."""
         if not self.json:
             print(clean(text), flush=True)
+
+    def advice(self, text: str) -> None:
+        """A line for people that may name a command of ours."""
+        self.line(self._fill(text))
 
     def piece(self, text: str) -> None:
         """Part of a line, as it streams."""
@@ -36,12 +45,13 @@ class Output:
 
     def error(self, error: GptossError) -> None:
         """Scripts get the error as their document, people a sentence and the next step."""
+        next_step = self._fill(error.next_step)
         if self.json:
-            self.document({"error": error.as_dict()})
+            self.document({"error": error.as_dict() | {"next_step": next_step}})
             return
         print(f"gptoss-tui: {error.message}", file=sys.stderr)
-        if error.next_step:
-            print(f"  {error.next_step}", file=sys.stderr)
+        if next_step:
+            print(f"  {next_step}", file=sys.stderr)
 
 
 def gib(size: int | None) -> str:
@@ -51,4 +61,4 @@ def gib(size: int | None) -> str:
 
 def figure(value: float | None, unit: str = "", digits: int = 0) -> str:
     """A figure with its unit, `--` when unknown."""
-    return "--" if value is None else f"{value:.{digits}f}{unit}"
+    return "--" if value is None else f"{value:,.{digits}f}{unit}"

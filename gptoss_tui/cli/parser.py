@@ -4,55 +4,30 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import NoReturn
 
 from gptoss_tui import __version__
 from gptoss_tui.cli import (
-    parser_doctor,
     parser_engines,
     parser_export,
     parser_lifecycle,
     parser_repair,
     parser_spot,
 )
+from gptoss_tui.cli.words import (
+    Command,
+    Words,
+    WordsError,
+    above_zero,
+    byte_count,
+    line_count,
+    tokens,
+    zero_or_more,
+)
 
 EPILOG = """secrets: the first line of a FILE; "-" is standard input, keyring:SERVICE/USER a keyring
 exit codes: 0 done, 1 failed, 2 the words are off, 3 the box cannot be reached or entered,
 4 Docker refuses, 5 it does not fit, 6 the launch failed, 7 not found, 8 the server refuses,
 130 interrupted"""
-
-
-class WordsError(Exception):
-    """The words of a command are off: `message`, and where to look. Light: errors.py is not."""
-
-    def __init__(self, message: str, next_step: str) -> None:
-        super().__init__(message)
-        self.message = message
-        self.next_step = next_step
-
-
-class _Words(argparse.ArgumentParser):
-    """Says what is wrong in one sentence instead of a page of usage."""
-
-    def error(self, message: str) -> NoReturn:
-        raise WordsError(f"{message[:1].upper()}{message[1:]}.", f"See `{self.prog} --help`.")
-
-
-class _Command(_Words):
-    """Takes flags between BOX and NAME, which argparse before 3.13 does not for an optional NAME."""
-
-    _mixing = False
-
-    def parse_known_args(  # type: ignore[override]
-        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
-    ) -> tuple[argparse.Namespace, list[str]]:
-        if self._mixing:
-            return super().parse_known_args(args, namespace)
-        self._mixing = True
-        try:
-            return self.parse_known_intermixed_args(args, namespace)
-        finally:
-            self._mixing = False
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -68,7 +43,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def _app() -> argparse.ArgumentParser:
-    parser = _Words(
+    parser = Words(
         prog="gptoss-tui",
         description="Size, launch, watch, talk to and stop GPT-OSS on GPU boxes. "
         "Without a command it opens the app.",
@@ -85,7 +60,7 @@ def _app() -> argparse.ArgumentParser:
 def build() -> argparse.ArgumentParser:
     """All the words there are."""
     parser = _app()
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Command)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Command)
     _box(commands, "check", "look at a box: GPUs, Docker, disks, what stands in the way")
     _box(commands, "forget-key", "forget the host key of a box that was rented out anew")
     parser_repair.add_words(_box(commands, "repair", "mend what stands in the way of a launch"))
@@ -150,7 +125,7 @@ def _connection(parser: argparse.ArgumentParser, *, top: bool = False) -> None:
 
 
 def _command(
-    commands: argparse._SubParsersAction[_Command], name: str, what: str
+    commands: argparse._SubParsersAction[Command], name: str, what: str
 ) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
         name, help=what, description=what[0].upper() + what[1:] + ".", epilog=EPILOG,
@@ -161,7 +136,7 @@ def _command(
 
 
 def _box(
-    commands: argparse._SubParsersAction[_Command],
+    commands: argparse._SubParsersAction[Command],
     name_of_command: str,
     what: str,
     *,
@@ -175,60 +150,6 @@ def _box(
         parser.add_argument("name", nargs="?", metavar="NAME", help="a server on the box")
     _connection(parser)
     return parser
-
-
-def tokens(text: str) -> int:
-    """A number of tokens; `k` is 1,024, `auto` or -1 the most that fit. Raises `WordsError`."""
-    plain = text.strip().lower().replace(",", "").replace("_", "")
-    if plain in ("auto", "-1"):
-        return -1
-    try:
-        return int(plain.removesuffix("k")) * (1024 if plain.endswith("k") else 1)
-    except ValueError:
-        raise WordsError(
-            f"{text!r} is no number of tokens.", "Write it as 32768, 32k or auto."
-        ) from None
-
-
-def above_zero(text: str) -> float:
-    """A finite number above 0. Raises `WordsError`."""
-    value = zero_or_more(text)
-    if not value:
-        raise WordsError(f"{text!r} is not above 0.", "Write it as 0.5 or 10.")
-    return value
-
-
-def zero_or_more(text: str) -> float:
-    """A finite number that is not negative. Raises `WordsError`."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < float("inf"):
-        raise WordsError(f"{text!r} is no number of 0 or more.", "Write it as 0.5 or 10.")
-    return value
-
-
-def line_count(text: str) -> int:
-    """How many lines, 0 for all. Raises `WordsError`."""
-    if not text.isdecimal():
-        raise WordsError(f"{text!r} is no number of lines.", "Write it as 200, or 0 for all.")
-    return int(text)
-
-
-def byte_count(text: str) -> int:
-    """Bytes as vLLM reads them: K, M, G, T by 1,024, k, m, g, t by 1,000. Raises `WordsError`."""
-    plain = text.strip()
-    powers: dict[str, int] = {}
-    for power, letter in enumerate("kmgt", start=1):
-        powers |= {letter: int(1000**power), letter.upper(): int(1024**power)}
-    factor = powers.get(plain[-1:], 1)
-    try:
-        return int(plain if factor == 1 else plain[:-1]) * factor
-    except ValueError:
-        raise WordsError(
-            f"{text!r} is no number of bytes.", "Write it as 5368709120 or 5G."
-        ) from None
 
 
 def _plan_flags(parser: argparse.ArgumentParser) -> None:
@@ -259,7 +180,7 @@ def _plan_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--gpu-ids", metavar="0,1", help="indices or UUIDs; default: free ones")
 
 
-def _plan(commands: argparse._SubParsersAction[_Command]) -> None:
+def _plan(commands: argparse._SubParsersAction[Command]) -> None:
     parser = _command(commands, "plan", "say before the launch what the engine will say after it")
     parser.add_argument("box", nargs="?", metavar="BOX", help="plan for this box as it is")
     parser.add_argument("--box", dest="box_option", metavar="BOX", help="the same")
@@ -269,7 +190,12 @@ def _plan(commands: argparse._SubParsersAction[_Command]) -> None:
         "Flags left out have the engine's own defaults; with --users they are chosen.",
     )
     group.add_argument("--gpu", metavar="NAME", help='as nvidia-smi prints it: "NVIDIA L40S"')
-    group.add_argument("--gpus", type=int, metavar="N", help="default 1; a search: at most, 8")
+    group.add_argument(
+        "--gpus",
+        type=int,
+        metavar="N",
+        help="cards of that kind: 1 (default) to 16; a search: at most",
+    )
     group.add_argument("--gpu-memory-mib", type=int, metavar="MIB", help="as nvidia-smi prints it")
     group.add_argument("--compute-capability", metavar="X.Y")
     group.add_argument(
@@ -293,7 +219,7 @@ def _plan(commands: argparse._SubParsersAction[_Command]) -> None:
     _connection(parser)
 
 
-def _launch(commands: argparse._SubParsersAction[_Command]) -> None:
+def _launch(commands: argparse._SubParsersAction[Command]) -> None:
     parser = _box(commands, "launch", "launch GPT-OSS in a container on a box")
     _plan_flags(parser)
     group = parser.add_argument_group("launch")
@@ -311,7 +237,7 @@ def _launch(commands: argparse._SubParsersAction[_Command]) -> None:
     parser_engines.add_launch(group)
 
 
-def _logs(commands: argparse._SubParsersAction[_Command]) -> None:
+def _logs(commands: argparse._SubParsersAction[Command]) -> None:
     parser = _box(commands, "logs", "print a server's log", name=True)
     parser.add_argument("--follow", "-f", action="store_true")
     parser.add_argument(
@@ -319,13 +245,20 @@ def _logs(commands: argparse._SubParsersAction[_Command]) -> None:
     )
 
 
-def _doctor(commands: argparse._SubParsersAction[_Command]) -> None:
+def _doctor(commands: argparse._SubParsersAction[Command]) -> None:
     parser = _command(commands, "doctor", "say why a server did not start, and what to do")
-    parser_doctor.add_words(parser)
+    parser.add_argument("box", nargs="?", metavar="BOX", help="a box, or --log")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="a server on the box")
+    parser.add_argument("--log", metavar="FILE", help='a saved log ("-": standard input)')
+    group = parser.add_argument_group("launch again")
+    group.add_argument("--apply", action="store_true", help="with the change that helps")
+    group.add_argument("--yes", "-y", action="store_true", help="do not ask")
+    group.add_argument("--wait", action="store_true", help="until it is ready or has failed")
+    group.add_argument("--api-key-file", metavar="FILE", help="the key of a server that has one")
     _connection(parser)
 
 
-def _chat(commands: argparse._SubParsersAction[_Command]) -> None:
+def _chat(commands: argparse._SubParsersAction[Command]) -> None:
     parser = _box(commands, "chat", "ask a server; the answer streams", name=True)
     parser.add_argument("-p", "--prompt", help="default: read from standard input")
     parser.add_argument("--effort", choices=("low", "medium", "high"), default="medium")
@@ -333,33 +266,38 @@ def _chat(commands: argparse._SubParsersAction[_Command]) -> None:
     parser.add_argument("--api-key-file", metavar="FILE", help="or the variable GPTOSS_TUI_API_KEY")
 
 
-def _forward(commands: argparse._SubParsersAction[_Command]) -> None:
+def _forward(commands: argparse._SubParsersAction[Command]) -> None:
     parser = _box(commands, "forward", "open a server's endpoint on this machine", name=True)
     parser.add_argument("--port", type=int, default=0, help="on 127.0.0.1 here; default: any free")
 
 
-def _sim(commands: argparse._SubParsersAction[_Command]) -> None:
+def _sim(commands: argparse._SubParsersAction[Command]) -> None:
     parser = _command(commands, "sim", "run simulated GPU boxes that any SSH client can use")
     _sim_flags(parser)
     parser.add_argument("--warm", action="store_true", help="no pull, no download, no load")
     parser.add_argument(
-        "--fault", action="append", default=[], metavar="NAME", dest="faults",
-        help="break the boxes; a NAME that is not known lists them all",
-    )  # fmt: skip
+        "--list-faults", action="store_true", help="what --fault can break, a line each"
+    )
 
 
 def _sim_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--boxes", type=int, default=1, metavar="N", help="how many (1 to 256)")
     parser.add_argument("--seed", type=int, default=0, help="the same seed, the same figures")
-    parser.add_argument("--speed", type=above_zero, default=1.0, help="of the boxes' time")
     parser.add_argument(
-        "--traffic", type=zero_or_more, default=None, help="requests of others at once"
+        "--speed", type=above_zero, default=1.0, help="of the boxes' time; default 1"
     )
+    parser.add_argument(
+        "--traffic", type=zero_or_more, default=None, help="requests of others at once, in the mean"
+    )
+    parser.add_argument(
+        "--fault", action="append", default=[], metavar="NAME", dest="faults",
+        help="break the boxes, once for each fault; `gptoss-tui sim --list-faults` has the names",
+    )  # fmt: skip
     parser_spot.add_sim(parser)
 
 
-def _demo(commands: argparse._SubParsersAction[_Command]) -> None:
-    parser = _command(commands, "demo", "open the app on a simulated box")
+def _demo(commands: argparse._SubParsersAction[Command]) -> None:
+    parser = _command(commands, "demo", "open the app on simulated boxes")
     _sim_flags(parser)
     parser.set_defaults(boxes=3)
     parser_spot.add_app(parser, argparse.SUPPRESS)

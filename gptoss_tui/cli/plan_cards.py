@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from gptoss_tui.domain.plan.catalogue import Card, card_named, cards_like
+from gptoss_tui.domain.near import did_you_mean
+from gptoss_tui.domain.plan.catalogue import Card, card_named, cards, cards_like
 from gptoss_tui.domain.plan.checks import GPUS_AT_MOST, checked_capability
 from gptoss_tui.domain.plan.device import is_guessed, reserved_bytes, whole_card
 from gptoss_tui.domain.plan.types import PlanGpu
@@ -17,7 +18,10 @@ def gpus_of(arguments: Namespace, default: int) -> int:
     """--gpus, at least 1 and no more than a box has. Raises `PlanInputError`."""
     count: int = default if arguments.gpus is None else arguments.gpus
     if not 1 <= count <= GPUS_AT_MOST:
-        raise PlanInputError(f"{count} GPUs make no sense.", f"A box has 1 to {GPUS_AT_MOST}.")
+        raise PlanInputError(
+            f"--gpus {count} is not possible: a box has 1 to {GPUS_AT_MOST} GPUs.",
+            "Leave it out for one card.",
+        )
     return count
 
 
@@ -33,7 +37,7 @@ def cards_of(arguments: Namespace) -> tuple[PlanGpu, ...]:
             f"The memory of {name} is not known."
             if near
             else f"The card {name!r} is not in the catalogue.",
-            "Give its memory: --gpu-memory-mib MIB, as nvidia-smi prints it.",
+            f"{_meant(name)}Or give its memory: --gpu-memory-mib MIB, as nvidia-smi prints it.",
         )
     if mib < 1:
         raise PlanInputError(f"A GPU of {mib} MiB makes no sense.")
@@ -72,6 +76,12 @@ def _named(wanted: str, mib: int | None) -> tuple[str, tuple[Card, ...]]:
         names = ", ".join(f'"{card.name}"' for card in near)
         raise PlanInputError(f"{wanted!r} fits several cards.", f"Choose one of {names}.")
     return wanted, near
+
+
+def _meant(name: str) -> str:
+    """By the names as people say them, without the maker's."""
+    short = {card.name.removeprefix("NVIDIA ").removeprefix("GeForce ") for card in cards()}
+    return did_you_mean(name, short)
 
 
 def _capability(given: str | None, near: tuple[Card, ...]) -> str | None:

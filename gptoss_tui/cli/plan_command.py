@@ -17,12 +17,11 @@ from gptoss_tui.domain.plan.complete import Money, complete
 from gptoss_tui.domain.plan.planner import plan as plan_as_it_stands
 from gptoss_tui.domain.plan.recommend import recommend
 from gptoss_tui.domain.plan.search import GPUS_A_BOX, search
+from gptoss_tui.domain.plan.settle import DEFAULT_CONTEXT
 from gptoss_tui.domain.plan.types import AUTO_CONTEXT, DEFAULT_VERSIONS, Plan, PlanRequest
 from gptoss_tui.domain.plan.wrong import PlanInputError
 from gptoss_tui.state import measurements
 from gptoss_tui.state.paths import paths
-
-DEFAULT_CONTEXT = 32_768
 
 
 def request_of(
@@ -80,7 +79,8 @@ async def _made(arguments: Namespace) -> Plan:
         return _card_plan(arguments, money)
     if arguments.gpu:
         raise PlanInputError("BOX and --gpu exclude each other.", "Give one of them.")
-    _refuse(arguments, ("gpus", "gpu_memory_mib", "compute_capability"), "go with --gpu NAME")
+    of_a_card = ("gpus", "gpu_memory_mib", "compute_capability")
+    _refuse(arguments, of_a_card, "cannot be used with a BOX, only with --gpu NAME")
     request = request_of(arguments, name)
     async with connected(arguments, name) as box:
         report = (await box.look()).body
@@ -97,7 +97,7 @@ def _card_plan(arguments: Namespace, money: Money) -> Plan:
 
     With --users the flags that are left open are chosen, as for a box.
     """
-    _refuse(arguments, ("gpu_ids",), "go with a BOX: --gpu and --gpus say which cards")
+    _refuse(arguments, ("gpu_ids",), "is for a BOX: --gpu and --gpus say which cards")
     cards = cards_of(arguments)
     if arguments.users is None:
         asked = msgspec.structs.replace(request_of(arguments, context=None), gpus=cards)
@@ -154,7 +154,7 @@ def _search(arguments: Namespace, output: Output) -> int:
         "gpu_ids", "gpu_memory_mib", "compute_capability", "usd_per_hour", "tokens_per_month",
         "hosted_usd_per_m",
     )  # fmt: skip
-    _refuse(arguments, one_card, "do not go with a search: name a card by --gpu, or a BOX")
+    _refuse(arguments, one_card, "cannot be used in a search: name a card by --gpu, or a BOX")
     money = money_of(arguments)
     most = gpus_of(arguments, GPUS_A_BOX)
     request = request_of(arguments)
@@ -187,4 +187,4 @@ def _refuse(arguments: Namespace, names: tuple[str, ...], why: str) -> None:
     ]
     if given:
         words = " and ".join(given)
-        raise PlanInputError(f"{words}: {why}.", "Leave the flag out.")
+        raise PlanInputError(f"{words} {why}.", "Leave the flag out.")

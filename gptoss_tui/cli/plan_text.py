@@ -10,29 +10,46 @@ from gptoss_tui.domain.plan.cost import Cost
 from gptoss_tui.domain.plan.search import Arrangement
 from gptoss_tui.domain.plan.speed import Band, Throughput
 from gptoss_tui.domain.plan.types import Plan, PlanRequest
+from gptoss_tui.domain.plan.verdict import held
+
+# What the command of a plan begins with where the engine is installed.
+_STARTS = {"vllm": "vllm serve", "sglang": "sglang serve", "ollama": "ollama run"}
 
 
 def tell(made: Plan, output: Output) -> None:
     """The verdict, the memory of one GPU, the KV cache and the engine's arguments."""
-    request, memory = made.request, made.memory_gib
+    request = made.request
     output.line(f"{made.verdict.replace('_', ' ')}: {made.reason}")
-    kinds = Counter(gpu.name for gpu in request.gpus)
+    kinds = Counter(gpu.name for gpu in request.gpus[: made.gpus_used])
     gpus = " and ".join(f"{count} x {name}" for name, count in kinds.items())
     output.line(f"  {request.model} on {gpus}, {request.engine} {request.engine_version}")
-    output.line(
-        f"  GiB a GPU: {memory.weights:.1f} weights, {memory.activation:.1f} activation, "
-        f"{memory.non_torch + memory.cuda_graphs:.1f} graphs and buffers, "
-        f"{max(0.0, memory.kv_cache):.1f} KV cache (+/- {made.band_gib:.1f}), "
-        f"{memory.device_total:.1f} in all"
-    )
+    output.line(f"  GiB {_whose(request)}: {_shares(made)}")
     output.line(
         f"  KV cache: {made.kv_cache.tokens:,} tokens, "
-        f"{made.kv_cache.max_concurrency:.1f} requests of {request.max_model_len:,} tokens"
+        f"{held(made.kv_cache.max_concurrency)} of {request.max_model_len:,} tokens at once"
     )
-    start = "vllm serve " if request.engine == "vllm" else ""
-    output.line(f"  {start}{' '.join(made.command)}")
+    output.line(f"  {_STARTS[request.engine]} {' '.join(made.command)}")
     for warning in made.warnings:
         output.line(f"  note: {warning}")
+
+
+def _whose(request: PlanRequest) -> str:
+    return "of all GPUs" if request.engine == "ollama" else "a GPU"
+
+
+def _shares(made: Plan) -> str:
+    """What the memory goes to, as far as the plan of this engine tells it apart."""
+    memory = made.memory_gib
+    parts = {
+        "weights": memory.weights,
+        "activation": memory.activation,
+        "graphs and buffers": memory.non_torch + memory.cuda_graphs,
+    }
+    told = [f"{gib:.1f} {what}" for what, gib in parts.items() if gib]
+    told.append(f"{max(0.0, memory.kv_cache):.1f} KV cache (+/- {made.band_gib:.1f})")
+    if not memory.activation and memory.outside_budget:
+        told.append(f"{memory.outside_budget:.1f} left for activation and graphs")
+    return f"{', '.join(told)}, {memory.device_total:.1f} in all"
 
 
 def tell_more(made: Plan, output: Output) -> None:
@@ -50,7 +67,7 @@ def tell_more(made: Plan, output: Output) -> None:
         _cost(made.cost, output)
     for other in made.alternatives:
         output.line(
-            f"  instead: {other.change} ({other.verdict}, {other.fits_requests} requests)"
+            f"  instead: {other.change} ({other.verdict}, room for {other.fits_requests})"
             f"  {shlex.join(other.flags)}".rstrip()
         )
 
@@ -70,8 +87,6 @@ def _speed(speed: Throughput, output: Output) -> None:
             f"    this box has done {seen.tokens_per_s:,.0f} tokens/s with "
             f"{plural(round(seen.requests), 'request')} at once"
         )
-    if speed.guide_tokens_per_s is not None:
-        output.line(f"    the guide says {speed.guide_tokens_per_s:,.0f} tokens/s")
 
 
 def _cost(cost: Cost, output: Output) -> None:
@@ -91,8 +106,6 @@ def _cost(cost: Cost, output: Output) -> None:
         output.line(f"    spot {cost.spot_usd_per_hour:.2f} an hour{paid}")
     if cost.always_on_usd_per_m is not None:
         output.line(f"    {cost.always_on_usd_per_m:.2f} per million at your tokens a month")
-    if cost.guide_usd_per_m is not None:
-        output.line(f"    the guide's own sum: {cost.guide_usd_per_m:.2f} per million")
     for offer in cost.breakeven:
         reach = "" if offer.reachable else ", more than these users read and write"
         output.line(

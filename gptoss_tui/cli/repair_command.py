@@ -8,6 +8,7 @@ from contextlib import aclosing
 from gptoss_tui.cli.output import Output
 from gptoss_tui.cli.session import agreed, connected_fleet, same_way
 from gptoss_tui.domain.host import BoxReport
+from gptoss_tui.domain.near import did_you_mean
 from gptoss_tui.domain.prompts import Prompter
 from gptoss_tui.domain.repair.build import Offer, make, offers
 from gptoss_tui.domain.repair.toolkit import REPOSITORY
@@ -42,7 +43,10 @@ def _check(arguments: Namespace) -> None:
     """Refuse what can be refused before a box is contacted."""
     for name in arguments.names:
         if name not in NAMES:
-            raise NotFoundError(f"There is no repair {name!r}.", f"There are: {', '.join(NAMES)}.")
+            raise NotFoundError(
+                f"There is no repair {name!r}.",
+                f"{did_you_mean(name, NAMES)}There are: {', '.join(NAMES)}.",
+            )
     if arguments.yes and not arguments.names:
         raise UsageError(
             "--yes needs the name of each repair that it is for.",
@@ -128,5 +132,5 @@ async def _run(
     assert result is not None
     output.line(result.text)
     for finding in result.remaining:
-        output.line(f"  {finding.do}" if finding.do else f"  {finding.what}")
+        output.advice(f"  {finding.do or finding.what}")
     return result

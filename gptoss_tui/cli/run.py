@@ -43,7 +43,13 @@ _COMMANDS: dict[str | None, str] = {
 
 def run(arguments: Namespace) -> int:
     """Run the command of `arguments` and return the exit code."""
-    output = Output(getattr(arguments, "json", False))
+
+    def fill(text: str) -> str:
+        from gptoss_tui.cli.session import filled  # for what went wrong, and for what is advised
+
+        return filled(arguments, text)
+
+    output = Output(getattr(arguments, "json", False), fill)
     module, _, name = _COMMANDS[arguments.command].partition(":")
     command: Command = getattr(importlib.import_module(module), name)
     log = open_debug_log(paths().debug_log)

@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import logging
+import re
 import shlex
 import sys
 from argparse import Namespace
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from gptoss_tui.cli.measuring import Measuring
+from gptoss_tui.cli.output import Output
 from gptoss_tui.cli.prompts import TerminalPrompter
 from gptoss_tui.domain.facts import AnyFact, Hub
 from gptoss_tui.domain.host import LinkState
 from gptoss_tui.domain.instance import Instance, Notice
-from gptoss_tui.errors import NotFoundError, StateError, UnknownHostKeyError, UsageError
+from gptoss_tui.errors import (
+    NotFoundError,
+    StateError,
+    UnknownHostKeyError,
+    UnknownNameError,
+    UsageError,
+)
 from gptoss_tui.remote.box import Box
 from gptoss_tui.remote.fleet import Fleet, FleetOptions
 from gptoss_tui.state.debug_log import NAME
 from gptoss_tui.state.paths import paths
+
+# What sentences below the commands name: they know neither the box's name nor the way to it.
+_LINE = re.compile(r"gptoss-tui ([a-z-]+) BOX( NAME)?")
 
 
 def new_hub() -> Hub:
@@ -57,6 +68,23 @@ def same_way(arguments: Namespace, command: str, *words: str) -> str:
     return shlex.join(["gptoss-tui", command, *way, *words])
 
 
+def filled(arguments: Namespace, text: str) -> str:
+    """`text` with each `gptoss-tui COMMAND BOX` in it as a line that can be typed as it stands.
+
+    NAME is left out where this command names no server: it is needed only where there are several.
+    """
+    box = getattr(arguments, "box", None) or getattr(arguments, "box_option", None)
+    if box is None:
+        return text
+    name = getattr(arguments, "name", None)
+
+    def line(found: re.Match[str]) -> str:
+        words = (box, name) if found[2] and name else (box,)
+        return same_way(arguments, found[1], *words)
+
+    return _LINE.sub(line, text)
+
+
 @asynccontextmanager
 async def connected(arguments: Namespace, name: str) -> AsyncIterator[Box]:
     """The box of that name, asking what only a person can answer when somebody is there."""
@@ -81,6 +109,27 @@ async def _entered(fleet: Fleet, name: str, json: bool) -> Box:
             if json or not confirm(f"{error.message}\nAccept this key?"):
                 raise
             fleet.accept_host_key(error)
+        except UnknownNameError as error:
+            from gptoss_tui.domain.near import did_you_mean
+
+            meant = did_you_mean(name, (entry.name for entry in fleet.candidates()))
+            raise UnknownNameError(error.message, f"{meant}{error.next_step}") from error
+
+
+@contextmanager
+def telling(hub: Hub, output: Output, words: Callable[[AnyFact], str | None]) -> Iterator[None]:
+    """Meanwhile each fact of which `words` has something to say is told."""
+
+    def tell(fact: AnyFact) -> None:
+        if text := words(fact):
+            output.document(fact)
+            output.line(text)
+
+    end = hub.tap(tell)
+    try:
+        yield
+    finally:
+        end()
 
 
 def confirm(question: str) -> bool:
@@ -113,11 +162,19 @@ async def pick(box: Box, name: str | None, *, managed: bool = False) -> Instance
                 return instance
     elif len(fitting) == 1:
         return fitting[0]
-    names = ", ".join(instance.name for instance in fitting)
-    if name is None and fitting:
-        raise NotFoundError(f"{box.name} has several servers: {names}.", "Name one of them.")
-    wanted = name or "server"
-    raise NotFoundError(
-        f"There is no {wanted} on {box.name}" + (f" (there: {names})." if names else "."),
+    raise not_there(box.name, name, fitting)
+
+
+def not_there(box: str, name: str | None, listed: Iterable[Instance]) -> NotFoundError:
+    """That a server is not among those of the box, or that none of several was named."""
+    from gptoss_tui.domain.near import did_you_mean
+
+    names = [instance.name for instance in listed]
+    if name is None and names:
+        return NotFoundError(f"{box} has several servers: {', '.join(names)}.", "Name one of them.")
+    return NotFoundError(
+        f"There is no server{f' {name}' if name else ''} on {box}"
+        + (f" (there: {', '.join(names)})." if names else "."),
+        f"{did_you_mean(name or '', names)}"
         "`gptoss-tui status BOX` lists what runs; `gptoss-tui launch BOX` starts one.",
     )

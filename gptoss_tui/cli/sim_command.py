@@ -7,29 +7,41 @@ import signal
 from argparse import Namespace
 
 from gptoss_tui.cli.output import Output
+from gptoss_tui.domain.near import did_you_mean
 from gptoss_tui.errors import UsageError
-from gptoss_tui.sim.profile import FAULTS
+from gptoss_tui.sim.faults import FAULTS
 from gptoss_tui.sim.run import SimFleet
 
 
-async def sim(arguments: Namespace, output: Output) -> int:
-    """Prints where the boxes are, then serves until SIGINT or SIGTERM."""
+def simulated(arguments: Namespace, traffic: float, *, warm: bool = False) -> SimFleet:
+    """The boxes that the words of `sim` and `demo` ask for. Raises `UsageError`."""
     if not 1 <= arguments.boxes <= 256:
         raise UsageError(f"{arguments.boxes} boxes cannot be simulated.", "Choose 1 to 256.")
-    unknown = set(arguments.faults) - set(FAULTS)
-    if unknown:
-        raise UsageError(
-            f"The fault {min(unknown)!r} is not known.", f"Choose of: {', '.join(FAULTS)}."
-        )
-    fleet = SimFleet(
+    for name in arguments.faults:
+        if name not in FAULTS:
+            raise UsageError(
+                f"There is no fault {name!r}.",
+                f"{did_you_mean(name, FAULTS)}`gptoss-tui sim --list-faults` says what there is.",
+            )
+    return SimFleet(
         arguments.boxes,
         seed=arguments.seed,
         speed=arguments.speed,
-        traffic=arguments.traffic or 0.0,
+        traffic=traffic,
         faults=frozenset(arguments.faults),
         preempt_after_s=arguments.preempt_after,
-        warm=arguments.warm,
+        warm=warm,
     )
+
+
+async def sim(arguments: Namespace, output: Output) -> int:
+    """Prints where the boxes are, then serves until SIGINT or SIGTERM; or lists what can be broken."""
+    if arguments.list_faults:
+        output.document(FAULTS)
+        for name, what in FAULTS.items():
+            output.line(f"{name:16} {what}")
+        return 0
+    fleet = simulated(arguments, arguments.traffic or 0.0, warm=arguments.warm)
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

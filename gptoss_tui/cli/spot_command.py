@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any, cast
 
 from gptoss_tui.cli.output import Output
-from gptoss_tui.cli.session import connected_fleet
+from gptoss_tui.cli.session import connected_fleet, telling
 from gptoss_tui.domain.draining import Draining
-from gptoss_tui.domain.facts import AnyFact, Fact, Hub
+from gptoss_tui.domain.facts import AnyFact, Fact
 from gptoss_tui.domain.instance import Notice
 from gptoss_tui.domain.spot.notice import SpotNotice, drain_time
 from gptoss_tui.errors import NotFoundError, ReadOnlyError
@@ -32,7 +31,7 @@ async def spot(arguments: Namespace, output: Output) -> int:
                 "Other providers give no notice on the box.",
             )
         if arguments.drain:
-            with _telling(fleet.hub, output):
+            with telling(fleet.hub, output, _drains):
                 names = await drain_all(lambda: fleet.connect(arguments.box), lambda: _left(fact))
             output.document({"box": box.name, "drained": names})
             output.line(f"Drained: {', '.join(names) or 'nothing, for no server of ours runs'}.")
@@ -55,20 +54,8 @@ def _left(fact: Fact[SpotNotice]) -> float:
     return drain_time(fact, datetime.now(UTC))
 
 
-@contextmanager
-def _telling(hub: Hub, output: Output) -> Iterator[None]:
-    """Say how far the drains are, while they go on, and what each has come to."""
-
-    def tell(fact: AnyFact) -> None:
-        if isinstance(fact.body, Draining):
-            output.document(fact)
-            output.line(f"{fact.instance}: {fact.body.text}")
-        elif isinstance(fact.body, Notice):
-            output.document(fact)
-            output.line(fact.body.text)
-
-    end = hub.tap(tell)
-    try:
-        yield
-    finally:
-        end()
+def _drains(fact: AnyFact) -> str | None:
+    """How far the drains are, and what each has come to."""
+    if isinstance(fact.body, Draining):
+        return f"{fact.instance}: {fact.body.text}"
+    return fact.body.text if isinstance(fact.body, Notice) else None

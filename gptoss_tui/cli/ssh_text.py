@@ -22,10 +22,10 @@ def tell_ssh(notes: SshNotes | None, docker: DockerInfo | None, output: Output) 
     if docker is not None and docker.via != "socket":
         output.line(f"  Docker is reached by `{docker.via}` in an exec channel, not by its socket")
     for fallback in notes.fallbacks:
-        output.line(f"  {fallback}")
+        output.advice(f"  {fallback}")
     for one in notes.ignored:
         where = f"{one.place}, for {one.hop}" if one.hop else one.place
-        output.line(f"  {one.directive} {one.value} ({where}) has no effect: {one.why}")
+        output.advice(f"  {one.directive} {one.value} ({where}) has no effect: {one.why}")
 
 
 async def forget_key(arguments: Namespace, output: Output) -> int:

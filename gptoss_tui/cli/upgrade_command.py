@@ -33,15 +33,15 @@ async def upgrade(arguments: Namespace, output: Output) -> int:
         instance = await pick(box, arguments.name, managed=True)
         old = _launched(instance)
         made = await _made(arguments, box, old)
+        if made.same and not (arguments.force or arguments.dry_run):
+            again = same_way(arguments, "restart", box.name, instance.name)
+            raise UsageError(made.same, f"To start it anew: {again}. Or --force.")
         _tell(made, instance, output)
         if arguments.dry_run:
             output.document(
                 {"spec": made.spec, "command": docker_run(made.spec), "plan": made.plan}
             )
             return 0
-        if made.same and not arguments.force:
-            again = same_way(arguments, "restart", box.name, instance.name)
-            raise UsageError(made.same, f"To start it anew: {again}. Or --force.")
         asked = f"Put {made.spec.engine_version} in the place of {instance.name}?"
         if not agreed(arguments, asked, "to upgrade without a question"):
             output.line("Nothing was changed.")
@@ -105,6 +105,8 @@ def _tell(made: Upgrade, instance: Instance, output: Output) -> None:
         tell(made.plan, output)
     for line in made.changes:
         output.line(f"  {line}")
+    if made.plan is None and made.warning:  # a plan has told it
+        output.line(f"  note: {made.warning}")
     output.line()
     output.line(f"in the place of {made.old.name} ({made.old.engine} {made.old.engine_version}):")
     output.line(command_page(docker_run(made.spec)))

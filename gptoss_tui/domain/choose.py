@@ -70,14 +70,16 @@ def choose(
     request: PlanRequest,
     ids: tuple[str, ...] = (),
     taken: frozenset[str] = frozenset(),
+    image: str | None = None,
 ) -> tuple[tuple[Gpu, ...], Plan]:
     """GPUs and the plan for them: those of `ids`, else the fewest free ones that fit.
 
-    `taken` holds indices or UUIDs that running servers have. `request.gpus` is filled in here.
+    `taken` holds indices or UUIDs that running servers have, `image` one that is not the engine's
+    own. `request.gpus` is filled in here.
     When nothing fits, the plan of the largest number of GPUs says why. A GPU in MIG mode is never
     chosen. Raises `UsageError`, `DoesNotFitError`.
     """
-    request = on_disk(request, report)
+    request = on_disk(request, report, image)
     if ids:
         gpus = named_gpus(report, ids)
         return gpus, recommend(_on(request, gpus, report))
@@ -141,16 +143,19 @@ def _nothing_free(report: BoxReport) -> DoesNotFitError:
         return DoesNotFitError(MIG_SENTENCE.format(index=first.index, name=first.name), MIG_STEP)
     return DoesNotFitError(
         "No GPU of the box is free." if report.gpus else "The box has no GPU.",
-        "Stop what runs on them, or name GPUs with --gpu-ids to share one on purpose.",
+        "Stop what runs on them, or name GPUs (--gpu-ids) to share one on purpose.",
     )
 
 
-def on_disk(request: PlanRequest, report: BoxReport) -> PlanRequest:
-    """The request with what the box's disks hold already, and how much room they have."""
+def on_disk(request: PlanRequest, report: BoxReport, image: str | None = None) -> PlanRequest:
+    """The request with what the box's disks hold already, and how much room they have.
+
+    `image` is one that is not the engine's own.
+    """
     model = model_named(request.model)
     name = model.bf16_name if request.checkpoint == "bf16" else model.name
     engine = ENGINES.get(request.engine)
-    image = _image(engine, request, report) if engine else None
+    image = image or (_image(engine, request, report) if engine else None)
     # What the Hugging Face cache holds is of no use to an engine with a store of its own.
     ours = engine is not None and engine.fetches == "at_start"
     weights, images = _disk(report, "weights"), _disk(report, "docker")
@@ -166,7 +171,7 @@ def on_disk(request: PlanRequest, report: BoxReport) -> PlanRequest:
 
 
 def _image(engine: Engine, request: PlanRequest, report: BoxReport) -> str | None:
-    """The image that a launch would take; None where this driver has none."""
+    """The image that a launch takes by itself; None where this driver has none."""
     try:
         return engine.image(request.engine_version, cuda_of(report.driver_version))
     except (UsageError, PlanInputError):

@@ -16,6 +16,7 @@ from gptoss_tui.domain.instance import Instance
 from gptoss_tui.domain.plan import versions
 from gptoss_tui.domain.plan.wrong import PlanInputError
 from gptoss_tui.domain.serving import EngineSnapshot
+from gptoss_tui.errors import NotFoundError
 
 DRAIN_S = 60
 NOW_GRACE_S = 3  # the engine's own clean-up, with `--now`
@@ -59,6 +60,20 @@ class StopPlan(msgspec.Struct, frozen=True, kw_only=True):
     warning: str = ""
 
 
+def check_ours(instance: Instance) -> None:
+    """Raises `NotFoundError` for what cannot be stopped: a stranger's server, and one to come."""
+    if not instance.managed:
+        raise NotFoundError(
+            f"{instance.name} was not launched by gptoss-tui, and is never stopped by it.",
+            "Stop it the way it was started.",
+        )
+    if instance.container_id is None:
+        raise NotFoundError(
+            f"{instance.name} is still being launched: there is no container to stop.",
+            f"Cancel the launch instead: gptoss-tui cancel BOX {instance.launch_id or ''}".strip(),
+        )
+
+
 def stop_plan(
     instance: Instance, drain_s: int | None = None, grace_s: int | None = None
 ) -> StopPlan:
@@ -66,7 +81,10 @@ def stop_plan(
     drain = DRAIN_S if drain_s is None else max(0, drain_s)
     if drain == 0:
         return StopPlan(watch_s=0, engine_s=0, grace_s=_or(grace_s, NOW_GRACE_S))
-    if instance.state == "loading":  # nothing runs yet; SGLang, as PID 1, does not hear the signal
+    if instance.state in ("exited", "failed"):
+        return StopPlan(watch_s=0, engine_s=0, grace_s=_or(grace_s, NOW_GRACE_S))
+    # Nothing runs yet; SGLang, as PID 1, does not hear the signal.
+    if instance.state in ("launching", "loading"):
         return StopPlan(watch_s=0, engine_s=0, grace_s=_or(grace_s, END_GRACE_S))
     own = own_drain_s(instance)
     engine = drain if own is None else min(own, drain)

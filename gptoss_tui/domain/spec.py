@@ -137,7 +137,7 @@ def checked_name(name: str, running: tuple[Instance, ...]) -> str:
             "Use letters, digits, dots, dashes and underscores, beginning with a letter or digit.",
         )
     if any(instance.name == name for instance in running):
-        raise ConflictError(f"There is a server {name} already.", "Choose another --name.")
+        raise ConflictError(f"There is a server {name} already.", "Choose another name (--name).")
     return name
 
 
@@ -155,7 +155,7 @@ def checked_port(port: int | None, report: BoxReport, running: tuple[Instance, .
     if not 0 < port < 65536:
         raise UsageError(f"{port} is no port.", "Ports go from 1 to 65535.")
     if port in taken:
-        raise ConflictError(f"Port {port} of the box is taken.", "Choose another --port.")
+        raise ConflictError(f"Port {port} of the box is taken.", "Choose another port (--port).")
     return port
 
 

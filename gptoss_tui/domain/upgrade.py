@@ -16,6 +16,7 @@ from gptoss_tui.domain.gpu import Gpu
 from gptoss_tui.domain.host import BoxReport
 from gptoss_tui.domain.instance import Instance
 from gptoss_tui.domain.launch import LaunchSpec, set_aside
+from gptoss_tui.domain.plan import versions
 from gptoss_tui.domain.plan.disk import checkpoint_bytes
 from gptoss_tui.domain.plan.predict import prediction
 from gptoss_tui.domain.plan.types import Plan
@@ -52,6 +53,11 @@ class Upgrade(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(_changes(self))
 
     @property
+    def warning(self) -> str:
+        """A sentence where nothing is known of the new version; else nothing."""
+        return versions.beyond(self.spec.engine_version, self.spec.engine)
+
+    @property
     def same(self) -> str:
         """A sentence where the new server would be the old one once more; else nothing."""
         old, new = self.old, self.spec
@@ -77,12 +83,13 @@ def upgraded(
     """`old` with what `version` changes, planned as if `old` had left the box.
 
     `version` may be an image too, and `image` goes before it. Raises `UsageError` where there is
-    no such image, or flags that cannot be planned anew.
+    no such image, a version that cannot serve GPT-OSS, or flags that cannot be planned anew.
     """
     if not version.strip():
         raise UsageError("No version is named.", f"Write it as {old.engine_version}.")
     engine = engine_named(old.engine)
     meant = release(engine, version)
+    versions.parse(meant.version, engine.name)
     own = image_release(engine, image).image if image else meant.image
     spec = msgspec.structs.replace(
         old,

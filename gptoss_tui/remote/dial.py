@@ -12,6 +12,7 @@ from gptoss_tui.domain.facts import Hub
 from gptoss_tui.remote.fleet_port import LOCAL
 from gptoss_tui.remote.gpus import SmiSource
 from gptoss_tui.remote.host_box import HostBox
+from gptoss_tui.remote.launcher import Known
 from gptoss_tui.remote.local_transport import LocalTransport
 from gptoss_tui.remote.pulse import Pulse
 from gptoss_tui.remote.ssh_connect import ConnectOptions, Dialer
@@ -26,11 +27,13 @@ for _late in (
     import_module(_late)
 
 
-async def dial(name: str, target: Target, dialer: Dialer, hub: Hub, pulse: Pulse) -> HostBox:
-    """A box over SSH, connected. Raises the `BoxError` family."""
+async def dial(
+    name: str, target: Target, dialer: Dialer, hub: Hub, pulse: Pulse, *, launches: Known
+) -> HostBox:
+    """A box over SSH, connected; `launches` are what is known of it. Raises the `BoxError` family."""
     opened = await dialer.connect(name, target)
     transport = SshTransport(opened.connection, name, ssh_words(target, dialer.options))
-    return HostBox(name, transport, SmiSource(transport), hub, pulse)
+    return HostBox(name, transport, SmiSource(transport), hub, pulse, launches=launches)
 
 
 def this_machine(hub: Hub) -> HostBox:

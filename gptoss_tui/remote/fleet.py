@@ -26,6 +26,7 @@ from gptoss_tui.state.paths import Paths
 
 if TYPE_CHECKING:
     from gptoss_tui.remote.host_box import HostBox
+    from gptoss_tui.remote.launcher import Known
     from gptoss_tui.remote.ssh_connect import Dialer
     from gptoss_tui.remote.ssh_notes import SshNotes
 
@@ -59,6 +60,7 @@ class Fleet:
         self.read_only = self._options.read_only
         self._boxes: dict[str, Box] = {}
         self._connecting: dict[str, asyncio.Lock] = {}
+        self._launches: dict[str, Known] = {}  # what boxes have told, for their next connection
         self.prompter: Prompter | None = None
         self._dialer: Dialer | None = None
 
@@ -136,7 +138,10 @@ class Fleet:
 
         if name == LOCAL:
             return dial.this_machine(self.hub)
-        return await dial.dial(name, self._target(name), self._dials(), self.hub, self._pulse)
+        launches = self._launches.setdefault(name, {})
+        return await dial.dial(
+            name, self._target(name), self._dials(), self.hub, self._pulse, launches=launches
+        )
 
     def _target(self, name: str) -> Target:
         for stored in boxes.read(self._paths.boxes_file):

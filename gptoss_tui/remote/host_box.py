@@ -45,7 +45,14 @@ class HostBox:
     """Composes what knows Docker, GPUs, servers and launches; stamps what they say."""
 
     def __init__(
-        self, name: str, transport: Transport, gpus: GpuSource, hub: Hub, pulse: Pulse = REAL
+        self,
+        name: str,
+        transport: Transport,
+        gpus: GpuSource,
+        hub: Hub,
+        pulse: Pulse = REAL,
+        *,
+        launches: launcher.Known | None = None,
     ) -> None:
         self._name = name
         self._transport = transport
@@ -54,7 +61,8 @@ class HostBox:
         self._pulse = pulse
         self._lag = Lag()
         self._probe: Probe | None = None
-        self._launches: dict[str, launcher.LaunchRecord] = {}  # as they were told last
+        # As they were told last, over the connections of this run.
+        self._launches: launcher.Known = {} if launches is None else launches
         self._docker: Docker | None = None
         self._docker_lock = asyncio.Lock()
         self._clients = clients = EngineClients(transport, pulse)
@@ -142,7 +150,8 @@ class HostBox:
     @observes
     async def launches(self) -> tuple[Fact[LaunchProgress], ...]:
         found = await launcher.records(self._transport, self._launches)
-        self._launches = {record.launch_id: record for record in found}
+        self._launches.clear()
+        self._launches |= {record.launch_id: record for record in found}
         told = [record.progress for record in found]
         # The oldest first: of what launches show of a box, the newest is remembered.
         facts = [

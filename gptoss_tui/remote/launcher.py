@@ -183,9 +183,10 @@ class LaunchRecord(msgspec.Struct, frozen=True):
         return self.stamp.partition(":")[0]
 
 
-async def records(
-    transport: Transport, known: Mapping[str, LaunchRecord] | None = None
-) -> tuple[LaunchRecord, ...]:
+Known = dict[str, LaunchRecord]
+
+
+async def records(transport: Transport, known: Known | None = None) -> tuple[LaunchRecord, ...]:
     """The launches of this user on the box, newest first; what is `known` (by id) comes no more."""
     stamps = (record.stamp for record in (known or {}).values())
     return await _records(transport, "--known", *stamps, known=known)

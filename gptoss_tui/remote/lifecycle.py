@@ -11,7 +11,7 @@ from typing import Any
 from gptoss_tui.domain.draining import cut_told, stop_plan
 from gptoss_tui.domain.instance import Instance
 from gptoss_tui.domain.spot.drain import MARGIN_S, drain_plan
-from gptoss_tui.errors import CommandError, ConflictError, NotFoundError
+from gptoss_tui.errors import CommandError, NotFoundError
 from gptoss_tui.remote.draining import COUNT_S, Drain
 from gptoss_tui.remote.endpoints import Endpoints
 from gptoss_tui.remote.launcher import Replaced
@@ -44,8 +44,7 @@ class Lifecycle:
 
         Raises `NotFoundError`, `DockerError`, `ConflictError` while an upgrade of it is under way.
         """
-        await self._settled()
-        instance = await self._servers.ours(self._name)
+        instance = await self._servers.ours(self._name, settled=True)
         plan = stop_plan(instance, drain_s, grace_s)
         signal = partial(self._servers.signal, instance, plan.grace_s)
         cut = await self._drain.run(plan, signal)
@@ -83,16 +82,6 @@ class Lifecycle:
                 "It may be overloaded: try again.",
             ) from error
 
-    async def _settled(self) -> None:
-        """Raises `ConflictError` while a launch is about to take its place, or to bring it back."""
-        launch_id = await self._servers.upgrade_of(self._name)
-        if launch_id is not None:
-            raise ConflictError(
-                f"{self._name} is being upgraded by the launch {launch_id}, which would start it "
-                "again.",
-                f"Cancel that launch first (`gptoss-tui cancel BOX {launch_id}`).",
-            )
-
     async def replaced(self) -> Replaced:
         """What a launch in its place must know of it. Raises `NotFoundError`."""
         instance = await self._servers.ours(self._name)
@@ -101,8 +90,7 @@ class Lifecycle:
 
     async def restart(self, drain_s: int | None) -> str:
         """Restart its container; returns a sentence. Raises as `stop` does."""
-        await self._settled()
-        instance = await self._servers.ours(self._name)
+        instance = await self._servers.ours(self._name, settled=True)
         plan = stop_plan(instance, drain_s)
         cut = await self._drain.run(plan, partial(self._servers.restart, instance, plan.grace_s))
         return f"{self._name} was restarted and loads again.{cut_told(instance, plan, cut)}"

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
+from gptoss_tui.domain.draining import check_ours
 from gptoss_tui.domain.engines.flags import value_of
 from gptoss_tui.domain.engines.registry import engine_of
 from gptoss_tui.domain.instance import Instance, InstanceList, InstanceState
@@ -14,6 +15,7 @@ from gptoss_tui.domain.launch import set_aside
 from gptoss_tui.domain.parse.docker_json import instances_from_containers
 from gptoss_tui.domain.parse.probe import Probe, Server
 from gptoss_tui.errors import (
+    ConflictError,
     ConnectionLostError,
     EngineError,
     GptossError,
@@ -49,7 +51,15 @@ class Servers:
         Without `ask`, a server that Docker knows no health of is as it was last known.
         Raises `DockerError` when Docker is there and does not say: that is not "no servers".
         """
-        containers, launches = await asyncio.gather(self._containers(), self._launches())
+        return await self._listed(*await self._found(), ask=ask)
+
+    async def _found(self) -> tuple[tuple[Instance, ...], tuple[Instance, ...]]:
+        """The containers, and the launches that are under way."""
+        return await asyncio.gather(self._containers(), self._launches())
+
+    async def _listed(
+        self, containers: tuple[Instance, ...], launches: tuple[Instance, ...], *, ask: bool = True
+    ) -> InstanceList:
         named = {instance.name for instance in containers}
         coming = [instance for instance in launches if instance.name not in named]
         launching = {instance.launch_id for instance in launches}
@@ -69,8 +79,7 @@ class Servers:
             for instance in listed.instances:
                 if instance.name == name and (fresh or instance.port is not None):
                     return instance
-        names = ", ".join(instance.name for instance in listed.instances) or "none"
-        raise NotFoundError(f"There is no server {name} on the box (there: {names}).")
+        raise _unknown(name, listed.instances)
 
     async def container_of(self, name: str) -> str:
         """The container of a server. Raises `NotFoundError` where it has none."""
@@ -84,35 +93,22 @@ class Servers:
             )
         return instance.container_id
 
-    async def upgrade_of(self, name: str) -> str | None:
-        """The launch that is putting another version in its place: it brings back what is stopped."""
-        containers, launches = await asyncio.gather(self._containers(), self._launches())
-        for launch in launches:
-            aside = set_aside(name, launch.launch_id or "")
-            before = any(
-                one.name == aside or (one.name == name and one.launch_id != launch.launch_id)
-                for one in containers
-            )
-            if launch.name == name and before:
-                return launch.launch_id
-        return None
+    async def ours(self, name: str, *, settled: bool = False) -> Instance:
+        """One of ours that has a container, as it is now. Raises `NotFoundError` for any other.
 
-    async def ours(self, name: str) -> Instance:
-        """One of ours that has a container, as it is now. Raises `NotFoundError` for any other."""
-        instance = next((i for i in (await self.all()).instances if i.name == name), None)
+        With `settled`, `ConflictError` while a launch is about to take its place, or to bring it back.
+        """
+        containers, launches = await self._found()
+        if settled and (launch_id := _upgrade_of(name, containers, launches)):
+            raise ConflictError(
+                f"{name} is being upgraded by the launch {launch_id}, which would start it again.",
+                f"Cancel that launch first (`gptoss-tui cancel BOX {launch_id}`).",
+            )
+        listed = (await self._listed(containers, launches)).instances
+        instance = next((one for one in listed if one.name == name), None)
         if instance is None:
-            await self.named(name)
-            raise NotFoundError(f"There is no server {name} on the box.")
-        if not instance.managed:
-            raise NotFoundError(
-                f"{name} was not launched by gptoss-tui, and is never stopped by it.",
-                "Stop it the way it was started.",
-            )
-        if instance.container_id is None:
-            raise NotFoundError(
-                f"{name} is still being launched: there is no container to stop.",
-                "Cancel the launch instead.",
-            )
+            raise _unknown(name, listed)
+        check_ours(instance)
         return instance
 
     async def signal(self, instance: Instance, grace_s: int) -> None:
@@ -192,6 +188,26 @@ class Servers:
         probe = self._probe()
         found = [_plain(server) for server in probe.servers] if probe else []
         return [instance for instance in found if instance and instance.port not in taken]
+
+
+def _upgrade_of(
+    name: str, containers: tuple[Instance, ...], launches: tuple[Instance, ...]
+) -> str | None:
+    """The launch that is putting another version in its place: it brings back what is stopped."""
+    for launch in launches:
+        aside = set_aside(name, launch.launch_id or "")
+        before = any(
+            one.name == aside or (one.name == name and one.launch_id != launch.launch_id)
+            for one in containers
+        )
+        if launch.name == name and before:
+            return launch.launch_id
+    return None
+
+
+def _unknown(name: str, listed: tuple[Instance, ...]) -> NotFoundError:
+    names = ", ".join(instance.name for instance in listed) or "none"
+    return NotFoundError(f"There is no server {name} on the box (there: {names}).")
 
 
 def _plain(server: Server) -> Instance | None:

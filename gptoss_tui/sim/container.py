@@ -18,6 +18,7 @@ from gptoss_tui.domain.engines.release import image_release
 from gptoss_tui.domain.launch import EngineName
 from gptoss_tui.errors import UsageError
 from gptoss_tui.sim.engine import EngineModel
+from gptoss_tui.sim.fetch import fetch
 from gptoss_tui.sim.memory import shares
 from gptoss_tui.sim.profile import H100
 
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
 
 # GiB of checkpoint, safetensors shards, tokens/s of one request alone.
 MODELS = {"120b": (60.77, 14, 160.0), "20b": (12.82, 3, 240.0)}
+
+
+def size_of(text: str) -> str:
+    """Which of the two models a name or a command line speaks of."""
+    return "120b" if "120b" in text else "20b"
 
 
 @dataclass
@@ -161,7 +167,7 @@ class _Start:
     def __init__(self, container: Container, world: World) -> None:
         self.container = container
         self.world = world
-        size = "120b" if "120b" in " ".join(container.arguments) else "20b"
+        size = size_of(" ".join(container.arguments))
         self.checkpoint, self.shards, self.rate = MODELS[size]
         self.size = size
         card = world.profile.cards[0] if world.profile.cards else H100
@@ -187,7 +193,9 @@ class _Start:
 
     async def run(self) -> None:
         await self._begin()
-        await self._fetch()
+        if failure := await self._fetch():
+            self._end(failure)
+            return
         if self.world.profile.has("dies_loading"):
             await self._die()
             return
@@ -212,25 +220,16 @@ class _Start:
             self.core("\x1b]52;c;ZXZpbA==\x07\x1b[2J[/bold] {not markup} \x9b31m bad \udcff byte")
         await self.world.starting(0.6)
 
-    async def _fetch(self) -> None:
-        self.core(
-            self.info(
-                "gpu_model_runner.py:5011", f"Starting to load model {self.container.model}..."
-            )
-        )
+    async def _fetch(self) -> str | None:
+        model = self.container.model
+        self.core(self.info("gpu_model_runner.py:5011", f"Starting to load model {model}..."))
         if self.world.weights_cached(self.size):
-            return
-        steps = 16
-        for step in range(1, steps + 1):
-            await self.world.starting(0.45)
-            self.world.disk_used_gib[self.size] = self.checkpoint * step / steps
-            self.world.changed()
-        self.core(
-            self.info(
-                "weight_utils.py:551",
-                f"Time spent downloading weights for {self.container.model}: 7.2 seconds",
-            )
-        )
+            return None
+        if failure := await fetch(self.world, self.size, self.checkpoint):
+            return failure
+        said = f"Time spent downloading weights for {model}: 7.2 seconds"
+        self.core(self.info("weight_utils.py:551", said))
+        return None
 
     async def _load(self) -> None:
         for shard in range(self.shards + 1):
@@ -293,7 +292,11 @@ class _Start:
                 "`gpu_memory_utilization` or decreasing `max_model_len` when initializing the "
                 "engine."
             )
-        self.core(f"ValueError: {said}")
+        self._end(f"ValueError: {said}")
+
+    def _end(self, error: str) -> None:
+        """As vLLM ends where its engine core has failed."""
+        self.core(error)
         self.api("RuntimeError: Engine core initialization failed. See root cause above.")
         self.container.end(1)
         self.world.changed()
@@ -306,11 +309,8 @@ class _Start:
             )
             self.container.busy = 0.75
             await self.world.starting(0.3)
-        self.core(
-            self.info(
-                "gpu_model_runner.py:6046", "Graph capturing finished in 2 secs, took 1.31 GiB"
-            )
-        )
+        took = f"Graph capturing finished in 2 secs, took {self.shares.graphs:.2f} GiB"
+        self.core(self.info("gpu_model_runner.py:6046", took))
         self.core(
             self.info(
                 "core.py:283",
@@ -340,13 +340,10 @@ class _Start:
 
     async def _die(self) -> None:
         await self.world.starting(1)
-        self.core(
+        self._end(
             "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 786.00 MiB. "
             "GPU 0 has a total capacity of 79.18 GiB of which 512.00 MiB is free."
         )
-        self.api("RuntimeError: Engine core initialization failed. See root cause above.")
-        self.container.end(1)
-        self.world.changed()
 
     def _max_seqs(self) -> int:
         return int(self.container.option("--max-num-seqs") or 256)

@@ -105,17 +105,14 @@ class DockerApi:
     def _pull(self, request: Request) -> Response:
         repository = request.query.get("fromImage", "")
         tag = request.query.get("tag", "latest")
-        if not pull.exists(self._world, repository, tag):
-            return _error(
-                404,
-                f"manifest for {repository}:{tag} not found: manifest unknown: manifest unknown",
-            )
+        if refusal := pull.refusal(self._world, repository, tag):
+            return _error(500 if self._world.profile.has("no_network") else 404, refusal)
         return Response(body=pull.pull(self._world, repository, tag))
 
     def _load(self, request: Request) -> Response:
         """The images that an archive of `docker save` names."""
         try:
-            manifest = msgspec.json.decode(_unpacked(request.body)["manifest.json"])
+            manifest = msgspec.json.decode(unpacked(request.body)["manifest.json"])
             tags = [str(tag) for image in manifest for tag in image["RepoTags"] or ()]
         except (tarfile.TarError, KeyError, TypeError, msgspec.DecodeError) as error:
             return _error(500, f"invalid archive: {error}")
@@ -152,7 +149,7 @@ class DockerApi:
         if action == "archive" and request.method == "GET":
             return _packed(container, request.query.get("path", "").lstrip("/"))
         if action == "archive":
-            container.files.update(_unpacked(request.body))
+            container.files.update(unpacked(request.body))
             return json_response({})
         if action == "update":
             policy = (request.json() or {}).get("RestartPolicy") or {}
@@ -293,7 +290,8 @@ def _label_filter(filters: str | None) -> set[str]:
     return {label.partition("=")[0] for label in wanted}
 
 
-def _unpacked(archive: bytes) -> dict[str, bytes]:
+def unpacked(archive: bytes) -> dict[str, bytes]:
+    """The files of a tar. Raises `tarfile.TarError`."""
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         return {
             member.name: file.read()

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import gzip
-import io
 import json
 import shlex
 import tarfile
@@ -16,8 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gptoss_tui.sim import pull
-from gptoss_tui.sim.container import Container
-from gptoss_tui.sim.docker_api import DockerApi
+from gptoss_tui.sim.container import Container, size_of
+from gptoss_tui.sim.docker_api import DockerApi, unpacked
 from gptoss_tui.sim.first_answer import CALLS, called
 from gptoss_tui.sim.http import Request
 from gptoss_tui.sim.world import World
@@ -52,7 +51,7 @@ class _Failed(Exception):
 def start(world: World, launch_id: str, archive: bytes) -> str:
     """What `gptoss-launch` prints: "ok", "conflict …" or "error …"."""
     try:
-        files = _unpack(archive)
+        files = unpacked(archive)
         variables = _variables(files["vars"].decode(errors="replace"))
         body = files["create.json"]
     except (KeyError, tarfile.TarError, ValueError) as error:
@@ -72,15 +71,6 @@ def start(world: World, launch_id: str, archive: bytes) -> str:
         return f"{'conflict' if taken else 'error'} {why}"
     launch.task = world.spawn(_carry(world, launch), f"sim launch {launch_id}")
     return "ok"
-
-
-def _unpack(archive: bytes) -> dict[str, bytes]:
-    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-        return {
-            member.name: file.read()
-            for member in tar.getmembers()
-            if (file := tar.extractfile(member)) is not None
-        }
 
 
 def _variables(text: str) -> dict[str, str]:
@@ -157,7 +147,7 @@ async def _steps(world: World, launch: Launch) -> None:
     assert container is not None
     launch.container = container
     if launch.secrets:
-        container.files.update(_unpack(launch.secrets))
+        container.files.update(unpacked(launch.secrets))
         launch.secrets = None
     elif launch.old is not None:
         container.files.update(launch.old.files)
@@ -249,7 +239,7 @@ async def _first_answer(
 
 def _weigh(world: World, launch: Launch, container: Container) -> None:
     """How much of the model the cache holds, told when that has changed."""
-    held = world.disk_used_gib.get("120b" if "120b" in container.model else "20b")
+    held = world.disk_used_gib.get(size_of(container.model))
     if held is not None and held != launch.weighed:
         launch.weighed = held
         _say(world, launch, f"weights {int(held * 1024**2)}")
@@ -263,8 +253,11 @@ async def _image(world: World, launch: Launch) -> None:
     launch.step = "pull"
     _say(world, launch, "pull")
     repository, _, tag = image.rpartition(":")
-    if not pull.exists(world, repository, tag):
-        raise _Failed(f"pull manifest for {image} not found: manifest unknown: manifest unknown")
+    if refusal := pull.refusal(world, repository, tag):
+        for pause in (2, 4) if world.profile.has("no_network") else ():  # as often as the helper
+            _say(world, launch, f"retry {pause} {refusal}")
+            await world.clock.sleep(pause)
+        raise _Failed(f"pull {refusal}")
     sizes = " ".join(f"{name}:{size}" for name, size in pull.manifest(repository, tag))
     _say(world, launch, f"layers {sizes}")
     told = 0

@@ -22,10 +22,11 @@ _MEASURED = 1.2
 
 @dataclass(frozen=True)
 class Shares:
-    """GiB on each GPU, and the KV cache that they leave."""
+    """GiB on each GPU, and the KV cache that they leave; `graphs` is what these really take."""
 
     weights: float
     activation: float
+    graphs: float
     kv_cache: float
     kv: KvPlan
     context: int
@@ -73,4 +74,4 @@ def shares(
         hybrid="--disable-hybrid-kv-cache-manager" not in options,
     )
     kv = kv_plan(pool, int(max(0.0, left) * GIB))
-    return Shares(weights, activation, left, kv, context)
+    return Shares(weights, activation, memory.graphs_gib(load)[1], left, kv, context)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 
-from gptoss_tui.sim.world import CUDA, DRIVER, GpuFigures, World
+from gptoss_tui.sim.world import GpuFigures, World
 
 _NO_DRIVER = (
     "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. "
@@ -16,7 +16,6 @@ _FIELDS: dict[str, Field] = {
     "uuid": lambda gpu: (gpu.uuid, ""),
     "name": lambda gpu: (gpu.card.name, ""),
     "gpu_name": lambda gpu: (gpu.card.name, ""),
-    "driver_version": lambda gpu: (DRIVER, ""),
     "compute_cap": lambda gpu: (gpu.card.capability, ""),
     "memory.total": lambda gpu: (str(gpu.card.memory_mib), " MiB"),
     "memory.used": lambda gpu: (str(gpu.used_mib), " MiB"),
@@ -69,7 +68,11 @@ def _option(word: str) -> tuple[str, str]:
 
 
 def _query(world: World, fields: list[str], layout: str) -> tuple[str, int]:
-    known: dict[str, Field] = {**_FIELDS, "timestamp": lambda _: (_timestamp(world), "")}
+    known: dict[str, Field] = {
+        **_FIELDS,
+        "driver_version": lambda _: (world.driver, ""),
+        "timestamp": lambda _: (_timestamp(world), ""),
+    }
     for field in fields:
         if field not in known:
             return f'Field "{field}" is not a valid field to query.\n\n', 2
@@ -107,7 +110,8 @@ def _apps(world: World) -> str:
 
 def _banner(world: World) -> str:
     width = 89
-    head = f"| NVIDIA-SMI {DRIVER}  Driver Version: {DRIVER}  CUDA Version: {CUDA}"
+    driver = world.driver
+    head = f"| NVIDIA-SMI {driver}  Driver Version: {driver}  CUDA Version: {world.cuda}"
     lines = ["+" + "-" * width + "+", head.ljust(width + 1) + "|", "+" + "-" * width + "+"]
     for gpu in world.gpus():
         row = (

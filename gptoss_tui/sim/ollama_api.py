@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
-from gptoss_tui.sim.container import MODELS, new_id
+from gptoss_tui.sim.container import MODELS, new_id, size_of
 from gptoss_tui.sim.http import Request, Response, json_response
 from gptoss_tui.sim.ollama_start import load
 from gptoss_tui.sim.vllm_api import VllmApi
@@ -25,7 +25,7 @@ class OllamaApi(VllmApi):
         if request.path == "/":
             return Response(body=b"Ollama is running", content_type="text/plain")
         if request.path == "/api/version":
-            return json_response({"version": "0.13.3"})
+            return json_response({"version": self._container.version})
         if request.path == "/api/ps":
             return json_response({"models": self._loaded()})
         if request.method != "POST":
@@ -60,17 +60,23 @@ class OllamaApi(VllmApi):
     def _pull(self, request: Request) -> Response:
         return Response(body=self._pulled(_model(request)), content_type="application/x-ndjson")
 
+    def _has(self, model: str) -> bool:
+        return model in self._world.models or self._world.profile.weights_cached
+
     async def _pulled(self, model: str) -> AsyncIterator[bytes]:
         yield _line(status="pulling manifest")
         if model not in _KNOWN or self._world.profile.has("image_missing"):
             yield _line(error="pull model manifest: file does not exist")
             return
-        size = "120b" if "120b" in model else "20b"
-        total = int(MODELS[size][0] * 1024**3)
+        if self._world.cut_off and not self._has(model):
+            host = "registry.ollama.ai"
+            failed = f"dial tcp: lookup {host}: Temporary failure in name resolution"
+            yield _line(error=f'Get "https://{host}/v2/library/{model}": {failed}')
+            return
+        total = int(MODELS[size_of(model)][0] * 1024**3)
         digest = new_id(model, 0)
         about = {"status": f"pulling {digest[:12]}", "digest": f"sha256:{digest}", "total": total}
-        there = model in self._world.models or self._world.profile.weights_cached
-        for step in range(0 if not there else _STEPS, _STEPS + 1):
+        for step in range(_STEPS if self._has(model) else 0, _STEPS + 1):
             yield _line(**about, completed=total * step // _STEPS)
             if step < _STEPS:
                 await self._world.clock.sleep(0.4)

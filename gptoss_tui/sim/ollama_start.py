@@ -5,9 +5,9 @@ Wordings: published journals of Ollama 0.11.
 
 from __future__ import annotations
 
-from gptoss_tui.domain.plan.models import GIB, model_named
-from gptoss_tui.domain.plan.ollama import token_bytes
-from gptoss_tui.sim.container import MODELS, Container
+from gptoss_tui.domain.plan.models import model_named
+from gptoss_tui.domain.plan.ollama import slot_gib, weights_gib
+from gptoss_tui.sim.container import Container, size_of
 from gptoss_tui.sim.engine import EngineModel
 from gptoss_tui.sim.world import World
 
@@ -17,7 +17,8 @@ _LAYERS = {"20b": 25, "120b": 37}
 async def start_ollama(container: Container, world: World) -> None:
     """Listen; the model comes later, by calls."""
     await world.starting(0.4)
-    say(container, world, 'source=routes.go:1569 msg="Listening on [::]:11434 (version 0.13.3)"')
+    listening = f"Listening on [::]:11434 (version {container.version})"
+    say(container, world, f'source=routes.go:1569 msg="{listening}"')
     environment = container.environment
     slots = int(environment.get("OLLAMA_NUM_PARALLEL", 1))
     container.engine = EngineModel(
@@ -43,10 +44,11 @@ async def load(container: Container, world: World, model: str) -> None:
     """Bring a model that was pulled into the GPUs."""
     if container.loaded == model or container.engine is None:
         return
-    size = "120b" if "120b" in model else "20b"
-    layers, weights = _LAYERS[size], MODELS[size][0]
-    each = token_bytes(model_named(size), container.environment.get("OLLAMA_KV_CACHE_TYPE"))
-    cache = container.engine.kv_tokens * each / GIB
+    size = size_of(model)
+    layers, weights = _LAYERS[size], weights_gib(model_named(size))
+    slots, kind = container.engine.slots, container.environment.get("OLLAMA_KV_CACHE_TYPE")
+    context = container.engine.kv_tokens // slots
+    cache = slots * slot_gib(model_named(size), context, kind)
     say(
         container,
         world,

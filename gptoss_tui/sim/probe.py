@@ -5,9 +5,8 @@ from __future__ import annotations
 from gptoss_tui.domain.parse.nvidia_smi import HEALTH_FIELDS
 from gptoss_tui.sim import nvidia
 from gptoss_tui.sim.profile import docker_root
-from gptoss_tui.sim.world import DRIVER, World
+from gptoss_tui.sim.world import OLD_DRIVER, World
 
-_OLD_DRIVER = "535.230.02"
 _MISMATCH = (
     "Failed to initialize NVML: Driver/library version mismatch\nNVML library version: 590.48\n"
 )
@@ -85,13 +84,9 @@ def _hardware(world: World) -> str:
     lines = [f"card=0000:{number + 1:02x}:00.0 {driver}" for number in range(len(profile.cards))]
     lines.append(f"module={driver} ")
     if driver == "nvidia":
-        version = _driver(world)
-        lines.append(f"kernel_module=NVIDIA UNIX x86_64 Kernel Module  {version}  Wed Jan  8 2026")
+        module = f"NVIDIA UNIX x86_64 Kernel Module  {world.driver}  Wed Jan  8 2026"
+        lines.append(f"kernel_module={module}")
     return "\n".join(["pci=yes", *lines])
-
-
-def _driver(world: World) -> str:
-    return _OLD_DRIVER if world.profile.has("driver_old") else DRIVER
 
 
 def _kernel_log(world: World) -> str:
@@ -122,7 +117,7 @@ def _gpus(world: World, fields: str) -> dict[str, str]:
         "health": gpus if broken else _health(world),
         "apps": "" if broken else apps,
         "owners": "" if broken else _owners(world, apps),
-        "banner": banner.replace(DRIVER, _driver(world)),
+        "banner": banner,
     }
 
 
@@ -134,7 +129,7 @@ def _health(world: World) -> str:
     for gpu in world.gpus():
         heat = 93 if world.profile.has("gpu_hot") else gpu.gpu_temp_c
         lines.append(
-            f"{gpu.index}, {_driver(world)}, Enabled, Default, {heat}, Enabled, {errors}, "
+            f"{gpu.index}, {world.driver}, Enabled, Default, {heat}, Enabled, {errors}, "
             f"[N/A], No, No, {slowed}, {slowed}"
         )
     return "\n".join([*lines, "@status 0"])
@@ -178,7 +173,7 @@ def _runtime(world: World) -> str:
     ]
     told = "cdi=/etc/cdi/nvidia.yaml" if profile.has("podman") else "configured=yes"
     if profile.has("cdi_stale"):
-        told += f"\ncdi=/etc/cdi/nvidia.yaml\ncdi_driver={_OLD_DRIVER}"
+        told += f"\ncdi=/etc/cdi/nvidia.yaml\ncdi_driver={OLD_DRIVER}"
     return "\n".join(lines if profile.lacks_runtime else [*lines, told])
 
 
@@ -195,10 +190,8 @@ def _disks(world: World) -> str:
 
 
 def _cached(world: World) -> str:
-    found = {size: gib for size, gib in world.disk_used_gib.items() if gib}
-    if world.profile.weights_cached:
-        found |= {"20b": 12.82, "120b": 60.77}
-    lines = [f"models--openai--gpt-oss-{size} {int(gib * 1024**2)}" for size, gib in found.items()]
+    held = world.cached_gib().items()
+    lines = [f"models--openai--gpt-oss-{size} {int(gib * 1024**2)}" for size, gib in held]
     loose = sum(world.litter.values())
     return "\n".join([*lines, f"incomplete {loose}"] if loose else lines)
 

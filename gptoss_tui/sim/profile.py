@@ -3,45 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
 
 from gptoss_tui.domain.host import Cloud
-
-Fault = Literal[
-    "no_docker",
-    "docker_denied",
-    "no_gpu",
-    "image_missing",
-    "port_taken",
-    "dies_loading",
-    "server_500",
-    "no_answer",
-    "hostile_text",
-    "no_toolkit",
-    "no_runtime",
-    "docker_down",
-    "disk_full",
-    "driver_old",
-    "driver_mismatch",
-    "gpu_hung",
-    "nouveau",
-    "gpu_xid",
-    "gpu_hot",
-    "no_network",
-    "clock_off",
-    "shm_small",
-    "podman_only",
-    "podman",
-    "no_tools",
-    "selinux",
-    "docker_snap",
-    "toolkit_gone",
-    "cdi_stale",
-    "inodes_full",
-    "home_denied",
-    "no_forwarding",
-]
-FAULTS: tuple[str, ...] = get_args(Fault)
+from gptoss_tui.sim.faults import Fault
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,16 @@ _UNPACK_MIB_S = 700.0
 _TICK_S = 0.25
 
 
-def exists(world: World, repository: str, tag: str) -> bool:
-    """Whether the simulated registry has that image."""
-    if world.profile.has("image_missing"):
-        return False
+def refusal(world: World, repository: str, tag: str) -> str:
+    """Why Docker cannot pull that image, in its words; nothing where it can."""
+    if world.profile.has("no_network"):
+        host = "registry-1.docker.io"
+        return f'Get "https://{host}/v2/": dial tcp: lookup {host}: no such host'
     known = ("vllm/vllm-openai", "lmsysorg/sglang", "ollama/ollama")
-    return repository.removeprefix("docker.io/") in known and tag not in ("", "no-such-tag")
+    there = repository.removeprefix("docker.io/") in known and tag not in ("", "no-such-tag")
+    if there and not world.profile.has("image_missing"):
+        return ""
+    return f"manifest for {repository}:{tag} not found: manifest unknown: manifest unknown"
 
 
 def manifest(repository: str, tag: str) -> list[tuple[str, int]]:

@@ -28,10 +28,7 @@ class Run:
 def survey(world: World) -> str:
     """What `gptoss-repair-survey` prints."""
     lines = [f"cache {CACHE}"]
-    held = {size: gib for size, gib in world.disk_used_gib.items() if gib}
-    if world.profile.weights_cached:
-        held |= {"20b": 12.82, "120b": 60.77}
-    for size, gib in held.items():
+    for size, gib in world.cached_gib().items():
         lines.append(f"model {int(gib * 1024**2)} {CACHE}/models--openai--gpt-oss-{size}")
     for path, kib in world.litter.items():
         lines.append(f"incomplete {kib} {path}")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from gptoss_tui.domain.plan.models import GIB, model_named
 from gptoss_tui.domain.plan.sglang import token_bytes
-from gptoss_tui.sim.container import MODELS, Container
+from gptoss_tui.sim.container import MODELS, Container, size_of
 from gptoss_tui.sim.engine import EngineModel
+from gptoss_tui.sim.fetch import fetch
 from gptoss_tui.sim.profile import H100
 from gptoss_tui.sim.world import World
 
@@ -17,8 +18,7 @@ async def start_sglang(container: Container, world: World) -> None:
     """Fetch, load, size the cache, capture, listen, warm up."""
     container.loaded = ""
     start = _Start(container, world)
-    await start.load()
-    if start.has_room():
+    if await start.load() and start.has_room():
         await start.capture()
         await start.serve()
 
@@ -27,7 +27,7 @@ class _Start:
     def __init__(self, container: Container, world: World) -> None:
         self._container = container
         self._world = world
-        self._size = "120b" if "120b" in container.model else "20b"
+        self._size = size_of(container.model)
         self._checkpoint, self._shards, self._rate = MODELS[self._size]
         options = container.options
         self._parallel = int(options.get("--tp", 1))
@@ -48,17 +48,17 @@ class _Start:
         """What the first of the schedulers says: they have names where there are several."""
         self._say(text, " TP0" if self._parallel > 1 else "")
 
-    async def load(self) -> None:
+    async def load(self) -> bool:
+        """Whether the model could be had, and is loaded."""
         world, weights = self._world, self._weights
         self._say(f"server_args={{'model_path': '{self._container.model}', 'api_key': None}}")
         await world.starting(1.5)
         self._rank("Init parallel begin.")
         self._rank(f"Load weight begin. avail mem={self._free:.2f} GB")
-        if not world.weights_cached(self._size):
-            for step in range(1, 17):
-                await world.starting(0.45)
-                world.disk_used_gib[self._size] = self._checkpoint * step / 16
-                world.changed()
+        if failure := await fetch(world, self._size, self._checkpoint):
+            self._rank(f"Scheduler hit an exception: Traceback (most recent call last):\n{failure}")
+            self._killed()
+            return False
         for shard in range(self._shards + 1):
             percent = 100 * shard // self._shards
             self._container.say(
@@ -73,6 +73,7 @@ class _Start:
             f"Load weight end. elapsed=3.10 s, type=GptOssForCausalLM, avail mem="
             f"{self._free - weights:.2f} GB, mem usage={weights:.2f} GB."
         )
+        return True
 
     def has_room(self) -> bool:
         """It ends where no cache is left, but not where the cache holds less than one context."""
@@ -84,10 +85,14 @@ class _Start:
             f"--mem-fraction-static={self._share:g}. "
             f"Raise --mem-fraction-static above {self._weights / self._free:.3f}."
         )
-        self._say("Received sigquit from a child process. It usually means the child failed.")
-        self._container.end(0)  # it kills itself, which a container's first process outlives
-        self._world.changed()
+        self._killed()
         return False
+
+    def _killed(self) -> None:
+        """It kills itself where a scheduler has failed, which a container's first process outlives."""
+        self._say("Received sigquit from a child process. It usually means the child failed.")
+        self._container.end(0)
+        self._world.changed()
 
     async def capture(self) -> None:
         window = int(self._tokens * _WINDOW)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from gptoss_tui.domain.engines.flags import human_int_or_auto
+from gptoss_tui.domain.engines.registry import engine_named
 from gptoss_tui.sim.answers import answer, tokens
 from gptoss_tui.sim.container import Container
 from gptoss_tui.sim.engine import EngineModel
@@ -110,7 +111,7 @@ class VllmApi:
         limit = self._limit()
         if len(prompt) // 4 > limit:
             return self._error(400, self._too_long(len(prompt) // 4, limit))
-        reasoning, text = answer(prompt)
+        reasoning, text = answer(prompt, engine_named(self._container.kind).title)
         if self._world.profile.has("hostile_text"):
             text = "\x1b]52;c;ZXZpbA==\x07[bold]not markup[/x] " + text
         if body.get("stream"):

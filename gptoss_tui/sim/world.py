@@ -12,11 +12,12 @@ from typing import Any
 from gptoss_tui.domain.engines.registry import ENGINES
 from gptoss_tui.domain.host import Cloud
 from gptoss_tui.sim.clock import Clock
-from gptoss_tui.sim.container import Container, come_up, new_id
+from gptoss_tui.sim.container import MODELS, Container, come_up, new_id
 from gptoss_tui.sim.profile import Card, Profile
 
-DRIVER = "580.159.04"
-CUDA = "13.0"
+# Of the driver, and the CUDA that it runs.
+DRIVER, CUDA = "580.159.04", "13.0"
+OLD_DRIVER, OLD_CUDA = "535.230.02", "12.2"
 _HUB = "/root/.cache/huggingface/hub"
 # What keeps the disk of a full box full: KiB by path.
 _BROKEN_OFF = {
@@ -200,11 +201,30 @@ class World:
             for container in self.containers.values()
         )
 
+    def cached_gib(self) -> dict[str, float]:
+        """What the Hugging Face cache holds, by the model."""
+        if self.profile.weights_cached:
+            return {size: weights for size, (weights, *_) in MODELS.items()}
+        return {size: gib for size, gib in self.disk_used_gib.items() if gib}
+
     def weights_cached(self, size: str) -> bool:
-        full = {"20b": 12.8, "120b": 60.7}[size]
-        return self.profile.weights_cached or self.disk_used_gib.get(size, 0) >= full
+        return self.cached_gib().get(size, 0.0) >= MODELS[size][0]
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether a container reaches nothing outside of the box."""
+        return self.profile.has("no_network") or self.profile.has("no_forwarding")
 
     # --- GPUs -----------------------------------------------------------------------------------
+
+    @property
+    def driver(self) -> str:
+        return OLD_DRIVER if self.profile.has("driver_old") else DRIVER
+
+    @property
+    def cuda(self) -> str:
+        """The newest one that the driver runs."""
+        return OLD_CUDA if self.profile.has("driver_old") else CUDA
 
     def uuid(self, index: int) -> str:
         digits = new_id(f"{self.profile.hostname}/gpu", index)

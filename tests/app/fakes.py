@@ -243,7 +243,10 @@ class FakeFleet:
 
     def candidates(self) -> tuple[BoxEntry, ...]:
         self._may("candidates")
-        return tuple(BoxEntry(name, "ssh", name, "ssh config") for name in self.boxes)
+        return tuple(
+            BoxEntry(name, "ssh", name, "remembered" if name in self.remembered else "ssh config")
+            for name in self.boxes
+        )
 
     def add(self, line: str) -> BoxEntry:
         self._may("add")
@@ -255,6 +258,7 @@ class FakeFleet:
 
     def forget(self, name: str) -> None:
         self._may("forget")
+        self.remembered.remove(name)
         self.boxes.pop(name, None)
 
     async def prepare(self) -> None:

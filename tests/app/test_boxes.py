@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from gptoss_tui.app import messages as said
+from gptoss_tui.domain.gpu import GIB, GpuSnapshot
 from gptoss_tui.domain.host import Finding
 from gptoss_tui.errors import AuthError, StateError, UnknownHostKeyError, UnreachableError
 from tests.app.fakes import Clock, FakeBox, FakeFleet
-from tests.app.make import gpu, report, server
+from tests.app.make import gpu, report, sample, server
 from tests.app.support import Operator, at_app
 
 
@@ -50,7 +51,7 @@ async def test_a_box_is_told_in_a_row_and_on_a_page(fleet: FakeFleet) -> None:
     box.servers = (server(), server("other", managed=False, state="unknown", port=None))
     async with at_app(fleet, (120, 40)) as operator:
         await connected(operator)
-        await operator.sees("5 x H100 80GB HBM3", "gpt-oss-20b ready", "lab · Ubuntu 24.04")
+        await operator.sees("5 x H100 80GB", "gpt-oss-20b ready", "lab · Ubuntu 24.04")
         await operator.sees("… and 1 more GPUs", "▲ The disk is nearly full. Make room.")
         await operator.sees("▸ other unknown", "not ours: watched only")
         await operator.sees("enter opens the dashboard, w launches a model")
@@ -152,15 +153,69 @@ async def test_forgetting_takes_a_box_off(fleet: FakeFleet) -> None:
         await operator.sees_no("alpha")
         await operator.until(lambda: not fleet.connected, "it is disconnected")
         assert "alpha" not in operator.app.models
-        await operator.press("f", "y")
+        await operator.press("f")
+        await operator.hears("There is nothing to forget: beta is not remembered (ssh config).")
+        await operator.at("BoxesScreen")
+        fleet.remembered.append("beta")
+        await operator.press("f")
+        await operator.sees("Take beta off the list")  # it was never contacted
+        await operator.press("y")
         await operator.sees("There is no box yet.", "Press a to paste an ssh line")
         await operator.press("enter", "w", "r", "f")  # with nothing to do it on, nothing happens
-        assert len(operator.said(said.ForgetRequested)) == 3
+        assert len(operator.said(said.ForgetRequested)) == 4
+
+
+async def test_what_was_said_in_passing_stays_in_its_place(fleet: FakeFleet) -> None:
+    async with at_app(fleet, clock=fleet.clock) as operator:
+        await connected(operator)
+        operator.app.tell("About the list.")
+        operator.app.notify("It is taken back.", timeout=60, markup=False)
+        await operator.sees("About the list.", "It is taken back.")
+        await operator.press("enter")
+        await operator.at("DashboardScreen")
+        await operator.sees_no("About the list.")
+        await operator.sees("It is taken back.")  # that is about the box, wherever one is
+        operator.app.tell("About the panes.")
+        await operator.sees("About the panes.")
+        await operator.press("q")
+        await operator.at("BoxesScreen")
+        await operator.sees_no("About the panes.")
+
+
+async def test_memory_in_use_that_comes_late_has_its_age(fleet: FakeFleet, clock: Clock) -> None:
+    box = fleet.boxes["alpha"]
+    async with at_app(fleet, (120, 40), clock=clock) as operator:
+        await connected(operator)
+        for behind_s in (None, 12.0):
+            samples = (sample(memory_used_bytes=33 * GIB),)
+            body = GpuSnapshot(gpus=samples, source="dmon", behind_s=behind_s)
+            fleet.hub.publish(body, box="alpha")
+            box.servers = (server(port=8000 + len(box.servers)), *box.servers)
+            await box.instances()
+            await operator.sees("33.0 of 79.6 GiB used")
+            if behind_s is None:
+                assert "old" not in operator.screen
+        await operator.sees("33.0 of 79.6 GiB used · 12 s old")
+
+
+async def test_a_long_page_about_a_box_can_be_read_by_keys(fleet: FakeFleet) -> None:
+    findings = tuple(
+        Finding(code=str(at), level="warning", what=f"Trouble {at}.", do="Look.")
+        for at in range(30)
+    )
+    fleet.boxes["alpha"].report = report(findings=findings)
+    async with at_app(fleet) as operator:
+        await connected(operator)
+        await operator.sees("Trouble 3.")
+        assert "Trouble 29." not in operator.screen
+        await operator.press("tab", "end")
+        await operator.sees("Trouble 29.")
 
 
 async def test_own_files_that_fail_are_sentences(fleet: FakeFleet) -> None:
     fleet.refuses["forget"] = StateError("boxes.toml cannot be written: disk full.", "Make room.")
     fleet.refuses["accept_host_key"] = StateError("known_hosts cannot be written.", "Make room.")
+    fleet.remembered.append("alpha")
     async with at_app(fleet) as operator:
         await operator.press("f", "y")
         await operator.hears("boxes.toml cannot be written: disk full.")

@@ -180,8 +180,10 @@ async def test_servers_and_their_log(fleet: FakeFleet) -> None:
     async with watching(fleet) as operator:
         await operator.press("3")
         await operator.sees("● ready", "gpt-oss-20b", "theirs", "INFO loading", "ERROR it broke")
+        assert "Watch" not in operator.lines[-1]  # that one is watched already
+        await operator.press("down")
         await operator.sees("⏎ Watch")
-        await operator.press("down", "enter")
+        await operator.press("enter")
         await operator.until(
             lambda: said.LogsRequested("alpha", "theirs") in operator.said(said.LogsRequested),
             "the log of the other one is asked for",
@@ -255,12 +257,13 @@ async def test_a_drain_is_shown_where_the_server_is_listed(fleet: FakeFleet) -> 
         await operator.sees("◌ draining", "5 left, 40 s")
 
 
-async def test_with_no_server_every_key_is_answered(fleet: FakeFleet) -> None:
+async def test_with_no_server_no_key_is_offered_that_needs_one(fleet: FakeFleet) -> None:
     async with watching(fleet) as operator:
         await operator.press("2")
         await operator.sees("No server is watched. Choose one in pane 3.", "running --")
-        await operator.press("o", "u", "l", "s")
-        await operator.hears("No server is chosen.")
+        await operator.sees("c Chat  w Launch  q Back")
+        await operator.press("o", "u", "l", "s", "v", "p")
+        await operator.at("DashboardScreen")
         await operator.press("4", "h", "i", "enter")
         await operator.hears("No server runs here: launch one first (w).")
         assert operator.said(said.ChatRequested) == []
@@ -372,3 +375,21 @@ async def test_a_sample_in_the_queue_gives_way(clock: Clock) -> None:
     assert not arrived(other).can_replace(arrived(one))
     assert not arrived(listed).can_replace(arrived(listed))
     assert not arrived(two).can_replace(said.ConnectRequested("alpha"))
+
+
+@pytest.mark.parametrize("width", [20, 40, 80, 110, 160])
+async def test_the_footer_shows_whole_keys_and_the_way_back(fleet: FakeFleet, width: int) -> None:
+    alpha(fleet).servers = (server(),)
+    shown = (
+        "c Chat|w Launch|s Stop|v Upgrade|o Open|p Log|l Timeline|u Copy URL|z Zoom|q Back|? Keys"
+    )
+    async with watching(fleet, (width, 40)) as operator:
+        await operator.until(lambda: fleet_watch(operator) == "gpt-oss-20b", "it is watched")
+        await operator.press("3")
+        await operator.sees("q Back", "? Keys")
+        words = [word for word in operator.lines[-1].split("  ") if word.strip()]
+        assert {word.strip() for word in words} <= set(shown.split("|"))
+        assert ("l Timeline" in operator.screen) is (width >= 80)
+        assert ("z Zoom" in operator.screen) is (width >= 110)
+        await operator.pilot.resize_terminal(160, 40)
+        await operator.sees("z Zoom", "u Copy URL")

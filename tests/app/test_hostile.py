@@ -50,7 +50,7 @@ async def test_everything_a_box_says_is_text(fleet: FakeFleet) -> None:
         await operator.at("DashboardScreen")
         await operator.sees(f"GPU 0 {SHOWN}", f"GPUs · 1 on {NAME}", "Engine · evil[bold]")
         await operator.sees("[red]log[/red]", "evil[bold]B[/bold][/x] red")
-        await operator.press("4", "f1")
+        await operator.press("4", "f2")
         await operator.sees("you  Say hello")
         await operator.sees(f"why {SHOWN}", f"because {SHOWN}")
         await operator.until(lambda: f"{SHOWN} · first token" in operator.flat, "the end is told")

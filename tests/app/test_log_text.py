@@ -38,9 +38,12 @@ def test_of_a_progress_bar_only_the_last_state_is_kept() -> None:
         "before", bar.format(33, 1), bar.format(66, 2), bar.format(100, 3), "between",
         "Capturing CUDA graphs: 10%|#  | 1/10", "Capturing CUDA graphs: 20%|## | 2/10",
         "80% of nothing", "90% of nothing",
+        "Capturing batches (bs=8 avail_mem=6.01 GB):  25%|##  | 1/4",
+        "Capturing batches (bs=4 avail_mem=5.97 GB):  50%|#### | 2/4",
     ]  # fmt: skip
     drawn = [line.text for line in settled(entry(line) for line in lines)]
     assert drawn == [
         "before", "Loading safetensors checkpoint shards: 100% Completed | 3/3", "between",
         "Capturing CUDA graphs: 20%|## | 2/10", "80% of nothing", "90% of nothing",
+        "Capturing batches (bs=4 avail_mem=5.97 GB):  50%|#### | 2/4",
     ]  # fmt: skip

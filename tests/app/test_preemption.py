@@ -103,6 +103,20 @@ async def test_who_asked_for_it_is_not_asked(fleet: FakeFleet, clock: Clock) -> 
         await operator.at("BoxesScreen")
 
 
+async def test_leaving_meanwhile_says_that_servers_are_drained(
+    fleet: FakeFleet, clock: Clock
+) -> None:
+    taken_back(fleet, NOTICE, servers=SERVERS[:1])
+    fleet.boxes["alpha"].refuses["drain"] = DockerError("Docker restarts.")  # tried again till then
+    async with at_app(fleet, clock=clock, drain_on_preemption=True) as operator:
+        await connect(operator)
+        await operator.until(lambda: bool(drained(fleet)), "the drain has begun")
+        await operator.press("ctrl+q")
+        await operator.sees("alpha is taken back by its provider", "Quit all the same (c)")
+        await operator.press("c")
+        await operator.until(lambda: operator.app._exit, "the app ends")
+
+
 async def test_where_no_server_of_ours_runs_nobody_is_asked(fleet: FakeFleet, clock: Clock) -> None:
     taken_back(fleet, NOTICE, servers=SERVERS[2:])
     async with at_app(fleet, clock=clock) as operator:

@@ -39,7 +39,7 @@ def test_a_row_of_an_unknown_box_has_no_figures() -> None:
     assert (gpus_text(None), runs_text(None)) == ("--", "--")
     assert gpus_text(report(0)) == "none"
     assert gpus_text(report(gpus=(gpu(), gpu(1), gpu(2, name="NVIDIA GeForce RTX 4090")))) == (
-        "2 x H100 80GB HBM3, 1 x RTX 4090"
+        "2 x H100 80GB, 1 x RTX 4090"
     )
 
 
@@ -52,7 +52,7 @@ def test_every_phase_of_a_link_has_words() -> None:
         model = BoxModel("alpha")
         model.link = LinkState(phase=phase, reason="Because [x].")
         assert row_of(ENTRY, model)[1].plain[2:]
-        lines = [line.plain for line in about_lines("alpha", model, demo=False)]
+        lines = [line.plain for line in about_lines("alpha", model, START, demo=False)]
         assert ("▲ Because [x]." in lines) is (phase != "up")
 
 
@@ -211,7 +211,8 @@ def test_a_model_keeps_the_last_fact_of_each_kind() -> None:
 
 
 def test_rows_and_tabs() -> None:
-    cells = server_row(server(managed=False, gpu_ids=("0", "1")))
+    model = BoxModel("alpha")
+    cells = server_row(model, server(managed=False, gpu_ids=("0", "1")))
     assert cells == ("● ready", "gpt-oss-20b", "not ours  :8000  2 GPUs", "openai/gpt-oss-20b")
-    assert server_row(server(port=None, gpu_ids=()))[2] == "--"
+    assert server_row(model, server(port=None, gpu_ids=()))[2] == "--"
     assert len(tabs_line(1).plain.rstrip()) <= 40

@@ -10,6 +10,7 @@ from textual.theme import BUILTIN_THEMES
 
 from gptoss_tui.app import messages as said
 from gptoss_tui.app.clipboard import to_tmux
+from gptoss_tui.app.model import BoxModel
 from gptoss_tui.app.theming import load_themes
 from gptoss_tui.domain.instance import Instance
 from gptoss_tui.state.paths import paths, theme_dirs
@@ -119,6 +120,9 @@ async def test_a_page_is_copied_and_saved_for_nobody_else(fleet: FakeFleet) -> N
         operator.app.post_message(said.PageRequested("log of ../a b", text))
         await operator.at("PageScreen")
         await operator.sees("docker run \\", "x" * 60)
+        assert operator.screen.count("x") >= 200  # all of it, wrapped
+        await operator.press("w")
+        await operator.until(lambda: operator.screen.count("x") < 100, "unwrapped")
         await operator.press("c")
         await operator.hears("Copied: log of ../a b")
         assert operator.said(said.CopyRequested)[0].text == text
@@ -160,5 +164,5 @@ def test_an_instance_has_a_row_in_every_state() -> None:
     from gptoss_tui.app.dashboard_text import server_row
 
     for state in get_args(get_type_hints(Instance)["state"]):
-        cells = server_row(server(state=state))
+        cells = server_row(BoxModel("alpha"), server(state=state))
         assert state in cells[0]

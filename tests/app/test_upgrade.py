@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from gptoss_tui.app import messages as said
+from gptoss_tui.domain.engines.registry import engine_named
 from gptoss_tui.domain.host import Finding
 from gptoss_tui.domain.instance import InstanceList
 from gptoss_tui.domain.progress import LaunchProgress, Phase
@@ -64,9 +65,31 @@ async def test_what_changes_the_plan_and_the_requests_are_shown(serves: FakeFlee
         await operator.sees("✗ vLLM 0.9.0 cannot serve GPT-OSS.")
         await operator.press("ctrl+l")
         await operator.hears("Nothing is upgraded: vLLM 0.9.0 cannot serve GPT-OSS.")
-        await operator.press("ctrl+g")
+        await operator.press("ctrl+g", "ctrl+g")  # out of the field, and out of the place
         await operator.at("DashboardScreen")
     assert serves.boxes["alpha"].calls == []
+
+
+@pytest.mark.parametrize(
+    ("engine", "version"), [("vllm", "0.99.0"), ("sglang", "0.31.0"), ("ollama", "0.30.0")]
+)
+async def test_a_version_beyond_all_known_ones_is_warned_of(
+    serves: FakeFleet, engine: Any, version: str
+) -> None:
+    now = engine_named(engine).default_version
+    old = spec(engine=engine, engine_version=now, image=f"x:{now}", gpu_ids=("GPU-0",))
+    serves.boxes["alpha"].servers = (server(spec=old, engine=engine),)
+    async with dashboard(serves) as operator:
+        await operator.press("v")
+        await operator.at("UpgradeScreen")
+        assert "is newer than any version" not in operator.flat
+        await operator.press("end", "ctrl+u")
+        await operator.write(version)
+        title = engine_named(engine).title
+        await operator.sees(f"▲ {title} {version} is newer than any version this tool knows (")
+        assert "✗" not in operator.screen
+        await operator.press("ctrl+l")
+        await operator.at("AskDialog")
 
 
 async def test_it_is_asked_about_and_takes_the_place(serves: FakeFleet) -> None:
@@ -132,13 +155,17 @@ async def test_the_same_version_is_not_put_in_its_own_place(serves: FakeFleet) -
         await operator.press("v")
         await operator.at("UpgradeScreen")
         await operator.press("ctrl+l", "y")
+        await operator.at("LaunchScreen")
         (asked,) = operator.said(said.LaunchRequested)
     serves.boxes["alpha"].servers = (server(spec=asked.spec),)
     async with dashboard(serves) as operator:
         await operator.press("v")
         await operator.at("UpgradeScreen")
         await operator.sees(f"version: {NEW}, as it is", "Its flags stay as they are.")
-        await operator.sees(f"✗ gpt-oss-20b runs {NEW} with these flags already.")
+        await operator.sees(f"vLLM version or tag (now {NEW}, the same)")
+        await operator.sees(f"gpt-oss-20b runs {NEW} with these flags already. Write another one")
+        assert "✗" not in operator.screen  # nobody has asked for anything yet
+        assert "✓" not in operator.screen
         await operator.press("ctrl+l")
         await operator.hears("Nothing is upgraded: gpt-oss-20b runs", "restart it (s)")
         assert operator.said(said.LaunchRequested) == []

@@ -70,7 +70,7 @@ async def test_the_whole_job_by_the_keys_on_the_screen(tmp_path: Path) -> None:
     async with operating(tmp_path) as (operator, rig):
         await operator.sees("sim-1", "Press enter to connect.")
         await connect(operator)
-        await operator.sees("2 x H100 80GB HBM3", "w Launch")
+        await operator.sees("2 x H100 80GB", "w Launch")
         await operator.press("w")
         await operator.sees("✓ fits", "ctrl+l launches", "KV cache")
         await operator.press("ctrl+o")
@@ -227,7 +227,7 @@ async def test_a_server_of_somebody_else_is_watched(tmp_path: Path) -> None:
         await operator.sees("Engine · theirs", "running 0")
         await operator.press("s")
         await operator.hears("theirs is not ours: it is watched, never stopped.")
-        await operator.press("4", "f1")
+        await operator.press("4", "f2")
         await operator.sees("Hello! The connection works end to end")
         assert len(rig.sim.boxes[0].world.containers) == 1
 

@@ -36,6 +36,13 @@ async def take(operator: Operator, engine: str) -> None:
     await operator.sees(f"engine: {engine}")
 
 
+def plan_of(operator: Operator) -> str:
+    """What can be read of the plan beside the form, its lines joined."""
+    area = operator.app.screen.query_one("#plan").content_region
+    rows = operator.lines[area.y : area.bottom]
+    return " ".join(" ".join(row[area.x : area.right] for row in rows).split())
+
+
 async def launched(operator: Operator) -> said.LaunchRequested:
     await operator.press("ctrl+l")
     await operator.at("LaunchScreen")
@@ -79,7 +86,7 @@ async def test_what_ollama_lacks_is_said_and_a_key_for_it_refused(fleet: FakeFle
         await operator.sees("API key (Ollama takes none)", "▲ Ollama has no figures")
         operator.app.screen.query_one("#api-key").focus()
         await operator.write("k")
-        await operator.sees("▲ Ollama takes no API key.")
+        await operator.sees("✗ Ollama takes no API key.")
         await operator.press("ctrl+l")
         await operator.hears("Ollama takes no API key.", "take vLLM or SGLang")
         assert operator.said(said.LaunchRequested) == []
@@ -87,6 +94,14 @@ async def test_what_ollama_lacks_is_said_and_a_key_for_it_refused(fleet: FakeFle
         asked = await launched(operator)
     assert (asked.spec.engine, asked.spec.model) == ("ollama", "gpt-oss:20b")
     assert ("OLLAMA_CONTEXT_LENGTH", "32768") in asked.spec.environment
+
+
+async def fill(operator: Operator, **fields: str) -> None:
+    """Write these into the form, in place of what stands there."""
+    for name, text in fields.items():
+        operator.app.screen.query_one(f"#{name}").focus()
+        await operator.press("end", "ctrl+u")
+        await operator.write(text)
 
 
 async def test_an_image_that_the_driver_does_not_run_is_not_launched(fleet: FakeFleet) -> None:
@@ -179,9 +194,29 @@ async def test_a_gpu_that_is_shared_on_purpose_stays(fleet: FakeFleet) -> None:
 
 async def typed(operator: Operator, text: str) -> None:
     """Write another version, or an image, where the pinned version stands."""
-    operator.app.screen.query_one("#version").focus()
-    await operator.press("end", "ctrl+u")
-    await operator.write(text)
+    await fill(operator, version=text)
+
+
+@pytest.mark.parametrize(
+    ("engine", "version", "known"),
+    [
+        ("vLLM", "0.99.0", "0.33"), ("SGLang", "0.31.0", "0.5.23"), ("Ollama", "0.30.0", "0.13.3"),
+    ],
+)  # fmt: skip
+async def test_a_version_beyond_all_known_ones_is_warned_of_and_can_be_launched(
+    fleet: FakeFleet, engine: str, version: str, known: str
+) -> None:
+    async with wizard(fleet, (80, 24)) as operator:
+        if engine != "vLLM":
+            await take(operator, engine)
+        await typed(operator, version)
+        words = (
+            f"▲ {engine} {version} is newer than any version this tool knows ({known}): its flags, "
+            "memory and log phases may differ."
+        )
+        await operator.until(lambda: words in plan_of(operator), "the warning")
+        asked = await launched(operator)
+    assert asked.spec.engine_version == version
 
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 48)])

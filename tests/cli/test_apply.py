@@ -23,6 +23,11 @@ def test_a_context_that_does_not_fit_is_lowered_and_launched_again(
     assert last["diagnosis"]["cause"] == "context_does_not_fit"
     assert last["spec"]["arguments"]
 
+    flags = " ".join(last["diagnosis"]["change"]["flags"])
+    line = f"gptoss-tui doctor -F {where[2]} sim-1"
+    told = cli("doctor", *where)
+    assert f"  To launch again with {flags}: {line} --apply\n" in told.out
+
     refused = cli("doctor", *where, "--apply", "--json")
     assert refused.code == 2  # nobody said yes
     again = cli("doctor", *where, "--apply", "--yes", "--wait", "--json")
@@ -38,6 +43,20 @@ def test_a_context_that_does_not_fit_is_lowered_and_launched_again(
     nothing = cli("doctor", *where, "--apply", "--yes")
     assert nothing.code == 2
     assert "no change" in nothing.err
+
+
+def test_a_launch_that_fails_tells_how_to_launch_again(
+    cli: Cli, boxes: Callable[..., Background]
+) -> None:
+    where = ("sim-1", "-F", boxes(SMALL, speed=20.0).config)
+    words = ("--max-model-len", "131072", "--gpu-memory-utilization", "0.7", "--force")
+    failed = cli("launch", *where, *words, "--yes", "--wait", "--name", "one")
+    line = f"gptoss-tui doctor -F {where[2]} sim-1 one --apply"
+    step = failed.err.splitlines()[-1]
+    assert "To launch again with --max-model-len " in step
+    assert step.endswith(f": {line}")
+    again = cli(*line.split()[1:], "--yes", "--wait")
+    assert again.code == 0, again.out + again.err
 
 
 def test_what_blocks_a_launch_blocks_it_once_more_in_the_same_words(

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import io
 import threading
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gptoss_tui.cli import app_command
+from gptoss_tui.cli.output import Output
+from gptoss_tui.cli.session import new_hub
 from gptoss_tui.domain.progress import PHASES
+from gptoss_tui.remote.fleet import Fleet, FleetOptions
+from gptoss_tui.sim.faults import FAULTS
 from gptoss_tui.sim.profile import H100, L40S, Profile
+from gptoss_tui.state.paths import paths
 from tests.cli.conftest import Background, Cli
 
 
@@ -89,7 +96,7 @@ def test_without_wait_the_launch_goes_on_on_the_box(cli: Cli, boxes: Callable[..
     assert ": running, pull" in shown.out
     wrong = cli("cancel", "sim-1", "nobody", "-F", cold.config)
     assert (wrong.code, wrong.out) == (7, "")
-    assert "No launch is in progress of nobody on sim-1." in wrong.err
+    assert "No launch of nobody is in progress on sim-1." in wrong.err
     assert "(gpt-oss-20b)" in wrong.err
     (launch,) = cli("status", "sim-1", "-F", cold.config, "--json").document["launches"]
     launch_id = launch["body"]["launch_id"]
@@ -122,7 +129,50 @@ def test_status_for_people(cli: Cli, serving: Background) -> None:
     assert cli("status", "sim-1", "gpt-oss-20b", "-F", serving.config).code == 0
     unknown = cli("status", "sim-1", "nobody", "-F", serving.config)
     assert (unknown.code, unknown.out) == (7, "")
-    assert unknown.err == "gptoss-tui: There is no server nobody on sim-1.\n"
+    assert unknown.err.startswith("gptoss-tui: There is no server nobody on sim-1 (there: gpt-oss-")
+
+
+def test_what_was_planned_and_what_came_of_it_is_a_table(cli: Cli, warm: Background) -> None:
+    """With a heading, whole tokens, and without a row of which the plan says nothing."""
+    told = cli("launch", "sim-1", "-F", warm.config, "--engine", "sglang", "--yes", "--wait").out
+    _, table = told.split("what the plan said of the memory, and what came of it:\n")
+    head, *rows = (line.split() for line in table.splitlines())
+    assert head == ["planned", "measured", "difference"]
+    assert [row[:-3] for row in rows] == [
+        ["weights", "GiB"], ["KV", "cache", "GiB"], ["KV", "cache", "tokens"],
+        ["CUDA", "graphs", "GiB"],
+    ]  # fmt: skip
+    tokens, graphs = rows[2], rows[3]
+    assert all(cell.lstrip("-").replace(",", "").isdigit() for cell in tokens[-3:])
+    assert (graphs[-3], graphs[-1]) == ("--", "--")
+
+
+def test_what_ollama_was_planned_to_hold_is_what_it_holds(cli: Cli, warm: Background) -> None:
+    told = cli("launch", "sim-1", "-F", warm.config, "--engine", "ollama", "--yes", "--wait").out
+    _, _, *rows = told[told.index("what the plan said") :].splitlines()
+    assert [abs(float(row.split()[-1])) < 0.1 for row in rows] == [True, True]
+
+
+def test_the_demo_opens_on_broken_boxes(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[str] = []
+
+    async def look(
+        arguments: Namespace, options: FleetOptions, output: Output, *, demo: bool
+    ) -> int:
+        async with Fleet(new_hub(), paths(), options) as fleet:
+            report = (await (await fleet.connect("sim-1")).look()).body
+        found.extend(finding.code for finding in report.findings)
+        return 0
+
+    monkeypatch.setattr(app_command, "_run", look)
+    assert cli("demo", "--fault", "gpu_hot", "--fault", "no_toolkit").code == 0
+    assert {"gpu_throttled", "no_gpu_runtime"} <= {*found}
+
+
+def test_each_fault_that_can_be_simulated_is_told_in_a_line(cli: Cli) -> None:
+    lines = cli("sim", "--list-faults").out.splitlines()
+    assert [line.split(maxsplit=1) for line in lines] == [[*item] for item in FAULTS.items()]
+    assert cli("sim", "--list-faults", "--json").document == FAULTS
 
 
 def test_an_idle_box_says_so(cli: Cli, warm: Background) -> None:

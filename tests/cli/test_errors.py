@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +14,10 @@ import pytest
 
 from gptoss_tui import errors
 from gptoss_tui.cli.parser import EPILOG
+from gptoss_tui.cli.session import filled
 from gptoss_tui.errors import GptossError
-from gptoss_tui.sim.profile import H100, Fault, Profile
+from gptoss_tui.sim.faults import Fault
+from gptoss_tui.sim.profile import H100, Profile
 from tests.cli.conftest import Background, Cli, Result
 from tests.remote.support import WARM
 
@@ -61,7 +64,6 @@ def test_the_documented_exit_codes_are_those_of_the_errors() -> None:
         ("nonsense",),
         ("check",),
         ("check", "sim-1", "--no-such-flag"),
-        ("chat", "sim-1", "--effort", "enormous"),
         ("launch", "sim-1", "--port", "eight"),
         ("sim", "--seed", "fast"),
     ],
@@ -79,14 +81,21 @@ def test_words_that_are_off_end_with_two_and_one_sentence(cli: Cli, argv: tuple[
     [
         (("plan",), "There is nothing to plan for."),
         (("plan", "--gpu", "NVIDIA Nonsense"), "'NVIDIA Nonsense' is not in the catalogue."),
-        (("plan", "--gpu", "NVIDIA L40S", "--gpus", "0"), "0 GPUs make no sense."),
+        (
+            ("plan", "--gpu", "NVIDIA L40S", "--gpus", "0"),
+            "--gpus 0 is not possible: a box has 1 to 16 GPUs.",
+        ),
         (("plan", "--gpu", "NVIDIA L40S", "--model", "7b"), "7b"),
         (("plan", "--gpu", "NVIDIA L40S", "--engine", "llamafile"), "llamafile"),
         (("plan", "--gpu", "NVIDIA L40S", "--engine-version", "new"), "new"),
         (("plan", "--gpu", "NVIDIA L40S", "--context", "0"), "0"),
         (("plan", "--gpu", "NVIDIA L40S", "--gpu-memory-utilization", "7"), "7"),
         (("sim", "--boxes", "0"), "0 boxes cannot be simulated."),
-        (("sim", "--fault", "gremlins"), "The fault 'gremlins' is not known."),
+        (("sim", "--fault", "gremlins"), "There is no fault 'gremlins'."),
+        (("demo", "--fault", "gremlins"), "There is no fault 'gremlins'."),
+        (("chat", "sim-1", "--effort", "enormous"), "There is no --effort 'enormous'."),
+        (("launch", "sim-1", "--port", "eight"), "--port takes a whole number, which 'eight' is"),
+        (("launch", "sim-1", "--gpu-memory-utilization", "x"), "takes a number, which 'x' is not."),
         (("check", "two words"), "'two words' is neither a name nor an ssh line."),
         (("check", "host:99999"), "'99999' is no port."),
         (("check", "-oProxyCommand=x"), ""),
@@ -99,6 +108,54 @@ def test_values_that_make_no_sense_end_with_two(
     result = cli(*argv)
     assert (result.code, result.out) == (2, "")
     assert sentence in result.err
+
+
+@pytest.mark.parametrize(
+    ("argv", "meant"),
+    [
+        (("statuss", "sim-1"), "status"),
+        (("plan", "--gpu", "L40S", "--engine", "sglan"), "sglang"),
+        (("plan", "--users", "4", "--engine", "sglan"), "sglang"),
+        (("plan", "--gpu", "L40S", "--model", "12b"), "120b"),
+        (("plan", "--gpu", "L40X"), "L40S"),
+        (("sim", "--fault", "no_dokcer"), "no_docker"),
+        (("repair", "sim-1", "toolkt"), "toolkit"),
+        (("export", "sim-1", "--format", "composee"), "compose"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_a_misspelt_word_is_told_what_was_meant(
+    cli: Cli, argv: tuple[str, ...], meant: str
+) -> None:
+    _, error = both(cli, *argv)
+    assert error["next_step"].startswith(f"Did you mean {meant}? ")
+
+
+def test_only_what_is_needed_is_called_required(cli: Cli) -> None:
+    _, error = both(cli, "repair")
+    assert error["message"] == "The following arguments are required: BOX."
+
+
+def test_a_misspelt_box_and_server_are_too(cli: Cli, serving: Background) -> None:
+    _, box = both(cli, "check", "sim1", "-F", serving.config)
+    assert (box["code"], box["next_step"][:21]) == ("unknown_name", "Did you mean sim-1? C")
+    for command in ("status", "doctor", "stop", "logs"):
+        _, server = both(cli, command, "sim-1", "gpt-os-20b", "-F", serving.config)
+        assert server["message"] == "There is no server gpt-os-20b on sim-1 (there: gpt-oss-20b)."
+        assert server["next_step"].startswith("Did you mean gpt-oss-20b? ")
+
+
+def test_a_next_step_can_be_typed_as_it_stands() -> None:
+    """The box, the server where one was named, and the way to the box are those of the command."""
+    given = Namespace(box="a box", name="one", ssh_config="/x y", identity="k", box_option=None)
+    text = "See `gptoss-tui logs BOX NAME`, gptoss-tui launch BOX --from FILE, or a BOX."
+    assert filled(given, text) == (
+        "See `gptoss-tui logs -F '/x y' -i k 'a box' one`, "
+        "gptoss-tui launch -F '/x y' -i k 'a box' --from FILE, or a BOX."
+    )
+    given = Namespace(box="b", ssh_config=None, identity=None)
+    assert filled(given, "`gptoss-tui logs BOX NAME`") == "`gptoss-tui logs b`"
+    assert filled(Namespace(box=None), text) == text
 
 
 def test_a_value_that_makes_no_sense_is_a_document_for_scripts(cli: Cli) -> None:
@@ -215,7 +272,7 @@ def test_a_box_without_servers_has_none_to_use(cli: Cli, warm: Background) -> No
     for command in (("chat", *HI), ("logs",), ("stop",), ("forward",)):
         people, error = both(cli, command[0], "sim-1", "-F", warm.config, *command[1:])
         assert (people.code, error["code"]) == (7, "not_found")
-        assert "gptoss-tui launch BOX" in error["next_step"]
+        assert f"gptoss-tui launch -F {warm.config} sim-1" in error["next_step"]
 
 
 def test_nobody_to_ask_means_no_launch(cli: Cli, warm: Background) -> None:

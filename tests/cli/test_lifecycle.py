@@ -9,6 +9,7 @@ import pytest
 
 from gptoss_tui.cli import lifecycle_command
 from gptoss_tui.sim.container import Container
+from gptoss_tui.sim.profile import H100, Profile
 from gptoss_tui.sim.run import SimBox
 from tests.cli.conftest import Background, Cli
 from tests.remote.support import WARM
@@ -70,6 +71,34 @@ def test_the_question_says_what_would_be_cut(
 def test_drain_and_now_exclude_each_other(cli: Cli, serving: Background) -> None:
     result = cli("stop", "sim-1", "-F", serving.config, "--now", "--drain", "5")
     assert result.code == 2
+
+
+@pytest.mark.parametrize("command", ["stop", "restart"])
+def test_what_is_only_being_launched_is_refused_before_anything_is_asked(
+    cli: Cli, boxes: Callable[..., Background], monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """Nothing is warned of, and the next step can be typed as it stands."""
+    monkeypatch.setattr(lifecycle_command, "_asks", lambda arguments: True)
+    slow = boxes(Profile("cold", (H100,)), speed=0.01)
+    where = ("sim-1", "-F", slow.config)
+    launch_id = cli("launch", *where, "--yes", "--json").documents[-1]["launch_id"]
+    refused = cli(command, *where)
+    assert (refused.code, refused.out) == (7, "")
+    first, step = refused.err.splitlines()
+    assert first.endswith("gpt-oss-20b is still being launched: there is no container to stop.")
+    line = f"gptoss-tui cancel -F {slow.config} sim-1 {launch_id}"
+    assert step == f"  Cancel the launch instead: {line}"
+    assert cli(*line.split()[1:]).code == 0
+
+
+def test_a_server_that_has_ended_takes_no_requests_to_warn_of(
+    cli: Cli, boxes: Callable[..., Background]
+) -> None:
+    dying = boxes(replace(WARM, faults=frozenset({"dies_loading"})))
+    where = ("sim-1", "-F", dying.config)
+    assert cli("launch", *where, "--yes", "--wait").code == 6
+    result = cli("stop", *where, "--yes")
+    assert result.out == "gpt-oss-20b was stopped and its container removed.\n"
 
 
 def test_a_restart_waits_until_it_serves_again(cli: Cli, serving: Background) -> None:

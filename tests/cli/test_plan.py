@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gptoss_tui.cli.parser import byte_count
+from gptoss_tui.cli.words import byte_count
 from tests.cli.conftest import Cli
 
 
@@ -171,11 +171,35 @@ def test_a_search_for_ollama_names_no_tensor_parallelism(cli: Cli) -> None:
     assert "TP" not in result.out
 
 
+def test_a_spot_price_above_the_cheapest_is_no_saving(cli: Cli) -> None:
+    """The only one that is known of an L40S is of another vendor, and dearer."""
+    plain = ("plan", "--gpu", "NVIDIA L40S")
+    assert "spot" not in cli(*plain).out
+    assert "spot 0.94 an hour" in cli(*plain, "--usd-per-hour", "1.20").out
+
+
+def test_what_a_plan_does_not_know_is_no_row_of_zero(cli: Cli) -> None:
+    sglang = cli("plan", "--gpu", "NVIDIA L40S", "--engine", "sglang").out
+    assert "weights, 24.5 KV cache (+/- 2.5), 6.5 left for activation and graphs" in sglang
+    assert "\n  sglang serve openai/gpt-oss-20b --context-length" in sglang
+    ollama = cli("plan", "--gpu", "NVIDIA L40S", "--engine", "ollama").out
+    assert "\n  GiB of all GPUs: 11.7 weights, 1.4 graphs and buffers, 31.3 KV cache" in ollama
+    assert "\n  ollama run gpt-oss:20b\n" in ollama
+    assert " 0.0 " not in sglang + ollama
+
+
+@pytest.mark.parametrize("engine", ["vllm", "sglang"])
+def test_gpus_that_stay_idle_are_told_of(cli: Cli, engine: str) -> None:
+    told = cli("plan", "--gpu", "NVIDIA L40S", "--gpus", "3", "--engine", engine).out
+    assert "\n  20b on 2 x NVIDIA L40S, " in told
+    assert "note: Of the 3 GPUs 2 are used: tensor parallel takes 1, 2, 4 or 8.\n" in told
+
+
 def test_what_it_costs_in_every_way(cli: Cli) -> None:
     words = ("--gpu", "NVIDIA H100 80GB HBM3", "--model", "120b", "--users", "8")
     result = cli("plan", *words, "--hosted-usd-per-m", "0.15,0.60")
     assert "spot 0.80 an hour" in result.out
-    assert "the guide's own sum: 0.60 per million" in result.out
+    assert "guide" not in result.out
     assert "only working seconds" in result.out
     assert result.out.count("cheaper than") == result.out.count("cheaper than your offer") == 1
     assert "11.4 GB of image" in result.out

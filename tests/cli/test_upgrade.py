@@ -60,6 +60,7 @@ def test_the_same_version_again_changes_nothing_unless_forced(served: Served) ->
     assert refused.code == 2
     assert f"gpt-oss-20b runs {OLD} with these flags already." in refused.err
     assert "gptoss-tui restart -F" in refused.err
+    assert refused.out == ""  # before any plan is shown
     assert served.untouched
     assert served("upgrade", "--engine-version", OLD, "--dry-run").code == 0
     forced = served.upgrade("--engine-version", OLD, "--force")

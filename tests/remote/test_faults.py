@@ -17,7 +17,8 @@ from gptoss_tui.errors import (
     LaunchError,
     NotFoundError,
 )
-from gptoss_tui.sim.profile import FAULTS, H100, Fault, Profile
+from gptoss_tui.sim.faults import FAULTS, Fault
+from gptoss_tui.sim.profile import H100, Profile
 from tests.remote.support import (
     WARM,
     bodies,

@@ -132,3 +132,23 @@ async def test_a_simulated_box_tells_it_in_the_same_way(
         assert first == again
         assert len(first) == 2
         assert brought[1] == 2 * len("@@known 20260101-000000-000001\n") < brought[0]
+
+
+async def test_a_new_connection_knows_what_the_last_one_was_told(tmp_path: Path) -> None:
+    async with simulated(tmp_path) as rig:
+        box = await rig.box()
+        await serving(box)
+        first = await box.launches()
+        await rig.fleet.disconnect("sim-1")
+        transport, brought = transport_of(box := await rig.box()), []
+        run = transport.run
+
+        async def counted(argv: Sequence[str], **more: Any) -> Completed:
+            done = await run(argv, **more)
+            brought.append(len(done.stdout))
+            return done
+
+        transport.run = counted  # type: ignore[method-assign]
+        again = await box.launches()
+    assert [fact.body for fact in again] == [fact.body for fact in first]
+    assert brought == [len("@@known 20260101-000000-000001\n")]

@@ -29,8 +29,9 @@ from gptoss_tui.remote.launch_log import follow_log
 from gptoss_tui.remote.local_transport import LocalTransport
 from gptoss_tui.sim.clock import ScaledClock
 from gptoss_tui.sim.docker_api import DockerApi
+from gptoss_tui.sim.faults import Fault
 from gptoss_tui.sim.http import Request, Response, serve
-from gptoss_tui.sim.profile import H100, Fault, Profile
+from gptoss_tui.sim.profile import H100, Profile
 from gptoss_tui.sim.servers import server
 from gptoss_tui.sim.world import World
 from tests.remote.support import spec_of_plan

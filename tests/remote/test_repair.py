@@ -21,7 +21,8 @@ from gptoss_tui.remote.box import Box
 from gptoss_tui.remote.carry_out import carry_out
 from gptoss_tui.remote.docker import Docker
 from gptoss_tui.remote.local_transport import LocalTransport
-from gptoss_tui.sim.profile import H100, Fault, Profile
+from gptoss_tui.sim.faults import Fault
+from gptoss_tui.sim.profile import H100, Profile
 from tests.remote.support import fleet_of, simulated, spec_on, until
 
 DENIED = Profile("denied", (H100,), faults=frozenset({"docker_denied"}))

@@ -16,6 +16,7 @@ from gptoss_tui.domain.facts import AnyFact
 from gptoss_tui.domain.launch import Secrets
 from gptoss_tui.errors import GptossError, NotFoundError
 from gptoss_tui.remote.box import Box
+from gptoss_tui.remote.docker import Docker
 from tests.remote.support import Rig, bodies, replaced, serving, simulated, spec_on, until, watched
 
 NAME = "gpt-oss-20b"
@@ -71,6 +72,23 @@ def ended_well(answers: list[Any]) -> bool:
         and pieces[-1].finish_reason == "stop"
         for pieces in answers
     )
+
+
+@pytest.mark.parametrize("change", ["stop", "restart"])
+async def test_a_stop_lists_the_servers_once(
+    box: Box, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    await serving(box)
+    asked: list[str] = []
+    get = Docker.get
+
+    async def counted(self: Docker, path: str, *more: Any) -> Any:
+        asked.append(path)
+        return await get(self, path, *more)
+
+    monkeypatch.setattr(Docker, "get", counted)
+    await getattr(box, change)(NAME)
+    assert asked.count("/containers/json") == 1
 
 
 async def test_an_engine_that_drains_ends_its_answers_and_takes_no_new_ones(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from gptoss_tui.domain.host import Finding
-from gptoss_tui.sim.profile import Fault, profiles
-from tests.remote.support import WARM, serving, simulated
+from gptoss_tui.domain.launch import Secrets
+from gptoss_tui.sim.faults import FAULTS, Fault
+from gptoss_tui.sim.profile import H100, Profile, profiles
+from tests.remote.support import WARM, serving, simulated, spec_on, transport_of, watched
 
 # fault: code, level, repair
 EXPECTED: dict[Fault, tuple[str, str, str | None]] = {
@@ -82,3 +85,49 @@ async def test_a_launch_by_dockers_snap_takes_its_runtime(tmp_path: Path) -> Non
     assert container.body["HostConfig"]["Runtime"] == "nvidia"
     assert container.environment["NVIDIA_VISIBLE_DEVICES"] == "nvidia.com/gpu=0"
     assert container.gpu_ids == ["0"]
+
+
+def test_every_fault_has_a_line() -> None:
+    assert tuple(FAULTS) == get_args(Fault)
+
+
+async def test_an_old_driver_has_the_cuda_of_its_time(tmp_path: Path) -> None:
+    async with simulated(tmp_path, replace(WARM, faults=frozenset({"driver_old"}))) as rig:
+        box = await rig.box()
+        report = (await box.look()).body
+        transport = transport_of(box)
+        said = await transport.run(("nvidia-smi", "--query-gpu=driver_version", "--format=csv"))
+    assert (report.driver_version, report.cuda_version) == ("535.230.02", "12.2")
+    assert b"535.230.02" in said.stdout
+
+
+COLD = Profile("cold", (H100,))
+UNREACHED = "The box cannot reach Hugging Face, and the weights are not in its cache."
+# fault, engine: the phase that fails, and what it tells
+LAUNCHED: list[tuple[Fault, str, str, str]] = [
+    ("no_forwarding", "vllm", "weights", UNREACHED),
+    ("no_forwarding", "sglang", "weights", UNREACHED),
+    ("no_forwarding", "ollama", "weights", "The server could not fetch the model: Get "),
+    ("no_network", "vllm", "pull", "The box cannot reach the registry: Get "),
+    ("disk_full", "vllm", "weights", "The box's disk is full."),
+    ("disk_full", "sglang", "weights", "The box's disk is full."),
+]
+
+
+@pytest.mark.parametrize(("fault", "engine", "phase", "words"), LAUNCHED)
+async def test_a_launch_ends_where_a_real_one_would(
+    tmp_path: Path, fault: Fault, engine: str, phase: str, words: str
+) -> None:
+    """In the phase in which the box lacks something, with its cause."""
+    async with simulated(tmp_path, replace(COLD, faults=frozenset({fault}))) as rig:
+        box = await rig.box()
+        spec = await spec_on(box, engine=engine)
+        await box.launch(spec, Secrets())
+        last = (await watched(box, spec.launch_id))[-1]
+    assert (last.state, last.current and last.current.name) == ("failed", phase)
+    assert last.error.startswith(words)
+
+
+async def test_what_is_in_the_cache_needs_no_network(tmp_path: Path) -> None:
+    async with simulated(tmp_path, replace(WARM, faults=frozenset({"no_forwarding"}))) as rig:
+        await serving(await rig.box())

@@ -116,7 +116,7 @@ def test_odd_pages_are_no_failure(page: str) -> None:
         ("[x TP0] Load weight end. elapsed=3.1 s, type=GptOssForCausalLM, avail mem=65.70 GB, "
          "mem usage=12.92 GB.", "load", None),
         ("[x] KV Cache is allocated. dtype: torch.bfloat16, #tokens: 90, K size: 1.2 GB, V size: "
-         "1.2 GB", "compile", None),
+         "1.2 GB", "load", None),
         ("[x] Capture cuda graph begin. This can take up to several minutes.", "capture", None),
         ("Capturing batches (bs=8 avail_mem=6.01 GB):  12%|# | 3/23 [00:01<]", "capture", 0.12),
         ("[x] Capture target decode CUDA graph end. elapsed=2.1 s, mem usage=0.55 GB, avail "

@@ -115,6 +115,14 @@ def test_what_is_no_export_is_refused(text: str) -> None:
     assert "gptoss-tui export" in refusal.value.next_step
 
 
+def test_a_server_that_was_stopped_on_purpose_does_not_come_back() -> None:
+    """Docker's command ends with 143 or 137 then, which systemd takes for a failure by itself."""
+    lines = export(spec(), "systemd").splitlines()
+    assert {"Restart=on-failure", "SuccessExitStatus=143", "RestartPreventExitStatus=137"} <= {
+        *lines
+    }
+
+
 def test_an_export_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     newer = export(spec(version=99), "systemd")
     with pytest.raises(StateError, match="newer"):

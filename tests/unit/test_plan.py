@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from gptoss_tui.domain.gpu import GIB, MIB
 from gptoss_tui.domain.plan.catalogue import card_named, cards
+from gptoss_tui.domain.plan.complete import complete
 from gptoss_tui.domain.plan.planner import plan
 from gptoss_tui.domain.plan.recommend import recommend
 from gptoss_tui.domain.plan.types import PlanRequest
@@ -126,6 +127,26 @@ def test_nonsense_is_refused_in_words(changes: dict[str, Any]) -> None:
         plan(msgspec.structs.replace(request(), **changes))
     assert refusal.value.message.endswith(".")
     assert isinstance(refusal.value, UsageError)
+
+
+def test_all_nonsense_is_said_at_once() -> None:
+    with pytest.raises(PlanInputError) as refusal:
+        plan(request(max_model_len=200_000, users=0, block_size=17))
+    for words in ("131,072 tokens at most.", "0 users make no sense.", "A block of 17 tokens"):
+        assert words in str(refusal.value)
+
+
+def test_how_many_fit_is_told_in_whole_numbers_and_one_word() -> None:
+    made = recommend(request(users=5000, max_model_len=32_768))
+    held = int(made.kv_cache.max_concurrency)
+    assert made.reason == (
+        f"5,000 users with 32,768 tokens each do not fit at once: with these flags {held} do."
+    )
+    others = complete(request(users=5000, max_model_len=32_768), made, box=True).alternatives
+    assert [other.change for other in others] == [f"{held} users at once"]
+    assert others[0].fits_requests >= held
+    fits = recommend(request(users=8, max_model_len=32_768))
+    assert f" hold {int(fits.kv_cache.max_concurrency)} requests of 32,768 tokens" in fits.reason
 
 
 @pytest.mark.parametrize("name", ["20b", "gpt-oss-20b", "openai/gpt-oss-20b", "OpenAI/GPT-OSS-20B"])

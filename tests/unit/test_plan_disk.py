@@ -123,6 +123,9 @@ def test_a_box_tells_what_it_has() -> None:
     filled = on_disk(request(), there)
     assert (filled.cached_bytes, filled.image_there, filled.disk_free_bytes) == (WHOLE, True, 9)
     assert on_disk(request(engine_version="0.31.0"), there).image_there is False
+    assert on_disk(request(), there, "mine/vllm:1").image_there is False
+    theirs = "vllm/vllm-openai:v0.32.0"
+    assert on_disk(request(engine_version="0.31.0"), there, theirs).image_there is True
 
 
 def test_the_cache_as_the_probe_prints_it() -> None:

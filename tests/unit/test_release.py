@@ -8,8 +8,11 @@ from gptoss_tui.domain.blockers import blocker, findings_for
 from gptoss_tui.domain.engines.registry import engine_named
 from gptoss_tui.domain.engines.release import Release, is_older, release
 from gptoss_tui.domain.host import Finding
+from gptoss_tui.domain.plan.recommend import recommend
+from gptoss_tui.domain.plan.versions import beyond
+from gptoss_tui.domain.plan.wrong import PlanInputError
 from gptoss_tui.errors import UsageError
-from tests.unit.make import report
+from tests.unit.make import report, request
 
 DIGEST = "sha256:" + "0f" * 32
 OLD_GPU = Finding(code="gpu_too_old", level="blocker", what="The GPU is too old.", do="Change it.")
@@ -66,6 +69,57 @@ def test_nonsense_is_refused_in_a_sentence(engine: str, text: str, sentence: str
     with pytest.raises(UsageError) as refused:
         release(engine_named(engine), text)
     assert sentence in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("engine", "version", "sentence"),
+    [
+        ("vllm", "0.9.2", "vLLM 0.9.2 cannot serve GPT-OSS. 0.10.1 is the first release that can."),
+        ("sglang", "0.4.10", "SGLang 0.4.10 cannot serve GPT-OSS. 0.5.0 is the first"),
+        ("ollama", "v0.9.3", "Ollama v0.9.3 cannot serve GPT-OSS. 0.11.0 is the first"),
+    ],
+)
+def test_a_release_without_gpt_oss_is_refused_with_the_first_that_has_it(
+    engine: str, version: str, sentence: str
+) -> None:
+    with pytest.raises(PlanInputError) as refused:
+        recommend(request(engine=engine, engine_version=version))
+    assert sentence in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("engine", "version", "known"),
+    [
+        ("vllm", "0.34.0", "0.33"),
+        ("vllm", "1.0", "0.33"),
+        ("sglang", "0.31.0", "0.5.23"),
+        ("sglang", "0.5.24rc1", "0.5.23"),
+        ("ollama", "0.13.4", "0.13.3"),
+    ],
+)
+def test_a_release_beyond_all_known_ones_is_warned_of(
+    engine: str, version: str, known: str
+) -> None:
+    title = engine_named(engine).title
+    assert beyond(version, engine) == (
+        f"{title} {version} is newer than any version this tool knows ({known}): its flags, "
+        "memory and log phases may differ."
+    )
+
+
+@pytest.mark.parametrize("engine", ["vllm", "sglang", "ollama"])
+def test_every_plan_for_it_warns_first(engine: str) -> None:
+    made = recommend(request(engine=engine, engine_version="0.99.0"))
+    assert made.warnings[0] == beyond("0.99.0", engine)
+    known = engine_named(engine).default_version
+    made = recommend(request(engine=engine, engine_version=known))
+    assert not any("newer than" in warning for warning in made.warnings)
+
+
+@pytest.mark.parametrize("engine", ["vllm", "sglang", "ollama"])
+def test_a_known_release_is_not_warned_of(engine: str) -> None:
+    assert beyond(engine_named(engine).default_version, engine) == ""
+    assert beyond("0.33.99-cu129", "vllm") == beyond("0.11", "ollama") == ""
 
 
 def test_what_is_older() -> None:

@@ -25,12 +25,12 @@ START: tuple[tuple[str, PhaseName | None], ...] = (
     ("[2026-11-26 08:02:37] Use sliding window memory pool. full_layer_tokens=1864503, "
      "swa_layer_tokens=1491602", None),
     ("[2026-11-26 08:02:38] Full KV Cache is allocated. dtype: torch.bfloat16, #tokens: 1864503, K "
-     "size: 0.22 GB, V size: 0.22 GB", "compile"),
+     "size: 0.22 GB, V size: 0.22 GB", "load"),
     ("[2026-11-26 08:02:38] SWA KV Cache is allocated. dtype: torch.bfloat16, #tokens: 1491602, K "
-     "size: 0.18 GB, V size: 0.18 GB", "compile"),
+     "size: 0.18 GB, V size: 0.18 GB", "load"),
     ("[2026-11-26 08:02:38] SWAKVPool mem usage: 0.80 GB, swa size: 1491602, full size: 1864503",
-     "compile"),
-    ("[2026-11-26 08:02:38] Memory pool end. avail mem=18.89 GB", "compile"),
+     "load"),
+    ("[2026-11-26 08:02:38] Memory pool end. avail mem=18.89 GB", "load"),
     ("[2026-11-26 08:02:39] Disable prefill CUDA graph because cuda_graph_config resolved "
      "prefill.backend='disabled' (e.g. via --cuda-graph-backend-prefill=disabled or auto-disable "
      "rules).", None),

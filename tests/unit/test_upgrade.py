@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from gptoss_tui.app.model import BoxModel
+from gptoss_tui.domain.engines.registry import engine_named
 from gptoss_tui.domain.facts import Hub
 from gptoss_tui.domain.gpu import GIB, GpuProcess
 from gptoss_tui.domain.instance import Instance
@@ -160,6 +161,21 @@ def test_flags_of_other_engines_stay_as_they_are(engine: Any, version: str) -> N
     assert upgrade.plan is None
     assert upgrade.spec.arguments == old.arguments
     assert upgrade.changes[-1].startswith("Its flags stay as they are; only for vLLM")
+
+
+@pytest.mark.parametrize(
+    ("engine", "old", "new"),
+    [("vllm", "0.9.0", "0.99.0"), ("sglang", "0.4.9", "0.31.0"), ("ollama", "0.9.3", "0.30.0")],
+)
+def test_a_version_too_old_is_refused_and_one_beyond_all_known_warned_of(
+    engine: Any, old: str, new: str
+) -> None:
+    plan = recommend(request(engine=engine))
+    running = spec(engine=engine, model=plan.command[0], arguments=plan.command[1:])
+    with pytest.raises(UsageError, match=f"{old} cannot serve GPT-OSS"):
+        made(running, old)
+    assert made(running, engine_named(engine).default_version).warning == ""
+    assert f"{new} is newer than any version this tool knows" in made(running, new).warning
 
 
 def test_a_version_must_be_one() -> None:

@@ -35,10 +35,10 @@ from gptoss_tui.domain.spot.notice import SpotNotice
 
 # Name, least width, share of what a wide screen has left.
 COLUMNS = (
-    ("box", 12, 0.2),
+    ("box", 14, 0.2),
     ("state", 15, 0.0),
-    ("GPUs", 18, 0.3),
-    ("runs", 19, 0.4),
+    ("GPUs", 13, 0.2),
+    ("runs", 24, 0.5),
     ("known from", 12, 0.1),
 )
 _FRAME = 6  # border, padding and scroll bar
@@ -72,7 +72,7 @@ class BoxesScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield BoxTable(id="boxes", cursor_type="row", zebra_stripes=False)
-        with VerticalScroll(id="about", can_focus=False):
+        with VerticalScroll(id="about"):
             yield Static(id="about-text")
         yield KeysFooter()
 
@@ -150,7 +150,7 @@ class BoxesScreen(Screen[None]):
         chosen = self.chosen
         model = self._app.models.get(chosen) if chosen else None
         self.query_one("#about").border_title = Content(f" {chosen or 'no box'} ")
-        lines = about_lines(chosen, model, demo=self._app.demo)
+        lines = about_lines(chosen, model, self._app.clock(), demo=self._app.demo)
         self.query_one("#about-text", Static).update(Content("\n").join(lines))
 
     @on(DataTable.RowSelected)

@@ -45,6 +45,7 @@ from gptoss_tui.domain.draining import Draining
 from gptoss_tui.domain.facts import AnyFact
 from gptoss_tui.domain.gpu import GpuSnapshot
 from gptoss_tui.domain.instance import Endpoint, Instance, InstanceList, LogLine
+from gptoss_tui.domain.progress import LaunchProgress
 from gptoss_tui.domain.render import base_url, openai_env
 from gptoss_tui.domain.serving import EngineSnapshot
 
@@ -61,15 +62,16 @@ class DashboardScreen(Screen[None]):
             Binding(str(number), f"pane({number})", name, show=False, id=f"dash.pane-{number}")
             for number, name in enumerate(("GPUs", "Engine", "Servers and log", "Chat pane"), 1)
         ),
-        Binding("z", "zoom", "Zoom", id="dash.zoom"),
+        # The footer of a narrow screen has the first of these.
         Binding("c", "chat", "Chat", id="dash.chat"),
         Binding("w", "wizard", "Launch", id="dash.wizard"),
         Binding("s", "stop", "Stop", id="dash.stop"),
-        Binding("v", "upgrade", "Upgrade", show=False, id="dash.upgrade"),
+        Binding("v", "upgrade", "Upgrade", id="dash.upgrade"),
         Binding("o", "forward", "Open", id="dash.forward"),
-        Binding("u", "copy_url", "Copy URL", show=False, id="dash.url"),
-        Binding("l", "launch", "Timeline", show=False, id="dash.launch"),
-        Binding("p", "page", "Page", id="dash.page"),
+        Binding("p", "page", "Log", id="dash.page"),
+        Binding("l", "launch", "Timeline", id="dash.launch"),
+        Binding("u", "copy_url", "Copy URL", id="dash.url"),
+        Binding("z", "zoom", "Zoom", id="dash.zoom"),
         Binding("q", "app.back", "Back", id="dash.back"),
     ]
 
@@ -110,6 +112,7 @@ class DashboardScreen(Screen[None]):
 
     def on_mount(self) -> None:
         self.query_one(LogView).replace((), "No server is chosen.")
+        self.query_one(ChatPane).restore(self._model.draft)
         self._fit(self.app.size)
         self.set_interval(1.0, self._age)
         self._all()
@@ -120,8 +123,7 @@ class DashboardScreen(Screen[None]):
 
     def _fit(self, size: Size) -> None:
         """One pane at a time, where four would be crowded."""
-        single = self._zoomed or size.width < _WIDE or size.height < _HIGH
-        self.set_class(single, "-single")
+        self.set_class(self._zoomed or not _holds_all(size), "-single")
         self._arrange()
 
     # --- facts ----------------------------------------------------------------------------------
@@ -134,7 +136,7 @@ class DashboardScreen(Screen[None]):
             self._figures.add("gpus")
         elif isinstance(body, InstanceList):
             self._servers(body.instances)
-        elif isinstance(body, Draining) and model.instances is not None:
+        elif isinstance(body, Draining | LaunchProgress) and model.instances is not None:
             self._servers(model.instances.body.instances)
         elif fact.instance is not None and fact.instance == self._watched:
             self._about_watched(fact.instance, body)
@@ -148,7 +150,7 @@ class DashboardScreen(Screen[None]):
         elif isinstance(body, Endpoint):
             self._show_endpoint(name)
         elif isinstance(body, ChatDelta | ChatDone):
-            self.show_chat(self._model, name)
+            self._turns(name)
 
     def _draw(self, news: frozenset[str]) -> None:
         if "gpus" in news:
@@ -162,8 +164,14 @@ class DashboardScreen(Screen[None]):
         self.query_one("#pane-servers", Pane).hint = hint
 
     def show_chat(self, model: BoxModel, instance: str) -> None:
+        """A conversation began an answer, or gave a question back."""
         if model.name == self.box_name and instance == self._watched:
-            self.query_one(ChatPane).show(model.conversations[instance].turns)
+            self._turns(instance)
+            self.query_one(ChatPane).restore(model.draft)
+
+    def _turns(self, name: str | None) -> None:
+        turns = self._model.conversations[name].turns if name else ()
+        self.query_one(ChatPane).show(turns)
 
     def _all(self) -> None:
         self._gpus()
@@ -213,9 +221,10 @@ class DashboardScreen(Screen[None]):
     # --- servers --------------------------------------------------------------------------------
 
     def _servers(self, listed: tuple[Instance, ...]) -> None:
-        rows = {one.name: server_row(one, self._model.drain(one.name)) for one in listed}
+        rows = {one.name: server_row(self._model, one) for one in listed}
         self.query_one(ServerList).show(rows)
         self._choose(listed)
+        self.refresh_bindings()
 
     def _choose(self, listed: tuple[Instance, ...]) -> None:
         """Keep the watched server while it is there, else take the wanted or the first one."""
@@ -238,7 +247,7 @@ class DashboardScreen(Screen[None]):
             self._engine(name)
         else:
             self.query_one(EnginePane).view = EngineView()
-        self.query_one(ChatPane).show(self._model.conversations[name].turns if name else ())
+        self._turns(name)
         self.post_message(EngineWatchRequested(self.box_name, name))
         self.post_message(LogsRequested(self.box_name, name))
 
@@ -254,11 +263,18 @@ class DashboardScreen(Screen[None]):
     def _asked(self, event: ChatPane.Asked) -> None:
         if self._watched is None:
             self._app.tell("No server runs here: launch one first (w).", "warning")
-        elif not self._model.conversations[self._watched].streaming:
-            self.query_one(ChatPane).clear_prompt()
+        elif self._model.conversations[self._watched].streaming:
+            self._app.tell("An answer is still coming: ctrl+x stops it.", "warning")
+        else:
+            self.query_one(ChatPane).taken(event.prompt)
+            self._model.draft = self._model.draft.removeprefix(event.prompt)
             self.post_message(
                 ChatRequested(self.box_name, self._watched, event.prompt, event.effort)
             )
+
+    @on(ChatPane.Written)
+    def _written(self, event: ChatPane.Written) -> None:
+        self._model.draft = event.draft
 
     @on(ChatPane.Stopped)
     def _chat_stopped(self) -> None:
@@ -298,6 +314,15 @@ class DashboardScreen(Screen[None]):
         # Never leave the keys with a part that is hidden now.
         self.set_focus(part if part.focusable else None)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys that could do nothing now are not offered."""
+        if action == "zoom":
+            return _holds_all(self.size)
+        if action == "launch":
+            return self._launch_id is not None
+        of_server = action in ("stop", "upgrade", "forward", "copy_url", "page")
+        return self._watched is not None or not of_server
+
     def action_zoom(self) -> None:
         focused = self.focused
         for number, name in enumerate(PANES, 1):
@@ -314,18 +339,16 @@ class DashboardScreen(Screen[None]):
 
     def action_stop(self) -> None:
         instance = self._model.instance(self._watched)
-        if instance is None:
-            self._app.tell("No server is chosen.", "warning")
-        elif not instance.managed:
+        if instance is not None and not instance.managed:
             self._app.tell(f"{instance.name} is not ours: it is watched, never stopped.", "warning")
-        else:
+        elif instance is not None:
             self.post_message(StopRequested(self.box_name, instance.name))
 
     def action_upgrade(self) -> None:
         instance = self._model.instance(self._watched)
         if instance is None:
-            self._app.tell("No server is chosen.", "warning")
-        elif not instance.managed or instance.spec is None:
+            return
+        if not instance.managed or instance.spec is None:
             self._app.tell(f"{instance.name} is not ours: it is never replaced.", "warning")
         elif instance.state in ("launching", "exited", "failed"):
             self._app.tell(f"{instance.name} does not run: launch it anew (w).", "warning")
@@ -344,9 +367,15 @@ class DashboardScreen(Screen[None]):
             self.post_message(CopyRequested(block, "the OPENAI_BASE_URL block"))
 
     def action_launch(self) -> None:
+        if self._launch_id is not None:
+            self.post_message(LaunchWatchRequested(self.box_name, self._launch_id))
+
+    @property
+    def _launch_id(self) -> str | None:
+        """The launch that puts another version in the watched server's place, or that it came from."""
         instance = self._model.instance(self._watched)
-        if instance is not None and instance.launch_id:
-            self.post_message(LaunchWatchRequested(self.box_name, instance.launch_id))
+        replacing = self._model.upgrades.of(instance.name) if instance else None
+        return replacing or (instance.launch_id if instance else None)
 
     def action_page(self) -> None:
         log = self.query_one(LogView)
@@ -355,3 +384,8 @@ class DashboardScreen(Screen[None]):
             self._app.tell("There is no log to show yet.", "warning")
             return
         self.post_message(PageRequested(f"log of {self._watched or 'nothing'}", log.text))
+
+
+def _holds_all(size: Size) -> bool:
+    """Whether a screen of this size has room for four panes."""
+    return size.width >= _WIDE and size.height >= _HIGH

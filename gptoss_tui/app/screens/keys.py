@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -16,7 +17,7 @@ _COMMON = (
     ("tab / shift+tab", "next, previous part"),
     ("arrows, pgup, pgdn", "move, scroll"),
     ("ctrl+p", "command palette: all actions, themes"),
-    ("?", "these keys"),
+    ("f1, or ?", "these keys (f1 also while you type)"),
     ("ctrl+q", "quit (servers go on)"),
 )
 
@@ -40,7 +41,7 @@ class KeysScreen(ModalScreen[None]):
     """A page over the place; any of the closing keys leaves it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,question_mark,q,enter,ctrl+g", "close", "Close", show=False),
+        Binding("escape,question_mark,f1,q,enter,ctrl+g", "close", "Close", show=False),
     ]
 
     def __init__(self, keys: tuple[tuple[str, str], ...]) -> None:
@@ -61,10 +62,15 @@ class KeysScreen(ModalScreen[None]):
 
 
 def keys_page(keys: tuple[tuple[str, str], ...]) -> Content:
-    """Two columns: key, what it does."""
-    rows = [*keys, ("", ""), *_COMMON]
-    lines = [
-        Content.assemble((f"{key:>18}  ", "$primary bold"), description)
-        for key, description in rows
-    ]
-    return Content("\n").join(lines)
+    """Key, what it does; the place's own side by side, so that they need no scrolling."""
+    half = (len(keys) + 1) // 2
+    beside = zip_longest(keys[:half], keys[half:], fillvalue=("", ""))
+    lines = [Content.assemble(*_pair(one, 9, 24), *_pair(two, 9)) for one, two in beside]
+    common = [Content.assemble(*_pair(one, 18)) for one in _COMMON]
+    return Content("\n").join([*lines, Content(""), *common])
+
+
+def _pair(row: tuple[str, str], before: int, behind: int = 0) -> tuple[tuple[str, str], str]:
+    """A key, flush right in `before` cells, and what it does in at least `behind`."""
+    key, does = row
+    return (f"{key:>{before}}  ", "$primary bold"), f"{does:{behind}}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, ClassVar
 
 from textual.app import ComposeResult
@@ -11,6 +12,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
+from gptoss_tui.app.in_app import in_app
 from gptoss_tui.app.messages import (
     ActionFailed,
     CancelLaunchRequested,
@@ -51,28 +53,22 @@ class LaunchScreen(Screen[None]):
         Binding("u", "copy_url", "Copy URL", id="launch.url"),
         Binding("e", "copy_env", "Copy env", id="launch.env"),
         Binding("s", "copy_ssh", "Copy ssh", id="launch.ssh"),
-        Binding("c", "copy_command", "Copy docker run", show=False, id="launch.command"),
-        Binding("p", "page", "As a page", show=False, id="launch.page"),
         Binding("f", "fix", "Apply the fix", id="launch.fix"),
         Binding("x", "cancel", "Cancel the launch", id="launch.cancel"),
+        Binding("c", "copy_command", "Copy docker run", id="launch.command"),
+        Binding("p", "page", "As a page", id="launch.page"),
         Binding("q", "app.back", "Back", id="launch.back"),
     ]
 
     def __init__(
-        self,
-        model: BoxModel,
-        spec: LaunchSpec | None,
-        launch_id: str | None = None,
-        *,
-        upgrades: str | None = None,
+        self, model: BoxModel, spec: LaunchSpec | None, launch_id: str | None = None
     ) -> None:
-        """`upgrades` is the server whose place this launch takes, where that is known."""
         super().__init__()
-        self._upgrades = upgrades
         self._model = model
         self._spec = spec
         self._launch_id = launch_id or (spec.launch_id if spec else "")
         self._refusal = ""
+        self._ready_at: datetime | None = None  # when it was first seen to be ready, by our time
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="timeline", can_focus=False):
@@ -94,6 +90,11 @@ class LaunchScreen(Screen[None]):
         return fact.body if fact else None
 
     @property
+    def _upgrades(self) -> str | None:
+        """The server whose place this launch takes, where that is known."""
+        return self._model.upgrades.replaced_by(self._launch_id)
+
+    @property
     def _app(self) -> Any:
         return self.app
 
@@ -105,7 +106,7 @@ class LaunchScreen(Screen[None]):
         """A launch that was refused before it began is told here, not in a passing toast."""
         if self.progress is not None or message.box != self._model.name:
             return False
-        self._refusal = f"{message.error.message}\n{message.error.next_step}"
+        self._refusal = f"{message.error.message}\n{in_app(message.error.next_step)}"
         self._draw()
         return True
 
@@ -113,8 +114,8 @@ class LaunchScreen(Screen[None]):
         progress = self.progress
         name = progress.name if progress else (self._spec.name if self._spec else "")
         timeline = self.query_one("#timeline")
-        doing = "Upgrading" if self._upgrades else "Launching"
-        timeline.border_title = Content(f" {doing} {name} on {self._model.name} ")
+        over = progress is not None and progress.state != "running"
+        timeline.border_title = Content(f" {self._doing(over)} {name} on {self._model.name} ")
         if progress is None:
             waiting = self._refusal or "Handing the launch over to the box…"
             self.query_one("#phases", Static).update(Content(waiting))
@@ -125,6 +126,11 @@ class LaunchScreen(Screen[None]):
         self.query_one("#phases", Static).update(Content("\n").join(lines))
         self._end(self._outcome(progress))
         self.refresh_bindings()
+
+    def _doing(self, over: bool) -> str:
+        if over:
+            return "Upgrade of" if self._upgrades else "Launch of"
+        return "Upgrading" if self._upgrades else "Launching"
 
     def _end(self, content: Content) -> None:
         self.query_one("#end", Static).update(content)
@@ -143,7 +149,7 @@ class LaunchScreen(Screen[None]):
         return Content.assemble(
             (sign, "$error bold"), progress.error,
             (evidence_lines(progress), "$foreground 60%"),
-            f"\n{progress.next_step}", (place, "bold"), left,
+            f"\n{in_app(progress.next_step)}", (place, "bold"), left,
             (f"\n\nf: {in_words(change)}" if (change := self._change) else "", "$accent"),
         )  # fmt: skip
 
@@ -154,16 +160,43 @@ class LaunchScreen(Screen[None]):
         return found.change if found is not None and self.spec is not None else None
 
     def _usage(self) -> Content:
+        if since := self._since():
+            return Content.assemble(("– ", "$warning bold"), since)
         spec = self.spec
+        ready = Content.assemble(("✓ Ready. ", "$success bold"), self._unheard())
         if spec is None:
-            return Content("Ready. d opens the dashboard with the chat.")
+            return ready + Content("d opens the dashboard with the chat.")
         return Content.assemble(
-            ("✓ Ready. ", "$success bold"),
-            "d opens the dashboard with the chat. From this laptop:\n\n",
+            ready, "d opens the dashboard with the chat. From this laptop:\n\n",
             (f"{self._ssh_line()}\n\n", "$accent"),
             (openai_env(base_url(spec), spec.served_name, spec.needs_api_key), "$accent"),
             difference_table(self.progress),
-        )
+        )  # fmt: skip
+
+    def _since(self) -> str:
+        """What has become of the server that was ready; nothing while it is there."""
+        listed, progress = self._model.instances, self.progress
+        if progress is None or progress.state != "ready":
+            return ""
+        self._ready_at = self._ready_at or self._app.clock()
+        if listed is None or listed.our_time <= self._ready_at:
+            return ""  # the list may be from before it was there
+        name = progress.name
+        now = self._model.instance(name)
+        if now is None:
+            return f"{name} was ready, and is not on {self._model.name} any more: it was stopped."
+        if now.launch_id != self._launch_id:
+            return f"{name} was ready; another launch has taken its place since (d shows it)."
+        if now.state in ("exited", "failed"):
+            return f"{name} was ready; its container has ended since (d shows its log)."
+        if name in self._model.drains:
+            return f"{name} is being stopped: d shows how far that is."
+        return ""
+
+    def _unheard(self) -> str:
+        """What is shown may be old while the box is not heard."""
+        link = self._model.link
+        return "" if link is None or link.phase == "up" else "(The box is not heard right now.) "
 
     @property
     def spec(self) -> LaunchSpec | None:
@@ -187,15 +220,18 @@ class LaunchScreen(Screen[None]):
             return self._change is not None and not self._app.fleet.read_only
         if action == "cancel":
             return state == "running"
+        if action in ("copy_command", "page"):
+            return self.spec is not None
         if action in ("copy_url", "copy_env", "copy_ssh"):
-            return state == "ready" and self.spec is not None
+            return state == "ready" and self.spec is not None and not self._since()
         return True
 
     def action_dashboard(self) -> None:
         self.app.pop_screen()
         name = self.progress.name if self.progress else None
-        ready = self.progress is not None and self.progress.state == "ready"
-        pane = 4 if ready else 1  # the chat, once somebody is there to talk to
+        state = self.progress.state if self.progress else "running"
+        # The chat where there is one to talk to, the log of what ended, else the GPUs that fill.
+        pane = {"running": 1, "ready": 3 if self._since() else 4}.get(state, 3)
         self.app.post_message(DashboardRequested(self._model.name, name, pane))
 
     def action_cancel(self) -> None:

@@ -14,6 +14,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import DataTable, Static
 
+from gptoss_tui.app.in_app import in_app
 from gptoss_tui.app.messages import ActionFailed, PageRequested, RepairRequested, SurveyRequested
 from gptoss_tui.app.model import BoxModel
 from gptoss_tui.app.screens.dialogs import AskDialog, Choice
@@ -99,9 +100,7 @@ class RepairScreen(Screen[None]):
         if message.box != self._model.name or not waiting:
             return False
         self._under_way = None
-        self._ended = Content.assemble(
-            ("✗ ", "$error bold"), f"{message.error.message} {message.error.next_step}"
-        )
+        self._ended = Content.assemble(("✗ ", "$error bold"), in_app(str(message.error)))
         self._draw()
         return True
 
@@ -149,7 +148,7 @@ class RepairScreen(Screen[None]):
         try:
             made = self._made()
         except GptossError as error:
-            return Content.assemble(("✗ ", "$error bold"), str(error))
+            return Content.assemble(("✗ ", "$error bold"), in_app(str(error)))
         if made is None:
             return Content("There is nothing here that could be repaired from the app.")
         return describe(made)
@@ -216,5 +215,5 @@ def describe(made: Repair) -> Content:
 
 def _result(body: RepairResult) -> Content:
     sign, colour = ("✓ ", "$success bold") if body.fixed else ("✗ ", "$error bold")
-    do = "".join(f"\n{finding.do}" for finding in body.remaining if finding.do)
+    do = "".join(f"\n{in_app(finding.do)}" for finding in body.remaining if finding.do)
     return Content.assemble((sign, colour), f"{body.text}{do}")

@@ -13,14 +13,13 @@ from textual.widgets import Input, Static
 
 from gptoss_tui.app.messages import CopyRequested, LaunchRequested, PageRequested
 from gptoss_tui.app.model import BoxModel
-from gptoss_tui.app.plan_text import notes, verdict_line
+from gptoss_tui.app.plan_text import notes, stop_lines, verdict_line, warning_line
 from gptoss_tui.app.screens.dialogs import AskDialog, Choice
-from gptoss_tui.app.screens.plan_place import PlanPlace, plan_bindings
+from gptoss_tui.app.screens.plan_place import PlanPlace, blocking, plan_bindings
 from gptoss_tui.app.widgets.field import Field
 from gptoss_tui.app.widgets.keys_footer import KeysFooter
 from gptoss_tui.app.widgets.memory_bar import MemoryBar
-from gptoss_tui.app.wizard_state import Outcome
-from gptoss_tui.domain.blockers import blocker
+from gptoss_tui.app.wizard_state import in_words
 from gptoss_tui.domain.draining import stop_plan
 from gptoss_tui.domain.engines.registry import engine_named
 from gptoss_tui.domain.facts import AnyFact
@@ -41,7 +40,6 @@ class UpgradeScreen(PlanPlace):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+l", "upgrade", "Upgrade", id="upgrade.go"),
         *plan_bindings("upgrade"),
-        Binding("ctrl+g,escape", "app.back", "Back", key_display="^g", id="upgrade.back"),
     ]
 
     def __init__(self, model: BoxModel, instance: Instance) -> None:
@@ -66,9 +64,7 @@ class UpgradeScreen(PlanPlace):
     def compose(self) -> ComposeResult:
         engine = engine_named(self._old.engine)
         with Vertical(id="form"):
-            yield Static(
-                f"{engine.title} version or tag (now {self._old.engine_version})", classes="label"
-            )
+            yield Static(classes="label", id="version-label")
             yield Field(engine.default_version, id="version")
             yield Static("image (or the engine's own)", classes="label")
             yield Field(id="image")
@@ -101,8 +97,8 @@ class UpgradeScreen(PlanPlace):
         self._made, self._problem = None, ""
         try:
             self._made = self._upgrade()
-        except GptossError as error:  # what ails the box comes first: its GPUs may be gone
-            self._problem = self._blocked() or str(error)
+        except GptossError as error:
+            self._problem = in_words(error)
         self._draw()
 
     def _upgrade(self) -> Upgrade:
@@ -125,50 +121,56 @@ class UpgradeScreen(PlanPlace):
     def _draw(self) -> None:
         made = self._made
         plan = made.plan if made else None
-        lines = [*(made.changes if made else ()), *self._meaning()]
-        self.query_one("#changes", Static).update(Content("\n".join(lines)))
-        self.query_one("#verdict", Static).update(self._verdict())
+        title = engine_named(self._old.engine).title
+        same = ", the same" if made and made.same else ""
+        label = f"{title} version or tag (now {self._old.engine_version}{same})"
+        self.query_one("#version-label", Static).update(label)
+        self.query_one("#changes", Static).update(Content("\n").join(self._changes()))
+        self.query_one("#verdict", Static).update(Content("\n").join(self._verdict()))
         memory = self.query_one(MemoryBar)
         memory.display = plan is not None
         memory.memory = plan.memory_gib if plan else None
         self.query_one("#notes", Static).update(notes(plan))
         self.query_one("#command", Static).update(Content(self._command()))
 
-    def _meaning(self) -> list[str]:
-        """How many requests it hits, and what becomes of them and of the server."""
+    def _changes(self) -> list[Content]:
+        """What changes, how many requests it hits, what becomes of them and of the server."""
         warning = stop_plan(self._server).warning
-        return [
+        said = (
+            *(self._made.changes if self._made else ()),
             self._model.busy_words(self._instance),
             f"{self._instance} {ROLL_BACK}",
-            *((f"▲ {warning}",) if warning else ()),
-        ]
+        )
+        return [*map(Content, said), *([warning_line(warning)] if warning else [])]
 
-    def _verdict(self) -> Content:
-        if self._made is None:
-            return Content.assemble(("✗ ", "$error bold"), self._problem)
-        lines = [verdict_line(Outcome(plan=self._made.plan))] if self._made.plan else []
-        if refused := self._refused(self._made):
-            lines.insert(0, Content.assemble(("✗ ", "$error bold"), refused))
-        return Content("\n").join(lines)
+    def _verdict(self) -> list[Content]:
+        """What stands in the way, and the plan's verdict where anything would change."""
+        made, found = self._made, stop_lines(self._stops())
+        if made is not None and made.same:
+            found.append(Content(f"{made.same} Write another one above to see what it changes."))
+        elif made is not None and made.plan is not None:
+            found.append(verdict_line(made.plan))
+        if made is not None and made.warning:
+            found.append(warning_line(made.warning))
+        return found
 
     def _command(self) -> str:
         return command_page(docker_run(self._made.spec)) if self._made else ""
 
-    def _refused(self, made: Upgrade) -> str:
-        """Why this upgrade cannot come about; nothing where it can."""
-        if moved := self._moved():
-            return moved
-        if blocked := self._blocked(made.spec.image):
-            return blocked
-        if made.same:
-            return f"{made.same} To start it anew, restart it (s)."
-        plan = made.plan
-        return plan.reason if plan is not None and not plan.serves else ""
+    def _stops(self) -> list[str]:
+        """What is in the way: the server was replaced, the box blocks, the form makes no sense."""
+        image = self._made.spec.image if self._made else None
+        found = (self._moved(), *blocking(self._report, self._old.engine, image), self._problem)
+        return [text for text in found if text]
 
-    def _blocked(self, image: str | None = None) -> str:
-        """What a launch could not get past either; nothing where nothing is in the way."""
-        found = blocker(self._report, self._old.engine, image)
-        return f"{found.what} {found.do}" if found else ""
+    def _refused(self) -> str:
+        """Why nothing is upgraded as it stands; nothing where it can be."""
+        made, found = self._made, self._stops()
+        if made is not None and made.same:
+            found.append(f"{made.same} To start it anew, restart it (s).")
+        elif made is not None and made.plan is not None and not made.plan.serves:
+            found.append(made.plan.reason)
+        return " ".join(found)
 
     def _moved(self) -> str:
         """Why the server is not the one any more for which this was planned; else nothing."""
@@ -180,10 +182,9 @@ class UpgradeScreen(PlanPlace):
     def action_upgrade(self) -> None:
         """Ask; on a yes the launch helper of the box does the rest."""
         self._replan()
-        made = self._made
-        problem = self._problem if made is None else self._refused(made)
-        if made is None or problem:
-            self._app.tell(f"Nothing is upgraded: {problem}", "warning")
+        made, refused = self._made, self._refused()
+        if made is None or refused:
+            self._app.tell(f"Nothing is upgraded: {refused}", "warning")
             return
         title = engine_named(made.spec.engine).title
         text = (

@@ -22,24 +22,23 @@ from gptoss_tui.app.messages import (
     RepairsRequested,
 )
 from gptoss_tui.app.model import BoxModel
-from gptoss_tui.app.plan_text import brief_line, notes, release_lines, verdict_line
+from gptoss_tui.app.plan_text import brief_line, notes, release_lines, stop_lines, verdict_line
 from gptoss_tui.app.preflight_text import step_one
-from gptoss_tui.app.screens.plan_place import PlanPlace, plan_bindings
+from gptoss_tui.app.screens.plan_place import PlanPlace, blocking, plan_bindings
 from gptoss_tui.app.widgets.field import Field
 from gptoss_tui.app.widgets.keys_footer import KeysFooter
 from gptoss_tui.app.widgets.marks import MarkedList, MarkedRadio
 from gptoss_tui.app.widgets.memory_bar import MemoryBar
-from gptoss_tui.app.wizard_state import Choices, Outcome
-from gptoss_tui.domain.blockers import blocker, findings_for
+from gptoss_tui.app.wizard_state import Choices, Outcome, Stamp
+from gptoss_tui.domain.blockers import findings_for
 from gptoss_tui.domain.engines.registry import ENGINES, engine_named
 from gptoss_tui.domain.facts import AnyFact
 from gptoss_tui.domain.host import BoxReport
 from gptoss_tui.domain.instance import Instance, InstanceList
-from gptoss_tui.domain.launch import LaunchSpec, Secrets
+from gptoss_tui.domain.launch import Secrets
 from gptoss_tui.domain.progress import LaunchProgress
 from gptoss_tui.domain.render import command_page, docker_run
 from gptoss_tui.domain.secret import Secret
-from gptoss_tui.errors import GptossError
 from gptoss_tui.state.identity import new_launch_id, who
 
 _MODELS = ("20b", "120b")
@@ -62,7 +61,6 @@ class WizardScreen(PlanPlace):
             id="wizard.previous",
             priority=True,
         ),
-        Binding("ctrl+g,escape", "app.back", "Back", key_display="^g", id="wizard.back"),
     ]
 
     def __init__(self, model: BoxModel) -> None:
@@ -218,12 +216,14 @@ class WizardScreen(PlanPlace):
     def _replan(self) -> None:
         """Read the form, make the plan, draw it."""
         self._choices = self._read()
+        now = self._app.clock()
         self._outcome = wizard_state.outcome(
             self._report,
             self._choices,
             self._servers,
-            self._model.corrections,
-            self._model.speeds,
+            corrections=self._model.corrections,
+            speeds=self._model.speeds,
+            stamp=Stamp(new_launch_id(now), who(), now),
         )
         self._draw()
 
@@ -238,6 +238,8 @@ class WizardScreen(PlanPlace):
             gpu_ids=tuple(sorted(self.query_one(SelectionList).selected, key=int)),
             port=self._text("port"),
             name=self._text("name"),
+            has_key=bool(self._text("api-key")),
+            has_token=bool(self._text("hf-token")),
         )
 
     def _text(self, field: str) -> str:
@@ -248,26 +250,39 @@ class WizardScreen(PlanPlace):
         self._draw_labels()
         memory = self.query_one(MemoryBar)
         memory.memory, memory.engine = plan.memory_gib if plan else None, self._choices.engine
-        spec, problem = self._spec_or_problem()
-        self.query_one("#verdict", Static).update(
-            Content("\n").join(
-                [
-                    *step_one(findings_for(self._report, self._choices.engine, _image(spec))),
-                    verdict_line(self._outcome),
-                    *self._about_release(spec),
-                    *([Content.assemble(("▲ ", "$warning"), problem)] if problem else []),
-                ]
-            )
-        )
-        self.query_one("#brief", Static).update(brief_line(self._outcome))
+        self.query_one("#verdict", Static).update(Content("\n").join(self._verdict()))
+        self.query_one("#brief", Static).update(brief_line(plan, self._stops()))
         self.query_one("#notes", Static).update(notes(plan))
-        command = Content(command_page(docker_run(spec))) if spec else Content("")
-        self.query_one("#command", Static).update(command)
+        self.query_one("#command", Static).update(Content(self._command()))
 
-    def _about_release(self, spec: LaunchSpec | None) -> list[Content]:
-        """What another version than the pinned one changes, as soon as it is typed."""
-        lines = release_lines(self._outcome, _image(spec) or "", self._report.driver_version)
-        return [Content(line) for line in lines]
+    def _verdict(self) -> list[Content]:
+        """What stands in the way comes first, so that the first line never looks like a go."""
+        plan, image = self._outcome.plan, self._image
+        box = step_one(findings_for(self._report, self._choices.engine, image))
+        verdict = [verdict_line(plan)] if plan else []
+        return [
+            *stop_lines(self._outcome.faults),
+            *([*box, *verdict] if plan and plan.serves else [*verdict, *box]),
+            *release_lines(self._outcome, self._report.driver_version),
+        ]
+
+    def _stops(self) -> tuple[str, ...]:
+        """All that keeps this from being launched: in the form, in the plan, on the box."""
+        plan = self._outcome.plan
+        return (
+            *self._outcome.faults,
+            *((plan.reason,) if plan and not plan.serves else ()),
+            *blocking(self._report, self._choices.engine, self._image),
+        )
+
+    @property
+    def _image(self) -> str | None:
+        return self._outcome.spec.image if self._outcome.spec else None
+
+    def _command(self) -> str:
+        """What would be launched as a docker run line; nothing while the form is wrong."""
+        spec = None if self._outcome.faults else self._outcome.spec
+        return command_page(docker_run(spec)) if spec else ""
 
     def _draw_labels(self) -> None:
         """What the labels tell besides: what is chosen, and what the engine makes of it."""
@@ -275,7 +290,7 @@ class WizardScreen(PlanPlace):
         meant = self._outcome.release
         context = "context per slot (up to" if engine.name == "ollama" else "context (32k, up to"
         labels = {
-            "model": f"model: gpt-oss-{self._choices.model}",
+            "model": f"model: gpt-oss-{self._choices.model} (← → space)",
             "engine": f"engine: {engine.title} {meant.version if meant else ''}".rstrip(),
             "version": f"version or tag (pinned {engine.default_version})",
             "context": f"{context} 128k)",
@@ -285,46 +300,12 @@ class WizardScreen(PlanPlace):
         for name, text in labels.items():
             self.query_one(f"#{name}-label", Static).update(text)
 
-    def _spec_or_problem(self) -> tuple[LaunchSpec | None, str]:
-        """What would be launched, or the sentence why that plan cannot be launched as it is."""
-        try:
-            return self._spec(), ""
-        except GptossError as error:
-            return None, str(error)
-
-    def _spec(self) -> LaunchSpec | None:
-        if self._outcome.plan is None:
-            return None
-        now = self._app.clock()
-        return wizard_state.spec_of(
-            self._report,
-            self._outcome.plan,
-            self._choices,
-            self._servers,
-            launch_id=new_launch_id(now),
-            created_by=who(),
-            created_at=now,
-            has_token=bool(self._text("hf-token")),
-            needs_api_key=bool(self._text("api-key")),
-        )
-
     def action_launch(self) -> None:
-        plan = self._outcome.plan
-        if plan is None or not plan.serves:
-            reason = plan.reason if plan else self._outcome.problem
-            self._app.tell(f"Nothing is launched: {reason}", "warning")
+        self._replan()
+        spec, stops = self._outcome.spec, self._stops()
+        if spec is None or stops:
+            self._app.tell(f"Nothing is launched: {' '.join(stops)}", "warning")
             return
-        image = _image(self._spec_or_problem()[0])
-        blocked = blocker(self._report, self._choices.engine, image)
-        if blocked is not None:
-            self._app.tell(f"Nothing is launched: {blocked.what} {blocked.do}", "warning")
-            return
-        try:
-            spec = self._spec()
-        except GptossError as error:
-            self._app.show_error(error, "launch")
-            return
-        assert spec is not None
         secrets = Secrets(
             hf_token=Secret.of(self._text("hf-token")), api_key=Secret.of(self._text("api-key"))
         )
@@ -342,16 +323,7 @@ class WizardScreen(PlanPlace):
         self._with_command(lambda text: PageRequested("docker run", text))
 
     def _with_command(self, make: Any) -> None:
-        try:
-            spec = self._spec()
-        except GptossError as error:
-            self._app.show_error(error)
-            return
-        if spec is None:
-            self._app.tell(f"There is no plan yet: {self._outcome.problem}", "warning")
-            return
-        self.post_message(make(command_page(docker_run(spec))))
-
-
-def _image(spec: LaunchSpec | None) -> str | None:
-    return spec.image if spec else None
+        if command := self._command():
+            self.post_message(make(command))
+        else:
+            self._app.tell(f"There is no command yet: {self._outcome.problem}", "warning")

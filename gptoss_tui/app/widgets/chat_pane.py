@@ -49,16 +49,17 @@ class ChatPane(Vertical):
     ChatPane Input:focus { border: none; background: $block-cursor-background; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", "Leave", show=False, id="chat.leave"),
+        Binding("escape", "leave", "Leave the field", show=False, id="chat.leave"),
         # Before the field, so that a key right behind it is the place's already.
-        Binding("ctrl+g", "leave", "Leave chat", id="chat.leave-too", priority=True),
-        Binding("ctrl+x", "stop", "Stop answer", id="chat.stop", priority=True),
+        Binding("ctrl+g", "leave", "Leave", id="chat.leave-too", priority=True),
+        # Its name is not the place's "stop": a footer shows one key for each action.
+        Binding("ctrl+x", "stop_answer", "Stop answer", id="chat.stop", priority=True),
         Binding("ctrl+e", "effort", "Effort", id="chat.effort", priority=True),
         Binding("ctrl+t", "reasoning", "Reasoning", id="chat.reasoning"),
         Binding("ctrl+y", "copy", "Copy answer", id="chat.copy"),
-        Binding("f1", "ask(0)", show=False, id="chat.first"),
-        Binding("f2", "ask(1)", show=False, id="chat.second"),
-        Binding("f3", "ask(2)", show=False, id="chat.third"),
+        Binding("f2", "ask(0)", "First ready question", show=False, id="chat.first"),
+        Binding("f3", "ask(1)", "Second ready question", show=False, id="chat.second"),
+        Binding("f4", "ask(2)", "Third ready question", show=False, id="chat.third"),
     ]
 
     class Asked(Message):
@@ -68,6 +69,13 @@ class ChatPane(Vertical):
             super().__init__()
             self.prompt = prompt
             self.effort = effort
+
+    class Written(Message):
+        """What stands in the field, which may be left before it is asked."""
+
+        def __init__(self, draft: str) -> None:
+            super().__init__()
+            self.draft = draft
 
     class Stopped(Message):
         """The user wants no more of the answer."""
@@ -91,7 +99,11 @@ class ChatPane(Vertical):
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="turns"):
             yield Static(Content(_hint()), id="hint", markup=False)
-        yield Field(placeholder="Ask the model: enter sends, ctrl+g leaves", id="prompt")
+        yield Field(
+            placeholder="Ask the model: enter sends, ctrl+g leaves",
+            id="prompt",
+            select_on_focus=False,  # the next letter would replace what was written before
+        )
 
     @property
     def turns(self) -> tuple[Turn, ...]:
@@ -131,11 +143,17 @@ class ChatPane(Vertical):
                 place.anchor()
                 self._drawn.append((turn, widget))
         self.query_one("#hint").display = not self._turns
+        self.refresh_bindings()
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
         event.stop()
         self._ask(event.value)
+
+    @on(Input.Changed)
+    def _written(self, event: Input.Changed) -> None:
+        event.stop()
+        self.post_message(self.Written(event.value))
 
     def action_ask(self, number: int) -> None:
         self._ask(PROMPTS[number])
@@ -144,16 +162,32 @@ class ChatPane(Vertical):
         if prompt.strip():
             self.post_message(self.Asked(prompt, self.effort))
 
-    def clear_prompt(self) -> None:
-        """The question was taken."""
-        self.query_one(Input).clear()
+    def taken(self, prompt: str) -> None:
+        """The question was taken; what else stands in the field, or was typed since, stays."""
+        field = self.query_one(Input)
+        field.value = field.value.removeprefix(prompt)
+
+    def restore(self, draft: str) -> None:
+        """Put back what was written and not asked."""
+        field = self.query_one(Input)
+        if draft and not field.value:
+            field.value = draft
+            field.action_end()
 
     def action_leave(self) -> None:
         """The keys are the place's again; what was said stays in view, and can be scrolled."""
         self.screen.set_focus(self.query_one("#turns"))
 
-    def action_stop(self) -> None:
+    def action_stop_answer(self) -> None:
         self.post_message(self.Stopped())
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The keys of the field are there while one types, those of an answer when there is one."""
+        if action in ("leave", "effort"):
+            return self.query_one(Input).has_focus
+        if action == "stop_answer":
+            return bool(self._turns) and self._turns[-1].going_on
+        return action not in ("copy", "reasoning") or bool(self._turns)
 
     def action_effort(self) -> None:
         self.effort = EFFORTS[(EFFORTS.index(self.effort) + 1) % len(EFFORTS)]
@@ -170,5 +204,5 @@ class ChatPane(Vertical):
 
 
 def _hint() -> str:
-    lines = [f"f{number}  {prompt}" for number, prompt in enumerate(PROMPTS, 1)]
-    return "Type a question below, or send one of these smoke prompts:\n" + "\n".join(lines)
+    lines = [f"f{number}  {prompt}" for number, prompt in enumerate(PROMPTS, 2)]
+    return "Type a question below, or send one of these with its key:\n" + "\n".join(lines)

@@ -9,7 +9,7 @@ from textual.widgets import Input
 
 
 class Field(Input):
-    """An `Input` whose editing keys do not go round by the screen's bindings.
+    """An `Input` whose editing keys, and enter, do not go round by the screen's bindings.
 
     There a letter that is typed right behind one would overtake it: "ctrl+u 4" would end empty.
     """
@@ -27,9 +27,13 @@ class Field(Input):
         "end": "end",
     }
 
-    def on_key(self, event: Key) -> None:
+    async def on_key(self, event: Key) -> None:
         action = self.EDITS.get(event.key)
+        if action is None and event.key != "enter":
+            return
+        event.stop()
+        event.prevent_default()
         if action is not None:
-            event.stop()
-            event.prevent_default()
             getattr(self, f"action_{action}")()
+        else:
+            await self.action_submit()

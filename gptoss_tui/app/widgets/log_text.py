@@ -1,4 +1,4 @@
-"""Log lines as they are drawn: cleaned, coloured by their level's word, folded, searched."""
+"""Log lines as they are drawn: cleaned, coloured by their level's word, folded."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ _HEAD = re.compile(
     r"^\(\w+(?: pid=\d+)?\) (?:([A-Z]+) (?:\d\d-\d\d )?(\d\d:\d\d:\d\d) \[[^\]]*\] )?"
 )
 _BAR = re.compile(r"^(.*?)\d{1,3}%(?: Completed)? ?\|")
+_FIGURE = re.compile(r"\d+(?:\.\d+)?")
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ def entry(raw: str) -> Entry:
     whole = clean(raw).expandtabs(4).replace("\n", " ")
     text = _shortened(whole)
     bar = _BAR.match(text)
-    name = bar[1].rstrip() if bar else ""
+    # SGLang writes figures before its bar that change with each step.
+    name = _FIGURE.sub("#", bar[1].rstrip()) if bar else ""
     found = _LEVEL.search(text, 0, HEAD)
     if not found or found.lastindex is None:
         return Entry(text, whole=whole, bar=name)
@@ -85,27 +87,9 @@ def fold(text: str, width: int) -> list[str]:
     return chop_cells(text, width) if cell_len(text) > width else [text]
 
 
-def find(text: str, wanted: str) -> list[tuple[int, int]]:
-    """Where `wanted` is in `text`, any case, as plain text."""
-    if not wanted:
-        return []
-    # lower() keeps the length for all but a handful of letters; those only shift a highlight.
-    low, needle, spans, start = text.lower(), wanted.lower(), [], 0
-    while (at := low.find(needle, start)) >= 0:
-        start = at + len(needle)
-        spans.append((at, start))
-    return spans
-
-
-def cells_of(line: Entry, piece: str, offset: int, wanted: str) -> list[Cell]:
-    """A piece of an entry (from `offset` on) as cells: the level's word, matches, the rest."""
-    spans = [(start, end, "match") for start, end in find(piece, wanted)]
+def cells_of(line: Entry, piece: str, offset: int) -> list[Cell]:
+    """A piece of an entry (from `offset` on) as cells: the level's word, and the rest."""
     start, end = line.level[0] - offset, line.level[1] - offset
-    if not spans and line.ink == "text" and 0 <= start < end <= len(piece):
-        spans = [(start, end, "cool")]
-    cells: list[Cell] = []
-    at = 0
-    for start, end, ink in spans:
-        cells += [(piece[at:start], line.ink), (piece[start:end], ink)]
-        at = end
-    return [*cells, (piece[at:], line.ink)]
+    if line.ink != "text" or not 0 <= start < end <= len(piece):
+        return [(piece, line.ink)]
+    return [(piece[:start], "text"), (piece[start:end], "cool"), (piece[end:], "text")]

@@ -9,11 +9,10 @@ from typing import ClassVar
 from rich.cells import cell_len
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
-from textual.message import Message
 from textual.reactive import var
 from textual.strip import Strip
 
-from gptoss_tui.app.widgets.log_text import Entry, cells_of, entry, find, fold, replaces, settled
+from gptoss_tui.app.widgets.log_text import Entry, cells_of, entry, fold, replaces, settled
 from gptoss_tui.app.widgets.paint import Painted
 
 CAPACITY = 5000
@@ -37,22 +36,15 @@ class LogView(Painted, can_focus=True):
     LogView { overflow-x: auto; overflow-y: auto; height: 1fr; scrollbar-size-horizontal: 0; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("G,end", "follow", "Follow", key_display="G"),
-        Binding("g,home", "oldest", "Oldest", show=False),
-        Binding("f", "fold", "Fold lines"),
-        Binding("n", "match(1)", "Next match", show=False),
-        Binding("N", "match(-1)", "Previous match", show=False),
+        Binding("G,end", "follow", "Follow", key_display="G", id="log.follow"),
+        Binding("f", "fold", "Fold lines", id="log.fold"),
+        Binding("g,home", "oldest", "Oldest line", key_display="g", show=False, id="log.oldest"),
         Binding("j", "scroll_down", "Down", show=False),
         Binding("k", "scroll_up", "Up", show=False),
     ]
 
-    class Changed(Message):
-        """What the pane's title says of the log may have changed."""
-
     following: var[bool] = var(True)
     folding: var[bool] = var(False)
-    wanted: var[str] = var("")
-    unseen: var[int] = var(0)
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -62,7 +54,6 @@ class LogView(Painted, can_focus=True):
         self._fold_width = 0
         self._fresh: list[Entry] = []
         self._placeholder = ""
-        self._at_match = -1
 
     @property
     def text(self) -> str:
@@ -78,7 +69,7 @@ class LogView(Painted, can_focus=True):
         """Start anew with these lines; `placeholder` is what an empty log says."""
         self._placeholder = placeholder
         self._entries, self._fresh = [], [entry(line) for line in lines]
-        self.following, self.unseen = True, 0
+        self.following = True
         self._rows, self._widest = [], 0
         self.flush()
 
@@ -98,13 +89,10 @@ class LogView(Painted, can_focus=True):
         self._entries += fresh
         self._extend(start)
         self._trim()
-        if not self.following:
-            self.unseen += len(fresh)
         self._resize()
         if self.following:
             self.scroll_end(animate=False, force=True, immediate=True, x_axis=False)
         self.refresh()
-        self.post_message(self.Changed())
 
     def _drop_last(self) -> None:
         self._entries.pop()
@@ -154,16 +142,14 @@ class LogView(Painted, can_focus=True):
         at_end = round(new_value) >= self.max_scroll_y
         # Only going up ends the following: a log that grows moves its own end away.
         if at_end:
-            self.following, self.unseen = True, 0
+            self.following = True
         elif new_value < old_value:
             self.following = False
-        self.post_message(self.Changed())
 
     def action_follow(self) -> None:
         """Go to the newest line and stay there."""
-        self.following, self.unseen = True, 0
+        self.following = True
         self.scroll_end(animate=False, force=True, immediate=True, x_axis=False)
-        self.post_message(self.Changed())
 
     def action_oldest(self) -> None:
         """Go to the oldest line."""
@@ -178,28 +164,6 @@ class LogView(Painted, can_focus=True):
         if self.following:
             self.action_follow()
         self.refresh()
-        self.post_message(self.Changed())
-
-    def matches(self) -> list[int]:
-        """The rows that hold what is searched for."""
-        return [at for at, row in enumerate(self._rows) if find(row.text, self.wanted)]
-
-    def watch_wanted(self) -> None:
-        self._at_match = -1
-        self.refresh()
-        self.post_message(self.Changed())
-
-    def action_match(self, step: int) -> None:
-        """Go to the next (1) or the previous (-1) match, from the newest when none is shown."""
-        rows = self.matches() if self.wanted else []
-        if not rows:
-            return
-        if self._at_match not in rows:
-            self._at_match = rows[-1]
-        else:
-            self._at_match = rows[(rows.index(self._at_match) + step) % len(rows)]
-        middle = max(0, self._at_match - self.scrollable_content_region.height // 2)
-        self.scroll_to(y=middle, animate=False, immediate=True)
 
     def render_line(self, y: int) -> Strip:
         width = self.scrollable_content_region.width
@@ -209,7 +173,7 @@ class LogView(Painted, can_focus=True):
         if at >= len(self._rows):
             return self.blank(width)
         row = self._rows[at]
-        cells = cells_of(self._entries[row.number], row.text, row.offset, self.wanted)
+        cells = cells_of(self._entries[row.number], row.text, row.offset)
         left = self.scroll_offset.x
         if not left and len(row.text) <= width and row.text.isascii():
             return self.strip(cells, width)

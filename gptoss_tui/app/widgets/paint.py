@@ -22,7 +22,6 @@ Line = Sequence[Cell]
 
 INKS = (
     "text", "strong", "dim", "faint", "title", "good", "warn", "bad", "accent", "cool", "cursor",
-    "match",
 )  # fmt: skip
 
 
@@ -70,7 +69,6 @@ class Painted(ScrollView):
         & > .ink--cursor {
             color: $block-cursor-foreground; background: $block-cursor-background;
         }
-        & > .ink--match { color: $background; background: $warning; }
     }
     """
 

@@ -60,7 +60,7 @@ class ServerList(Painted, can_focus=True):
             at = before.index(self._cursor) if self._cursor is not None else 0
             self._cursor = self._name_at(min(at, len(rows) - 1))
         self._fit(len(rows))
-        self.refresh()
+        self._redraw()
 
     def _fit(self, count: int) -> None:
         height, now = max(1, min(SHOWN, count)), self.styles.height
@@ -73,7 +73,11 @@ class ServerList(Painted, can_focus=True):
         return names[number] if 0 <= number < len(names) else None
 
     def watch_watched(self) -> None:
+        self._redraw()
+
+    def _redraw(self) -> None:
         self.refresh()
+        self.refresh_bindings()
 
     def on_focus(self) -> None:
         self.refresh()
@@ -92,7 +96,11 @@ class ServerList(Painted, can_focus=True):
         if not top <= at < top + height:
             y = at if at < top else at - height + 1
             self.scroll_to(y=y, animate=False, immediate=True)
-        self.refresh()
+        self._redraw()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """There is nothing to choose where the cursor is on what is watched."""
+        return action != "choose" or self._cursor != self.watched
 
     def action_choose(self) -> None:
         """Watch the server under the cursor."""

@@ -13,7 +13,8 @@ _LINES: tuple[tuple[str, PhaseName, str], ...] = (
     (r"(?:Loading \w+ checkpoint|Multi-thread loading(?: \w+)?(?: checkpoint)?) shards", "load",
      "shards"),
     (r"Load weight end", "load", "weights loaded"),
-    (r"KV Cache is allocated|KV cache allocated|KVPool mem usage|Memory pool end", "compile",
+    # It compiles nothing by itself: the cache is made when the weights are there.
+    (r"KV Cache is allocated|KV cache allocated|KVPool mem usage|Memory pool end", "load",
      "KV cache sized"),
     (r"Capturing batches|Capturing num tokens", "capture", "CUDA graphs"),
     (r"Capture .*graphs? begin", "capture", "CUDA graphs"),

@@ -21,8 +21,10 @@ _MEANT = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", '"': '"'}
 
 def write(spec: LaunchSpec) -> str:
     """The unit, to be put into /etc/systemd/system as NAME.service."""
+    unit = f"{spec.name}.service"
     use = (
-        "Put it into /etc/systemd/system/, then: systemctl daemon-reload && systemctl enable --now"
+        f"Put it into /etc/systemd/system/{unit}, then: systemctl daemon-reload && "
+        f"systemctl enable --now {unit}"
     )
     run = container.words(spec, DOCKER, "run", "--rm")
     name = _word(spec.name)
@@ -44,6 +46,9 @@ def write(spec: LaunchSpec) -> str:
         "# Docker's own limit comes first, so that running requests can end.",
         f"TimeoutStopSec={spec.stop_timeout_s + 30}",
         f"Restart={'on-failure' if spec.restart_once_ready else 'no'}",
+        "# Ended or killed from outside, by docker stop or gptoss-tui stop: that was meant.",
+        "SuccessExitStatus=143",
+        "RestartPreventExitStatus=137",
         "RestartSec=10",
         "",
         "[Install]",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import isfinite
 
+from gptoss_tui.domain.plan import versions
 from gptoss_tui.domain.plan.models import model_named
 from gptoss_tui.domain.plan.types import AUTO_CONTEXT, PlanGpu, PlanRequest
 from gptoss_tui.domain.plan.weights import capability
@@ -22,13 +23,18 @@ _Checks = Iterator[tuple[bool, str]]
 
 
 def check_common(request: PlanRequest) -> None:
-    """Nonsense in any part of the request. Raises `PlanInputError` with one sentence."""
+    """Nonsense in any part of the request, and a release without GPT-OSS. Raises `PlanInputError`."""
     if not request.gpus:
         raise PlanInputError("There is no GPU to plan for.", "Choose at least one.")
-    for checks in (_tokens, _memory, _words):
-        for holds, sentence in checks(request):
-            if not holds:
-                raise PlanInputError(sentence)
+    versions.parse(request.engine_version, request.engine)
+    wrong = [
+        sentence
+        for checks in (_tokens, _memory, _words)
+        for holds, sentence in checks(request)
+        if not holds
+    ]
+    if wrong:
+        raise PlanInputError(" ".join(wrong))
     for gpu in request.gpus:
         _check_gpu(gpu)
 

@@ -30,7 +30,8 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     Per million output tokens: `usd_per_m_output_tokens` where the hours are paid and `utilization`
     of the expected throughput is used in them, which is what a GPU costs that is always on and that
     busy; `on_demand_usd_per_m` where only working seconds are paid; `spot_usd_per_m` as the first,
-    by the spot price; `always_on_usd_per_m` if no more than `tokens_per_month` are made.
+    by the cheapest spot price, where that is below; `always_on_usd_per_m` if no more than
+    `tokens_per_month` are made.
 
     `guide_usd_per_m` is the guide's arithmetic with the guide's own price and speed.
     """
@@ -81,7 +82,9 @@ def cost(
         usd_per_hour = cheapest.usd_per_hour
     hourly = usd_per_hour * gpus
     spot = card.cheapest("spot") if card else None
-    spot_hourly = spot.usd_per_hour * gpus if spot else None
+    # Of another vendor it may cost more than the cheapest that nobody takes back.
+    cheaper = spot is not None and spot.usd_per_hour < usd_per_hour
+    spot_hourly = spot.usd_per_hour * gpus if spot and cheaper else None
     monthly = hourly * HOURS_A_MONTH
     guide = _GUIDE.get((model, card.name if card else gpu, gpus))
     return Cost(

@@ -56,8 +56,8 @@ def warnings(request: PlanRequest) -> list[str]:
     lacking = _short("The disk", weights, needed)
     if not lacking and weights < 2 * download_bytes(request):
         lacking = [
-            f"The disk has {weights / 1e9:.0f} GB left: enough, but less than the guide's rule of "
-            "twice the model."
+            f"The disk has {weights / 1e9:.0f} GB left: enough, but less than twice the model, which "
+            "is wise to have."
         ]
     return found + lacking
 

@@ -81,5 +81,10 @@ def model_named(name: str) -> Model:
     """By "20b", "gpt-oss-20b" or "openai/gpt-oss-20b". Raises `PlanInputError`."""
     key = name.lower().removeprefix("openai/").removeprefix("gpt-oss-")
     if key not in MODELS:
-        raise PlanInputError(f"The model {name!r} is not known.", "Choose 20b or 120b.")
+        from gptoss_tui.domain.near import did_you_mean
+
+        raise PlanInputError(
+            f"The model {name!r} is not known.",
+            f"{did_you_mean(name, MODELS)}Choose {' or '.join(MODELS)}.",
+        )
     return MODELS[key]

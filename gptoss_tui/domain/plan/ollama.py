@@ -34,12 +34,11 @@ def plan_ollama(request: PlanRequest) -> Plan:
     context, slots = context_of(request, model), request.users or 1
     total = sum(gpu.memory_total_bytes - gpu.memory_reserved_bytes for gpu in request.gpus) / GIB
     used = sum(gpu.memory_used_bytes for gpu in request.gpus) / GIB
-    weights = _weights_gib(model)
-    per_request = context * token_bytes(model, request.kv_cache_dtype) / GIB
-    slot = _WINDOW_TOKENS * token_bytes(model, request.kv_cache_dtype) / GIB
-    overhead = _OVERHEAD_GIB * len(request.gpus) + slot * _BATCH_TOKENS / _WINDOW_TOKENS
+    weights = weights_gib(model)
+    batch = _BATCH_TOKENS * token_bytes(model, request.kv_cache_dtype) / GIB
+    overhead = _OVERHEAD_GIB * len(request.gpus) + batch
     left = total - used - weights - overhead
-    each = per_request + slot
+    each = slot_gib(model, context, request.kv_cache_dtype)
     concurrency = max(0.0, left / each)
     verdict, reason = _verdict(request, left, each * slots, slots, context)
     filled = msgspec.structs.replace(
@@ -90,7 +89,12 @@ def token_bytes(model: Model, kv_cache_dtype: str | None) -> float:
     return model.layers / 2 * 2 * model.kv_heads * model.head_dim * each
 
 
-def _weights_gib(model: Model) -> float:
+def slot_gib(model: Model, context: int, kv_cache_dtype: str | None) -> float:
+    """The cache of one slot: its context, and what the window layers keep."""
+    return (context + _WINDOW_TOKENS) * token_bytes(model, kv_cache_dtype) / GIB
+
+
+def weights_gib(model: Model) -> float:
     """The input embedding stays in the host's memory."""
     return (model.checkpoint_bytes - model.vocabulary * model.hidden * 2) / GIB
 

@@ -11,17 +11,26 @@ from gptoss_tui.domain.startup import Prediction, StartupFigures
 def prediction(made: Plan) -> Prediction:
     """The figures of a plan, as the engine prints them."""
     memory = made.memory_gib
+    # Of SGLang's and Ollama's graphs no plan says anything.
+    graphs = round(memory.cuda_graphs, 2) if made.request.engine == "vllm" else None
     return Prediction(
         key=correction_key(made.request),
         figures=StartupFigures(
             weights_gib=round(memory.weights, 2),
-            kv_cache_gib=round(memory.kv_cache, 2),
+            kv_cache_gib=round(_cache_gib(made), 2),
             kv_tokens=made.kv_cache.tokens,
             max_concurrency=round(made.kv_cache.max_concurrency, 2),
-            cuda_graphs_gib=round(memory.cuda_graphs, 2),
+            cuda_graphs_gib=graphs,
         ),
         corrected_by_gib=round(correction_of(made.request) or 0.0, 3),
     )
+
+
+def _cache_gib(made: Plan) -> float:
+    """Ollama makes a cache for its slots alone; the others take what is left for theirs."""
+    if made.request.engine == "ollama":
+        return made.kv_cache.needed_gib_for_one_request * (made.request.users or 1)
+    return made.memory_gib.kv_cache
 
 
 def correction_key(filled: PlanRequest) -> str:

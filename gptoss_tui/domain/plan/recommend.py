@@ -8,7 +8,7 @@ from itertools import product
 import msgspec
 
 from gptoss_tui.domain.plan.planner import plan
-from gptoss_tui.domain.plan.settle import seqs_for, settle
+from gptoss_tui.domain.plan.settle import DEFAULT_USERS, seqs_for, settle
 from gptoss_tui.domain.plan.types import Plan, PlanRequest
 from gptoss_tui.domain.plan.vllm import with_context
 
@@ -17,7 +17,6 @@ _RANK = {"fits": 0, "tight": 1, "does_not_fit": 2, "unsupported": 3}
 _UTILIZATIONS = (None, 0.94, 0.95)
 _BATCHES = (4096, 2048, 1024)
 SEQS_CEILING = 256
-SEQS_FOR_NONE = 8  # where nobody said how many users there are
 
 
 def recommend(request: PlanRequest) -> Plan:
@@ -47,7 +46,7 @@ def _with_seqs(request: PlanRequest) -> PlanRequest:
     settings = settle(request)
     if request.max_num_seqs is not None:
         return request
-    wanted = seqs_for(request.users or SEQS_FOR_NONE)
+    wanted = seqs_for(request.users or DEFAULT_USERS)
     seqs = max(request.users or 1, min(wanted, SEQS_CEILING, settings.seqs))
     return msgspec.structs.replace(request, max_num_seqs=seqs)
 

@@ -16,6 +16,7 @@ from gptoss_tui.domain.plan.checks import check_common
 from gptoss_tui.domain.plan.cost import UTILIZATION, per_million
 from gptoss_tui.domain.plan.device import gpu_of
 from gptoss_tui.domain.plan.kv import dtype_bytes
+from gptoss_tui.domain.plan.planner import check_engine
 from gptoss_tui.domain.plan.recommend import recommend
 from gptoss_tui.domain.plan.speed import Band, throughput
 from gptoss_tui.domain.plan.types import Plan, PlanGpu, PlanRequest, Verdict
@@ -62,6 +63,7 @@ def search(
     where it is given; its GPUs are ignored. One arrangement of each card is kept: of the fewest
     GPUs, and of these the one that holds most. Raises `PlanInputError`.
     """
+    check_engine(request.engine)
     check_common(msgspec.structs.replace(request, gpus=(_ANY_GPU,)))
     wanted = request.tensor_parallel_size
     sizes = _SIZES if wanted is None else tuple(size for size in _SIZES if size == wanted)

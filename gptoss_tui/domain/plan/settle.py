@@ -13,6 +13,8 @@ from gptoss_tui.domain.plan.types import AUTO_CONTEXT, PlanGpu, PlanRequest
 from gptoss_tui.domain.plan.versions import Version
 from gptoss_tui.domain.plan.wrong import PlanInputError
 
+# What is planned for where nobody says it: tokens of each request, and how many run at once.
+DEFAULT_CONTEXT, DEFAULT_USERS = 32_768, 8
 # vLLM's own CUDA context is gone before it looks at the free memory: idle cards of 79.25 and 23.56
 # GiB had 78.84 and 22.93 free then, so about this much, and up to that.
 OWN_CONTEXT_GIB, OWN_CONTEXT_AT_MOST_GIB = 0.5, 0.65

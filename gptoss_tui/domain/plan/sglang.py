@@ -11,7 +11,7 @@ from math import ceil
 
 import msgspec
 
-from gptoss_tui.domain.plan import compat, disk, versions
+from gptoss_tui.domain.plan import compat, disk
 from gptoss_tui.domain.plan.checks import check_common
 from gptoss_tui.domain.plan.kv import dtype_bytes
 from gptoss_tui.domain.plan.models import GIB, Model, model_named
@@ -31,6 +31,7 @@ from gptoss_tui.domain.plan.types import (
     PlanRequest,
     Verdict,
 )
+from gptoss_tui.domain.plan.verdict import held
 from gptoss_tui.domain.plan.weights import bf16_weights_gib
 
 _MIB = 1024**2
@@ -52,7 +53,6 @@ _BY_SIZE: tuple[tuple[float, int, int, int], ...] = (
 def plan_sglang(request: PlanRequest) -> Plan:
     """What SGLang's pool holds. Raises `PlanInputError` for nonsense."""
     check_common(request)
-    versions.number(request.engine_version, "SGLang")
     model, parallel = model_named(request.model), tensor_parallel(request)
     gpus = request.gpus[:parallel]
     gpu = smallest_gpu(gpus)
@@ -161,7 +161,8 @@ def _verdict(
         )
     if concurrency < users:
         return "does_not_fit", (
-            f"{users} requests of {context:,} tokens do not fit at once: {concurrency:.1f} do."
+            f"{users:,} users with {context:,} tokens each do not fit at once: "
+            f"with these flags {int(concurrency):,} do."
         )
     if pool < _BAND_GIB + pool * users / concurrency:
         return "tight", (
@@ -173,7 +174,7 @@ def _verdict(
             "prefill and graphs shrinks with it."
         )
     return "fits", (
-        f"{pool:.1f} GiB of KV cache per GPU hold {concurrency:.1f} requests of {context:,} tokens."
+        f"{pool:.1f} GiB of KV cache per GPU hold {held(concurrency)} of {context:,} tokens at once."
     )
 
 

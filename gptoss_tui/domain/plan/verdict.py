@@ -115,7 +115,8 @@ def _users(figures: Figures) -> Judged | None:
     if users is None or most >= users:
         return None
     return "does_not_fit", (
-        f"{users} requests of {figures.settings.context:,} tokens do not fit at once: {most:.1f} do."
+        f"{users:,} users with {figures.settings.context:,} tokens each do not fit at once: "
+        f"with these flags {int(most):,} do."
     )
 
 
@@ -151,8 +152,13 @@ def _margins(figures: Figures) -> Judged | None:
     return None
 
 
+def held(concurrency: float) -> str:
+    """How many whole requests a KV cache holds, in words."""
+    return "one request" if int(concurrency) == 1 else f"{int(concurrency):,} requests"
+
+
 def _fitting(figures: Figures) -> str:
     return (
         f"{figures.memory.kv_cache:.1f} GiB of KV cache per GPU hold "
-        f"{figures.kv.max_concurrency:.1f} requests of {figures.settings.context:,} tokens at once."
+        f"{held(figures.kv.max_concurrency)} of {figures.settings.context:,} tokens at once."
     )

@@ -1,15 +1,37 @@
-"""What changes with vLLM's version. Source: vLLM's source of the releases named beside each."""
+"""Which releases serve GPT-OSS, which of them are known here, and what changes with vLLM's.
+
+Sources: vLLM's source of the releases named beside each. The first release of SGLang:
+https://github.com/sgl-project/sglang/issues/8833; of Ollama:
+https://github.com/ollama/ollama/issues/11675.
+"""
 
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from gptoss_tui.domain.plan.types import DEFAULT_VERSIONS, DEFAULT_VLLM_VERSION
 from gptoss_tui.domain.plan.wrong import PlanInputError
 
 Version = tuple[int, int, int]
-OLDEST: Version = (0, 10, 1)
-NEWEST: Version = (0, 33, 99)  # what was read; a plan for a later one says so
+
+
+class _Engine(NamedTuple):
+    """Its title, its first release with GPT-OSS, the newest whose flags, memory and log are known.
+
+    A newest of two numbers stands for all releases that begin with them.
+    """
+
+    title: str
+    first: str
+    newest: str
+
+
+_ENGINES = {
+    "vllm": _Engine("vLLM", "0.10.1", "0.33"),
+    "sglang": _Engine("SGLang", "0.5.0", DEFAULT_VERSIONS["sglang"]),
+    "ollama": _Engine("Ollama", "0.11.0", DEFAULT_VERSIONS["ollama"]),
+}
 # "0.32.0", with what releases and image tags carry behind it: rc1, .post1, .dev5, +gptoss, -cu129.
 _TEXT = re.compile(
     r"v?(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?(?:(?:a|b|rc)\d+)?(?:\.(?:post|dev)\d+)*(?:[+-][\w.-]+)?"
@@ -17,14 +39,31 @@ _TEXT = re.compile(
 _GIB = 1024**3
 
 
-def parse(text: str) -> Version:
+def parse(text: str, engine: str = "vllm") -> Version:
     """ "0.25.1", "v0.25.1" or "0.25". Raises `PlanInputError`, also for what cannot serve GPT-OSS."""
-    version = number(text, "vLLM")
-    if version < OLDEST:
+    known = _ENGINES[engine]
+    version = number(text, known.title)
+    if version < number(known.first, known.title):
         raise PlanInputError(
-            f"vLLM {text} cannot serve GPT-OSS.", "0.10.1 is the first release that can."
+            f"{known.title} {text} cannot serve GPT-OSS.",
+            f"{known.first} is the first release that can.",
         )
     return version
+
+
+def beyond(text: str, engine: str) -> str:
+    """A warning where this release came after all that are known here; else nothing.
+
+    Raises `PlanInputError` for what is no version.
+    """
+    known = _ENGINES[engine]
+    told = known.newest.count(".") + 1
+    if number(text, known.title)[:told] <= number(known.newest, known.title)[:told]:
+        return ""
+    return (
+        f"{known.title} {text} is newer than any version this tool knows ({known.newest}): its "
+        "flags, memory and log phases may differ."
+    )
 
 
 def number(text: str, engine: str) -> Version:

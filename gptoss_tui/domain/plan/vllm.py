@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from gptoss_tui.domain.plan import compat, disk, evidence, memory, versions
+from gptoss_tui.domain.plan import compat, disk, evidence, memory
 from gptoss_tui.domain.plan.command import command
 from gptoss_tui.domain.plan.device import is_unified
 from gptoss_tui.domain.plan.kv import BLOCK_TOKENS, KvSettings, kv_plan, longest_context
@@ -206,9 +206,6 @@ def _warnings(request: PlanRequest, settings: Settings, load: Load, kv: KvPlan) 
             f"--max-num-seqs {settings.seqs} is more than fits at full context ({fits}): longer "
             "requests will wait or be preempted."
         )
-    if len(request.gpus) > settings.tensor_parallel:
-        idle = len(request.gpus) - settings.tensor_parallel
-        found.append(f"{idle} of the chosen GPUs would stay idle.")
     if len({gpu.memory_total_bytes for gpu in settings.gpus}) > 1:
         found.append("The GPUs differ in memory: the smallest one decides.")
     found += _about_release(settings, load)
@@ -219,8 +216,6 @@ def _about_release(settings: Settings, load: Load) -> list[str]:
     found: list[str] = []
     if settings.version < (0, 14, 0):
         found.append("vLLM before 0.14 downloads the weights twice (original/ as well).")
-    if settings.version > versions.NEWEST:
-        found.append("This vLLM is newer than what the planner knows (0.33): check its log.")
     by_pip = msgspec.structs.replace(load, installed_by="pip")
     more = memory.activation_gib(by_pip) - memory.activation_gib(load)
     if more > 0.5:

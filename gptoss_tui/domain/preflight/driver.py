@@ -26,15 +26,15 @@ def check(seen: Seen) -> Iterator[Finding]:
             topic="driver",
         )
     elif has >= CUDA12_DRIVER:
-        ollama = "" if has >= OLLAMA_DRIVER else f", and no Ollama (from {OLLAMA_DRIVER})"
+        ollama = "" if has >= OLLAMA_DRIVER else f", Ollama not at all (from {OLLAMA_DRIVER})"
         yield Finding(
             code="driver_old",
             level="warning",
-            what=f"The driver is {version}; images of vLLM 0.20 and SGLang 0.5.20 and later are "
-            f"built for CUDA 13, which needs {CUDA13_DRIVER} or newer. SGLang up to 0.5.19 runs "
-            f"here{ollama}.",
-            do="Launches take vLLM's image that ends in -cu129 by themselves. To have all: update "
-            "the driver.",
+            what=f"The driver {version} runs CUDA 12, and not CUDA 13 (from {CUDA13_DRIVER}). vLLM "
+            "is launched by its image for CUDA 12 (-cu129); SGLang runs up to 0.5.19"
+            f"{ollama}.",
+            do=f"It is good for vLLM as it is. For the rest: update the driver to {CUDA13_DRIVER} or "
+            "newer.",
             topic="driver",
         )
     else:

@@ -12,7 +12,7 @@ from gptoss_tui.domain.preflight.seen import Seen
 _NAMES = {"registry": "Docker Hub", "hub": "Hugging Face", "hub_by_proxy": "Hugging Face"}
 _DNS, _PROXY, _REFUSED, _LATE, _TLS, _CERTIFICATE = (6,), (5, 56, 97), (7,), (28,), (35,), (60, 77)
 _FURTHER = {
-    "registry": "Or bring the image from here: gptoss-tui load-image.",
+    "registry": "Or bring the image from here: gptoss-tui load-image BOX FILE.",
     "hub": "Or copy the weights to a folder of the box, and launch with --weights-dir.",
 }
 

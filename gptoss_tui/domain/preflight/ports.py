@@ -26,6 +26,6 @@ def check(seen: Seen) -> Iterator[Finding]:
         code="port_taken",
         level="warning",
         what=f"Port {FIRST} is taken{who}, and by no container: launches take {free} by themselves.",
-        do="To have it, stop what listens there; or choose one with --port.",
+        do="To have it, stop what listens there; or choose another port (--port).",
         topic="ports",
     )

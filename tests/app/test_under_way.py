@@ -1,0 +1,174 @@
+"""What is being done to a server, wherever the operator is: upgraded, stopped, gone."""
+
+from __future__ import annotations
+
+import asyncio
+
+from gptoss_tui.app import messages as said
+from gptoss_tui.app.model import BoxModel
+from gptoss_tui.app.upgrades import Upgrades
+from gptoss_tui.domain.draining import Draining
+from gptoss_tui.domain.facts import Hub
+from gptoss_tui.domain.host import LinkState
+from gptoss_tui.domain.instance import InstanceList
+from gptoss_tui.domain.launch import Secrets, set_aside
+from gptoss_tui.domain.progress import LaunchProgress, LaunchState, Phase
+from tests.app.fakes import Clock, FakeFleet
+from tests.app.make import server, spec
+from tests.app.support import Operator
+from tests.app.test_dashboard import alpha, watching
+
+NAME, OLD_ID, NEW_ID = "gpt-oss-20b", "20260304-120000-abcdef", "20260305-120000-fedcba"
+
+
+def launch(state: LaunchState = "running", launch_id: str = NEW_ID) -> LaunchProgress:
+    phases = (Phase(name="pull", state="running"),)
+    new = spec(launch_id=launch_id)
+    return LaunchProgress(launch_id=launch_id, name=NAME, state=state, phases=phases, spec=new)
+
+
+# --- upgrades -------------------------------------------------------------------------------------
+
+
+def test_an_upgrade_of_this_session_is_followed_to_its_end() -> None:
+    upgrades = Upgrades()
+    upgrades.progressed(launch())
+    assert upgrades.of(NAME) is None  # a launch like any other
+    upgrades.asked(NEW_ID, NAME)
+    assert upgrades.of(NAME) is None  # the box may refuse it yet
+    upgrades.progressed(launch())
+    upgrades.listed((server(),))  # the old one still serves
+    assert (upgrades.of(NAME), upgrades.replaced_by(NEW_ID)) == (NEW_ID, NAME)
+    upgrades.progressed(launch("failed"))
+    assert (upgrades.of(NAME), upgrades.replaced_by(NEW_ID)) == (None, NAME)
+
+
+def test_an_upgrade_of_somebody_else_is_told_by_the_container_it_would_go_back_to() -> None:
+    upgrades = Upgrades()
+    new, old = server(launch_id=NEW_ID), server(set_aside(NAME, NEW_ID), state="exited")
+    upgrades.listed((server(),))
+    assert upgrades.of(NAME) is None
+    upgrades.listed((new, old))
+    assert (upgrades.of(NAME), upgrades.replaced_by(NEW_ID)) == (NEW_ID, NAME)
+    upgrades.listed((new,))
+    assert (upgrades.of(NAME), upgrades.replaced_by(NEW_ID)) == (None, NAME)
+
+
+def test_what_is_done_to_a_server_goes_before_its_state(clock: Clock) -> None:
+    model, hub = BoxModel("alpha"), Hub(clock)
+    hub.tap(model.apply)
+    new, old = server(launch_id=NEW_ID, state="loading"), server(set_aside(NAME, NEW_ID))
+    hub.publish(InstanceList(instances=(new, old, server("other"))), box="alpha")
+    hub.publish(Draining(left_s=9.0), box="alpha", instance="other")
+    states = [model.state_of(one) for one in (new, old, server("other"), server("third"))]
+    assert states == ["upgrading", "set aside", "draining", "ready"]
+
+
+async def test_an_upgrade_is_shown_in_every_list_and_led_to(fleet: FakeFleet) -> None:
+    alpha(fleet).servers = (server(spec=spec()),)
+    alpha(fleet).progress = launch()
+    async with watching(fleet) as operator:
+        await operator.press("3")
+        await operator.sees("● ready")
+        asked = said.LaunchRequested("alpha", spec(launch_id=NEW_ID), Secrets(), None, NAME)
+        operator.app.post_message(asked)
+        await operator.sees("Upgrading gpt-oss-20b on alpha")
+        await operator.press("q")  # the launch has taken the dashboard's place
+        await alpha(fleet).instances()
+        await operator.sees("gpt-oss-20b upgrading")
+        await operator.press("enter")
+        await operator.at("DashboardScreen")
+        await operator.press("3")
+        await operator.sees("↻ upgrading")
+        await operator.press("l")
+        await operator.sees("Upgrading gpt-oss-20b on alpha")
+        await operator.press("q")
+        fleet.hub.publish(launch("failed"), box="alpha")
+        await operator.sees("● ready")
+
+
+# --- a launch that is over ------------------------------------------------------------------------
+
+
+async def ready_page(operator: Operator, fleet: FakeFleet) -> None:
+    """The page of a launch that is ready, as a list of now tells too."""
+    alpha(fleet).progress = launch("ready", OLD_ID)
+    await operator.press("3")
+    await operator.sees("● ready")
+    await operator.press("l")
+    await operator.sees("Launch of gpt-oss-20b on alpha", "✓ Ready.", "u Copy URL")
+    fleet.clock.pass_(5)
+    await alpha(fleet).instances()
+
+
+async def test_a_launch_page_does_not_call_ready_what_is_gone(fleet: FakeFleet) -> None:
+    alpha(fleet).servers = (server(spec=spec()),)
+    async with watching(fleet) as operator:
+        await ready_page(operator, fleet)
+        for servers, words in (
+            ((server(state="exited"),), "its container has ended since"),
+            ((server(launch_id=NEW_ID),), "another launch has taken its place since"),
+            ((), "is not on alpha any more: it was stopped."),
+        ):
+            alpha(fleet).servers = servers
+            await alpha(fleet).instances()
+            await operator.until(lambda words=words: words in operator.flat, words)  # type: ignore[misc]
+            assert "✓ Ready." not in operator.screen
+        await operator.sees_no("u Copy URL")
+
+
+async def test_a_launch_page_says_when_its_box_is_not_heard(fleet: FakeFleet) -> None:
+    alpha(fleet).servers = (server(spec=spec()),)
+    async with watching(fleet) as operator:
+        await ready_page(operator, fleet)
+        assert "not heard" not in operator.screen
+        fleet.hub.publish(LinkState(phase="degraded", silent_s=9.0), box="alpha")
+        await operator.sees("✓ Ready. (The box is not heard right now.)")
+
+
+# --- leaving --------------------------------------------------------------------------------------
+
+
+async def test_leaving_while_a_server_is_drained_says_what_becomes_of_it(fleet: FakeFleet) -> None:
+    alpha(fleet).servers = (server(),)
+    alpha(fleet).held = held = asyncio.Event()
+    async with watching(fleet) as operator:
+        await operator.until(lambda: operator.app.model("alpha").instances is not None, "listed")
+        await operator.press("s", "y")
+        await operator.until(lambda: bool(alpha(fleet).calls), "the stop has begun")
+        await operator.press("ctrl+q")
+        await operator.sees("gpt-oss-20b on alpha is being stopped.", "Quit all the same (c)")
+        for refuses_new, fate in (
+            (False, "is not stopped, and serves on"),
+            (True, "ends by itself"),
+        ):
+            await operator.press("s")
+            figures = Draining(running=3.0, left_s=40.0, refuses_new=refuses_new)
+            fleet.hub.publish(figures, box="alpha", instance=NAME)
+            await operator.settle()
+            await operator.press("ctrl+q")
+            await operator.until(
+                lambda fate=fate: "3 requests still run" in operator.flat and fate in operator.flat,  # type: ignore[misc]
+                fate,
+            )
+        await operator.press("s")
+        held.set()
+        await operator.hears("gpt-oss-20b was stopped.")
+        await operator.press("ctrl+q")
+        await operator.until(lambda: operator.app._exit, "nothing is asked any more")
+
+
+async def test_leaving_a_drain_and_a_launch_asks_about_both(fleet: FakeFleet) -> None:
+    alpha(fleet).servers = (server(),)
+    alpha(fleet).held = asyncio.Event()
+    alpha(fleet).progress = launch()
+    async with watching(fleet) as operator:
+        operator.app.post_message(said.LaunchRequested("alpha", spec(launch_id=NEW_ID), Secrets()))
+        await operator.sees("Launching gpt-oss-20b on alpha", "▶ pull the image")
+        operator.app.feeds.stop("alpha", NAME)
+        await operator.until(lambda: ("stop", NAME) in alpha(fleet).calls, "the stop has begun")
+        await operator.press("ctrl+q", "c")
+        await operator.sees("gpt-oss-20b is being launched.", "Quit, let it go on (c)")
+        await operator.press("c")
+        await operator.until(lambda: operator.app._exit, "the app ends")
+    assert operator.app.leaving.going_on == ("alpha",)
