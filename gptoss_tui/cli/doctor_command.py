@@ -97,7 +97,8 @@ async def _of_box(box: Box, name: str | None) -> tuple[Diagnosis, LaunchSpec | N
     if told:
         # The newest is the first. One that did not fail has no diagnosis.
         last = told[0]
-        return last.diagnosis or retold(last.error, last.next_step), last.spec
+        engine = last.spec.engine if last.spec else ""
+        return last.diagnosis or retold(last.error, last.next_step, engine=engine), last.spec
     if instance is not None:
         return await _of_log(box, instance), instance.spec
     from gptoss_tui.cli.session import not_there

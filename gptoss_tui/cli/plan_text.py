@@ -40,14 +40,15 @@ def _whose(request: PlanRequest) -> str:
 def _shares(made: Plan) -> str:
     """What the memory goes to, as far as the plan of this engine tells it apart."""
     memory = made.memory_gib
+    rest = memory.buffers - (memory.activation or 0.0)
     parts = {
         "weights": memory.weights,
         "activation": memory.activation,
-        "graphs and buffers": memory.non_torch + memory.cuda_graphs,
+        "graphs and buffers": rest,
     }
     told = [f"{gib:.1f} {what}" for what, gib in parts.items() if gib]
     told.append(f"{max(0.0, memory.kv_cache):.1f} KV cache (+/- {made.band_gib:.1f})")
-    if not memory.activation and memory.outside_budget:
+    if memory.activation is None and memory.outside_budget:
         told.append(f"{memory.outside_budget:.1f} left for activation and graphs")
     return f"{', '.join(told)}, {memory.device_total:.1f} in all"
 

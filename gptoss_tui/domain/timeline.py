@@ -91,7 +91,7 @@ class LaunchLog:
 
     @property
     def _found(self) -> Diagnosis:
-        return self._diagnosis or retold(*self._error, self._said)
+        return self._diagnosis or retold(*self._error, self._said, engine=self.engine_name)
 
     def feed(self, line: str) -> None:
         """Read one line of the helper's log. Odd lines change nothing."""
@@ -224,7 +224,7 @@ class LaunchLog:
     def _failed(self, step: str, said: str) -> None:
         if step == "wait":
             self.exit_code = whole(said.removeprefix("exited "))
-            told = self._error if self._error[0] else _died(said)
+            told = self._error if self._error[0] else _died(said, self.engine_name)
             self._fail(*told)
             return
         if step in server_failures.STEPS:
@@ -293,9 +293,9 @@ class LaunchLog:
         self._phases[name] = msgspec.structs.replace(self._phases[name], **changes)
 
 
-def _died(said: str) -> tuple[str, str]:
+def _died(said: str, engine: str) -> tuple[str, str]:
     match = re.search(r"exited (\d+)", said)
-    if match and match[1] == "137":
+    if match and match[1] == "137" and engine != "sglang":  # SGLang kills itself so as well
         return (
             "The server was killed while loading (exit code 137): the box's memory ran out, "
             "or somebody stopped it.",

@@ -134,7 +134,6 @@ LINES: tuple[tuple[str, str], ...] = (
      'discovered"'),
     ("driver_mismatch", 'level=INFO source=gpu.go:612 msg="Unable to load cudart" error="cuda driver library '
      'init failure: 803"'),
-    ("parallel_size", "RuntimeError: size_n = 1440 is not divisible by tile_n_size = 64"),
     ("engine_too_old", "ValueError: X has no vLLM implementation and the Transformers implementation is not "
      "compatible with vLLM."),
     ("hub_refused", "httpx.HTTPStatusError: Client error '401 Unauthorized' for url "

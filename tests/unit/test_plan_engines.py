@@ -18,6 +18,8 @@ def test_sglang_keeps_room_for_prefill_and_graphs() -> None:
     assert made.request.gpu_memory_utilization == pytest.approx(0.835, abs=0.001)
     assert set(made.basis.values()) == {"estimated"}
     assert "--context-length" in made.command
+    assert made.memory_gib.buffers == 0
+    assert made.memory_gib.activation is None  # in what is left over, with all the rest
 
 
 def test_ollama_holds_what_was_measured() -> None:
@@ -28,7 +30,7 @@ def test_ollama_holds_what_was_measured() -> None:
                 users=1, kv_cache_dtype="q8_0")
     )  # fmt: skip
     memory = made.memory_gib
-    used = memory.weights + memory.non_torch + made.kv_cache.needed_gib_for_one_request
+    used = memory.weights + memory.buffers + made.kv_cache.needed_gib_for_one_request
     assert used * 1024 == pytest.approx(15_132, rel=0.03)
     assert made.verdict == "fits"
 
@@ -39,7 +41,7 @@ def test_ollama_keeps_a_window_for_every_slot() -> None:
     flags: dict[str, Any] = {"engine": "ollama", "engine_version": "0.13.3", "gpus": (card,)}
     one = plan(request("120b", max_model_len=8192, **flags))
     assert one.kv_cache.needed_gib_for_one_request * 1024 == pytest.approx(288 + 144)
-    assert (one.memory_gib.non_torch - 1.39) * 1024 == pytest.approx(18)
+    assert (one.memory_gib.buffers - 1.39) * 1024 == pytest.approx(18)
     assert plan(request("120b", max_model_len=8192, users=256, **flags)).verdict == "does_not_fit"
 
 

@@ -146,6 +146,15 @@ def test_a_failure_has_its_phase_and_its_sentence(lines: tuple[str, ...], word: 
     assert "running" not in _states(progress).values()
 
 
+def test_sglang_may_have_killed_itself() -> None:
+    begun = WHOLE[0].replace('"vllm"', '"sglang"')
+    progress = _log(begun, *WHOLE[1:], f"@{T0} failed wait exited 137").progress
+    assert progress.error == "The server ended while loading, with exit code 137."
+    assert progress.diagnosis is not None
+    assert progress.diagnosis.verdict == "unknown"
+    assert "SGLang kills itself" in progress.diagnosis.explanation
+
+
 FATAL = PhaseMark(fatal="The GPU's memory ran out.", next_step="Use a larger card.")
 
 

@@ -22,7 +22,7 @@ _BAR = range(1, 3)  # the lines that the bar takes
 
 def shares(plan: MemoryPlan) -> tuple[float, ...]:
     """GiB of each part, in the order of the bar; together the whole card."""
-    fixed = plan.activation + plan.non_torch + plan.cuda_graphs
+    fixed = plan.buffers
     kv = max(0.0, plan.kv_cache)
     rest = plan.device_total - plan.used_by_others - plan.weights - fixed - kv
     return plan.used_by_others, plan.weights, fixed, kv, max(0.0, rest)

@@ -34,6 +34,7 @@ _PIPED = Words(r"^\| [\w.:<>-]{1,80}(?: \||  ?-) ")
 _TIME = Words(
     r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?(?: \||[ \t:]) ?"
     r"|^\[\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?\] "
+    r"|^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d(?:\.\d+)? "  # Go's own logger
 )
 _COLOUR = Words(r"(?:ESC|\^\[|#033|\\033|\\x1b|\\u001b)?\[(?:\d{1,3};)*\d{1,3}m")
 _RANK = Words(
@@ -87,7 +88,7 @@ _DOCKER = Words(
     r"|returned error: |iptables failed|"
     r"^Error: (?:pull|image)|Cannot start service|could not select device driver|"
     r"unknown or invalid runtime name|'?devices'? (?:does not|was unexpected|is not allowed)"
-    r"|docker command|Compose file"
+    r"|docker command|httpReadSeeker|Compose file|^unsupported config option"
     r"|error mounting|docker-compose|argument 'gpus'|pod sandbox|NVIDIA Container Runtime"
     r"|^podman: |error during connect|error while creating mount source path|fulfil+ mount request"
     r"|authorization denied by plugin|failed to (?:create endpoint|add the host)"

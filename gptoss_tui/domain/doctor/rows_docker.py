@@ -21,17 +21,19 @@ DOCKER_ROWS = tuple(row(cause, words, scope="docker") for cause, words in (
      r"|(?:stat|open|mount(?:ing)?|file) .{0,80}lib(?:nvidia|cuda|\w+_nvidia"
      r"|nv\w*)[\w.-]*\.so\.\d+\.\d+"
      r".{0,400}no such file"),
-    ("no_driver", r"nvml error: driver not loaded|load library failed: ?lib(?:nvidia|cuda)"
-     r"|libcuda\.so.*not found|nvidia driver was not found|initialization error: (?:driver error: "
+    ("no_driver", r"nvml error: driver not loaded|initialization error: cannot open shared object|load library failed: ?lib(?:nvidia|cuda)"
+     r"|libcuda\.so.*not found|nvidia driver was not found|failed to initialize nvml: error_(?:library|driver)|initialization error: (?:driver error: "
      r"failed to process|cuda error)"),
     ("gpu_unavailable", r"initialization error: driver rpc error"),
     ("driver_mismatch", r"driver/library version mismatch"),
-    ("driver_too_old", r"unsatisfied condition: (?:cuda|driver|brand)|please update your driver"),
+    ("driver_too_old", r"unsatisfied condition: (?:cuda|driver|brand)|please update your driver"
+     r"|requirements not met"),
     ("nvml_lost", r"nvml error: (?:unknown error|insufficient permissions)"),
     ("gpu_unknown", r"nvidia-container-cli: device error|unknown device|device.*not found.*gpu"
      r"|no such device|invalid device|stat nvidia\.com/gpu=(?!all)\S+: no such"
      r"|unresolvable CDI devices nvidia\.com/gpu=(?!all)\S+"),
     ("no_gpu_runtime", r"could not select device driver.*(?:gpu|cdi|nvidia)"
+     r"|OCI runtime \"?nvidia\"? not found"
      r"|unknown (?:or invalid runtime name:|runtime specified) nvidia|failed to discover GPU"
      r"|unresolvable CDI devices"
      r"|nvidia-container-cli: initialization error|nvidia-container-runtime\S*: .*(?:not found"
@@ -40,7 +42,8 @@ DOCKER_ROWS = tuple(row(cause, words, scope="docker") for cause, words in (
      r"|CDI device injection failed|failed to inject CDI|nvidia-container-cli: ldcache error"
      r"|stat nvidia\.com/gpu=all: no such file|invoking the NVIDIA Container Runtime Hook directly"
      r"|nvidia-container-runtime\S*: find runc path|no runtime for \"?nvidia"
-     r"|runtimehandler \"?nvidia"),
+     r"|runtimehandler \"?nvidia|error modifying oci spec|nvidia-container-runtime\S* did not terminate"
+     r"|no such volume: nvidia_driver|nvidia-container-cli: mount error: mount operation failed"),
     ("docker_permission", r"permission denied while trying to connect"
      r"|docker\.sock\S*: connect: permission denied"
      r"|permission denied\W+dial unix|docker\.sock.*permission denied"
@@ -90,7 +93,7 @@ DOCKER_ROWS = tuple(row(cause, words, scope="docker") for cause, words in (
     ("registry_unreachable", r"network is unreachable|connection refused|no route to host"
      r"|proxyconnect"),
     ("registry_certificate", r"x509|certificate|server gave HTTP response to HTTPS client"),
-    ("cannot_unpack", r"failed to (?:register|extract|apply|unpack)|error (?:creating|unpacking"
+    ("cannot_unpack", r"failed to (?:register|extract|apply|unpack) (?!edits|root)|error (?:creating|unpacking"
      r"|processing) (?:layer|tar)"
      r"|insufficient UIDs or GIDs|not be enough IDs available|failed to convert whiteout"),
     ("docker_version", r"client version .* is too new|client version .* is too old"

@@ -30,7 +30,9 @@ ENGINE_ROWS = (
         r"|(?:CUDA|HIP) error: invalid device ordinal"
         r"|does not allocate any GPUs on the driver node|cudaErrorInvalidDevice\b"
         r"|device >= 0 && device < num_gpus|Cannot provide a placement group"
-        r"|No available node types can fulfill"
+        r"|No available node types can fulfill|don't have enough GPUs"
+        r"|Error (?:computing|setting) (?:device indices|assigned_physical_gpu_ids"
+        r"|CUDA_VISIBLE_DEVICES).*local range"
         r"|Not enough GPUs|not enough GPUs|(?:DP|device) .*adjusted local rank .*out of bounds"
         r"|Current node has no \w+ available|Duplicate GPU detected"
         r"|visible device ordinal \d+ is out of range"
@@ -48,6 +50,7 @@ ENGINE_ROWS = (
         LIKELY),
     row("bad_argument", r"validation errors? for \w*(?:Config|Args)\b|error: invalid (?:argument"
         r"|value|option)\b"
+        r"|flag provided but not defined|error while handling (?:argument|environment variable)"
         r"|^(?:error: )?unknown (?:argument|option)\b|: error: (?:one of the arguments"
         r"|expected (?:one|at least one) argument)"
         r"|: invalid choice: |Unknown vLLM environment variable detected"
@@ -58,8 +61,12 @@ ENGINE_ROWS = (
         r"|^ *(?:Input should be|Extra inputs are not permitted"
         r"|Unexpected keyword argument) .*\[type=",
         WEAK),
+    row("bad_argument", r"(?:[Ll]oad format|[Uu]nknown load_format:?) \W?\w+\W?(?: is not supported|$)"
+        r"|^(?:ValueError: )?(?:Invalid|Unknown) (?:quantization (?:method|choice)|grammar backend"
+        r"|config format|distributed executor backend):? ", WEAK),
     row("cuda_fork", r"Cannot re-initialize CUDA in forked subprocess"),
-    row("user_unknown", r"getpwuid\(\): uid not found|No user exists for uid \d+"),
+    row("user_unknown", r"getpwuid\(\): uid not found|No user exists for uid \d+"
+        r"|\$HOME is not defined"),
     # --- versions -----------------------------------------------------------------------------
     row("engine_too_old", r"has model type `.*Transformers does not recognize this architecture"
         r"|model type `?'?gpt_oss'?`? but Transformers does not recognize"
@@ -71,7 +78,8 @@ ENGINE_ROWS = (
         r"|unknown model architecture: '|unsupported (?:model )?architecture \"?gpt-?oss"
         r"|invalid ggml type \d+|unknown pre-tokenizer type|requires a newer version of Ollama"
         r"|GptOssForCausalLM.*not supported"
-        r"|has no vLLM implementation and the Transformers implementation is not compatible"
+        r"|has no (?:vLLM|SG[Ll]ang) implementation and the Transformers implementation is not compatible"
+        r"|[Cc]annot find model module\. '?\w+'? is not a registered model in the Transformers library"
         r"|Model class GptOss\w* not found|no attribute 'GptOss\w*'"
         r"|architectures? \W*GptOss\w*\W* (?:is|are) not (?:currently )?supported"),
     row("broken_install", r"Model architectures \[.*\] failed to be inspected", WEAK),
@@ -81,7 +89,8 @@ ENGINE_ROWS = (
         r"|max_position_embeddings)'"
         r"|^(?:\w+: )?AttributeError: '(?!GptOss|Pre[Tt]rained)\w+Config' object has no attribute"
         r"|Unrecognized configuration class <class", WEAK),
-    row("broken_install", r"undefined symbol: \w+", WEAK),
+    row("broken_install", r"undefined symbol: \w+|does not have one of build variants"
+        r"|'vllm\.model_executor\.models\.registry'\]' returned non-zero", WEAK),
     row("broken_install", r"expected at most \d+ argument\(s\) but received"
         r"|cannot allocate memory in static "
         r"TLS|version \S*CXXABI_[\d.]+'? not found"
@@ -119,7 +128,7 @@ ENGINE_ROWS = (
         r"huggingface_hub|tokenizers|numpy|pydantic|xgrammar|outlines\w*|mistral_common|compressed_"
         r"tensors|sgl_kernel|flash_attn|typing_extensions|fastapi|starlette|openai_harmony|partial_"
         r"json_parser|torchvision)\b|DistributionNotFound|(?:is required"
-        r"|requires) .* but found \S+="
+        r"|requires) .* but found \S+==\d"
         r"|is required for a normal functioning of this module, but found"
         r"|module '(?:torch|vllm|transformers|flashinfer|numpy"
         r"|openai_harmony)[\w.]*' has no attribute",
@@ -168,7 +177,7 @@ ENGINE_ROWS = (
         r"|[Ee]xit code: ?-11\b|double free or corruption|malloc\(\): ", WEAK, serving=True),
     row("cpu_too_old", r"Illegal instruction(?! was encountered)|SIGILL"
         r"|CPU does not (?:have|support) \w*AVX|Unable to get JIT kernel for brgemm"
-        r"|exited with (?:exit )?code (?:132|-4)\b", LIKELY),
+        r"|exited with (?:exit )?code (?:132|-4)\b|exit status 0xc000001d\b", LIKELY),
     row("proxy", r"AssertionError: res=<Response \[\d+\]>, res\.text=['\"]<"),
     row("runner_crashed", r"SIGABRT|Aborted \(core dumped\)", LAST, serving=True),
     row("vanished", r"(?:Engine core|Worker) proc \S+ died unexpectedly", LAST, serving=True),

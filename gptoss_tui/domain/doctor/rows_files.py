@@ -17,6 +17,7 @@ FILE_ROWS = (
         r"restricted|Cannot access gated repo|Invalid (?:user token|credentials in Authorization)"
         rf"|HfHubHTTPError: 40[13]\b|Client error '40[13] [^']*' for url '\S*{_HUB}"
         rf"|Cannot access content at: \S*{_HUB}"
+        rf"|{_HUB}/\S* (?:.* )?status code:? 40[13]\b"
         rf"|[Tt]rying to access a gated repo|awaiting a review from the repo authors"
         rf"|invalid http status code received: 40[13]|enable access to public gated repositories"
         rf"|User Access Token \S+ is expired"
@@ -39,7 +40,8 @@ FILE_ROWS = (
         r"|model ['\"]?[\w./:-]+['\"]? not found(?:, try pulling it first)?$"
         r"|pull model manifest: file does not exist|No such file or directory: '\S*config\.json'"
         r"|invalid http status code received: 404"
-        r"|Can't load the configuration of|model path does not exist", LIKELY),
+        r"|Can't load the configuration of|model path does not exist"
+        r"|Could not detect config format for no config file", LIKELY),
     row("model_not_found", r"(?<!Local)EntryNotFoundError"
         r"|does not appear to have a file named (?!tokenizer|generation_config)", WEAK),
     row("hub_unreachable", r"HTTPSConnectionPool\(host='[\w.-]*(?:huggingface|hf\.co|hf-mirror"
@@ -66,11 +68,12 @@ FILE_ROWS = (
         r"|Consistency check failed|hf_transfer.*(?:error|failed)|digest mismatch"
         r"|416 Client Error|Range Not Satisfiable|IncompleteRead|ChunkedEncodingError"
         r"|Connection broken:|An error occurred while downloading"
-        r"|max retries exceeded: |error decoding response body|RuntimeError: Internal Writer Error"
+        r"|max retries exceeded(?:: |\s*$)|error decoding response body|RuntimeError: Internal Writer Error"
         r"|RemoteProtocolError: peer closed", LIKELY),
     row("weights_damaged", r"No such file or directory: '\S*models--", WEAK),
     row("weights_damaged", r"SafetensorError|MetadataIncompleteBuffer|HeaderTooLarge|InvalidHeader"
-        r"|Error while deserializing header|Cannot find any model weights with"
+        r"|Error while deserializing header|(?:Cannot find any (?:safetensors )?model weights with|No model weights found in)"
+        r"|shard file\(s\) missing from|[Cc]hecksum mismatch for presharded"
         r"|tensor .* data is not within the file bounds|invalid magic (?:number|characters)"
         r"|PytorchStreamReader failed|Unable to load weights from|unexpectedly reached end of file"
         r"|No such file or directory: .*\.safetensors|Missing shard|gguf_init_from_file.*failed"
@@ -110,7 +113,8 @@ FILE_ROWS = (
         r"|[Pp]ort \d+ is (?:already )?(?:in use|not available|occupied|unavailable)", scope="both"),
     row("cannot_listen", r"\[Errno 99\]|[Cc]annot assign requested address"
         r"|\[Errno 13\] error while attempting to bind|bind: permission denied"
-        r"|cannot expose privileged port|EADDRNOTAVAIL", scope="both", serving=True),
+        r"|cannot expose privileged port|EADDRNOTAVAIL"
+        r"|bind: An attempt was made to access a socket", scope="both", serving=True),
     # torch's store of keys: what answers at its address is another's.
     row("cannot_listen", r"server socket has failed to (?:bind|listen)"
         r"(?!.*(?:EADDRINUSE|errno: 98))|DistNetworkError: Ping failed", LIKELY),
@@ -133,7 +137,8 @@ FILE_ROWS = (
         LIKELY, serving=True),
     # Go's words for a request that failed, whichever host of a registry or its storage it was for.
     row("registry_unreachable", r"\"https://[^\s\"]+\\?\": (?:dial tcp|proxyconnect)"
-        r"|dial tcp: lookup (?!localhost)\S+", WEAK, told=True),
+        r"|dial tcp: lookup (?!localhost)\S+"
+        r"|\"https:\S+: tls: first record does not look like a TLS", WEAK, told=True),
     row("pull_broken", r"\"https://[^\s\"]+\\?\": (?:read tcp|net/http: TLS|(?:unexpected )?EOF"
         r"|context deadline|stream error|http2)"
         r"|pull model manifest: (?:2\d\d: stream|read tcp)"

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from gptoss_tui.domain.doctor.rows import LAST, LIKELY, WEAK, row
 
-_CU = r"cuda driver library (?:init failure|failed to \w+(?: \w+)?):? "
+_CU = r"(?:(?:cuda driver library|nvcuda) (?:init failure|failed to \w+(?: \w+){0,3}):? |cuInit err: )"
 
 GPU_ROWS = (
-    row("driver_too_old", r"NVIDIA driver on your system is too old"
+    row("driver_mismatch", r"NVRM: API mismatch|Mismatching nvidia kernel module", LIKELY),
+    row("driver_too_old", r"libcuda\.so\S*: undefined symbol: cu[A-Z]"
+        r"|NVIDIA driver on your system is too old"
         r"|provided PTX was compiled with an unsupported toolchain"
         r"|CUDA driver version is insufficient for CUDA runtime"
         r"|API call is not supported in the installed CUDA driver|NVMLError_FunctionNotFound"
@@ -50,9 +52,10 @@ GPU_ROWS = (
         r"(?:is|are) available"
         r"|0 active drivers \(\[\]\)\. There should|^No devices were found"
         r"|Failed to initialize NVML: No supported GPUs|CUDA driver initialization failed"
-        r"|cudaErrorNoDevice|NVMLError_NotFound|Device string must not be empty"
-        r"|No platform detected, vLLM is running on UnspecifiedPlatform", LIKELY),
-    # Ollama goes on without a GPU, and tells of it in passing.
+        r"|cudaErrorNoDevice|NVMLError_NotFound|Device string must not be empty", LIKELY),
+    # vLLM tells of it in passing, before it fails; Ollama goes on without a GPU.
+    row("gpu_not_visible", r"No platform detected, vLLM is running on UnspecifiedPlatform", WEAK,
+        told=True),
     row("gpu_not_visible", _CU + r"100\b", told=True),
     row("fabric_manager", _CU + r"802\b", told=True),
     row("driver_mismatch", _CU + r"803\b", told=True),
@@ -97,6 +100,7 @@ GPU_ROWS = (
         r"|.*capability"
         r"|sm_?\d)|does not support backend '\w+' with capability"
         r"|invalid device function|a PTX JIT compilation failed|CUBLAS_STATUS_ARCH_MISMATCH"
+        r"|cuBLAS error 15\b"
         r"|CUDNN_STATUS_ARCH_MISMATCH"
         r"|GPU is too old|too many resources requested for launch"
         r"|No supported CUDA architectures found"
@@ -121,10 +125,12 @@ GPU_ROWS = (
         r"|Failed to allocate memory for \w+ with size .*AlignedAllocator"
         r"|GptOssForCausalLM requires.*(?:attention backend|one of)"
         r"|[Ss]elected backend .* is not valid for this configuration"
+        r"|Impl\.__init__\(\) got an unexpected keyword argument 'sinks'"
         r"|Invalid attention backend|Unsupported attention backend"
         r"|FlashAttention-?3? (?:is )?only support(?:s|ed)|FlashAttention v3 .*not supported"
-        r"|TRTLLM MHA backend is only supported on|FA3 (?:is )?(?:only|not) support"),
-    row("kv_dtype_unsupported", r"FP8 KV cache is not supported by|fp8e4nv not supported in this "
+        r"|TRTLLM M[HL]A backend (?:for \w+ )?(?:is only supported on|requires)|FA3 (?:is )?(?:only|not) support"),
+    row("kv_dtype_unsupported", r"(?:FP8|bfloat16|NVFP4|FP4) KV cache is not supported (?:by|on)"
+        r"|--kv-cache-dtype \S+ requires|fp8e4nv not supported in this "
         r"architecture|type fp8e4nv not supported|kv[_-]cache[_-]dtype\S* .*not supported"),
     row("gpu_fault", r"uncorrectable ECC error|NVRM: Xid|GPU has fallen off the bus|GPU is lost",
         serving=True, warned=True),
@@ -163,6 +169,7 @@ GPU_ROWS = (
         r"|InvalidUsage|Remote)Error"
         r"|NCCL WARN (?:Cuda failure|Error|Call to connect)|ncclCommInitRank.*failed"
         r"|Watchdog caught collective operation timeout|DistBackendError"
+        r"|Timeout at NCCL work|Some NCCL operations have failed"
         r"|Gloo connectFullMesh failed|RCCL error|no socket interface found"
         r"|makeDeviceForHostname\(\): unsupported gloo device", LIKELY, serving=True),
     row("triton_mismatch", r"Cannot find a working triton installation"
@@ -206,6 +213,6 @@ GPU_ROWS = (
     row("compile_failed", r"torch\._dynamo\.exc\.\w+|torch\._inductor\.exc\.\w+"
         r"|BackendCompilerFailed"
         r"|InductorError|triton\.compiler\.errors\.CompilationError", WEAK),
-    row("graph_capture_failed", r"Capture cuda graph failed(?!.*gloo)|CUDA ?graph capture failed"
+    row("graph_capture_failed", r"Capture (?:\w+ )?(?:cuda|CUDA|CPU) graph failed(?!.*gloo)|CUDA ?graph capture failed"
         r"|cudaErrorStreamCapture\w+", WEAK),
 )  # fmt: skip

@@ -13,12 +13,14 @@ MEMORY_ROWS = (
     row("context_does_not_fit",
         r"max(?:imum)? (?:seq(?:uence)? len(?:gth)?|model len) \(\d+\) is larger than the maximum"),
     row("context_does_not_fit", r"max_total_num_tokens.*(?:<|less than|smaller than).*context"),
-    row("no_kv_memory", r"No available memory for the cache blocks"),
+    row("no_kv_memory", r"No available memory for the cache blocks|exceeds available \w+ cache blocks|Cannot auto-fit max_model_len"),
+    row("no_kv_memory", r"Available KV cache memory: -\d|cannot hold even one request"
+        r"|leaves no room for the full KV pool", LIKELY, told=True),
     row("no_kv_memory", r"[Pp]lease (?:try to )?increas(?:e"
         r"|ing) (?:the )?\W*mem[-_]fraction[-_]static"
         r"|leave no GPU memory for the KV cache|Raise --mem-fraction-static above"),
     row("sampler_memory", r"out of memory occurred when warming up (?:sampler|pooler)"),
-    row("gpu_busy", r"Free memory on device .*is less than desired GPU memory utilization"),
+    row("gpu_busy", r"Free memory on device .* on startup is less than|Free memory on device .*is less than desired"),
     row("gpu_busy", r"Error in memory profiling\. Initial (?:free|used) memory"),
     row("gpu_busy", r"The memory capacity is unbalanced\. Some GPUs may be occupied"),
     row("weights_do_not_fit", r"Failed to load model - not enough GPU memory"),
@@ -39,7 +41,7 @@ MEMORY_ROWS = (
         LIKELY, serving=True),
     row("host_memory", r"model requires more system memory"),
     row("host_memory", r"Out of memory: Killed process|oom-kill:|oom_reaper: reaped"
-        r"|Memory cgroup out of memory|OOMKilled|Detected \d+ oom[-_ ]kill", serving=True, warned=True),
+        r"|Memory cgroup out of memory|OOMKilled(?!\W{1,3}[Ff]alse)|Detected \d+ oom[-_ ]kill", serving=True, warned=True),
     row("host_memory", r"can't allocate memory: you tried to allocate \d+ bytes"
         r"|DefaultCPUAllocator: not enough memory|[Cc]annot allocate memory(?! in static TLS)"
         r"|std::bad_alloc|ERROR_OUT_OF_HOST_MEMORY|ggml_aligned_malloc: insufficient memory"
@@ -60,7 +62,9 @@ MEMORY_ROWS = (
         serving=True, warned=True),
     row("killed", r"^(?:.*: line \d+: +\d+ )?Killed\b(?:\s+(?:vllm|python\S*|sglang)\b.*)?$", LAST,
         serving=True),
-    row("gpu_memory", r"insufficient memory - required allocations", LIKELY, serving=True),
+    row("gpu_memory", r"insufficient memory - required allocations"
+        r"|reported out-of-memory during startup|model requires .* but only .* are available",
+        LIKELY, serving=True),
     row("gpu_memory", r"CUDA error: the resource allocation failed"
         r"|^(?:RuntimeError: )?(?:Prefill|Decode) out of memory\. (?:Try|Please)", LIKELY, serving=True),
     row("gpu_memory", r"NV_ERR_NO_MEMORY", LIKELY, serving=True),

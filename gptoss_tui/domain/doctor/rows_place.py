@@ -20,9 +20,13 @@ _ANY = r"^(?:[\w.]+\.)?[A-Z]\w*(?:Error|Exception|Failure|Unsupported)\b"
 
 PLACE_ROWS = (
     row("bad_argument", _REFUSED, VAGUE,
-        within=r"/vllm/(?:config(?:/\w+)?|engine/arg_utils|utils/argparse_utils"
-        r"|entrypoints/(?:openai/)?cli_args)\.py |/sglang/srt/(?:server_args|arg_groups/\w+)\.py "
-        r"|" + _ENGINE + r"\S+ (?:parse_args|from_cli_args|validate_\w*args)$"),
+        within=r"/vllm/(?:config(?:/\w+)?|engine/arg_utils|utils/argparse_utils|envs|logger"
+        r"|entrypoints/(?:openai/)?cli_args)\.py "
+        r"|/sglang/srt/(?:server_args|environ|arg_groups/[\w/]+|model_executor/cuda_graph_config)\.py "
+        r"|" + _ENGINE + r"\S+ (?:parse_args|from_cli_args|_?validate_\w*(?:args|config))$"),
+    row("bad_argument", _REFUSED + r": \S", VAGUE,
+        within=_ENGINE + r"(?:\S*/)?(?:model_loader|executor|constrained)/\S+ (?:__init__|get_class"
+        r"|create_grammar_backend|get_model_loader|_prepare_weights|_parse_quantization)$"),
     row("checkpoint_mismatch", r"^AssertionError$", VAGUE, after=r"assert .*\b(?:shape|size)\b",
         within=r"\w*weight_loader\w*$"),
     row("checkpoint_mismatch", _FAILED + r": \S", VAGUE,
@@ -44,8 +48,9 @@ PLACE_ROWS = (
         within=_ENGINE + r".*(?:attention/|attn|/platforms/\w+\.py get_attn).* "
         r"(?:__init__|\w*attn\w*backend\w*|select\w*|validate\w*|create_\w*backend\w*)$"),
     row("moe_backend", _SAID, VAGUE,
-        within=_ENGINE + r".*(?:fused_moe/|layers/moe/).* "
-        r"(?:__init__|select\w*|\w*backend\w*|make_\w+|process_weights_after_loading)$"),
+        within=_ENGINE + r".*(?:fused_moe/|layers/moe/|quantization/mxfp4).* "
+        r"(?:__init__|select\w*|\w*backend\w*|make_\w+|process_weights_after_loading"
+        r"|convert_\w+_format|_validate_\w+)$"),
     # At its import: the parts of an installation do not fit each other.
     row("broken_install", _ANY, VAGUE, within=r"(?:-packages/|/(?:vllm|sglang)/).* <module>$"),
     row("graph_capture_failed", r"^(?:RuntimeError|Exception)\b", VAGUE,

@@ -43,14 +43,14 @@ VAGUE_ROWS = (
     _near("download_broken", r"(?:failed|unable|could not|error) (?:to )?(?:download|fetch"
           r"|retriev)\w*\b.{0,80}"
           r"(?:hugging|hf\.co|model|weights|checkpoint|safetensors|gguf)"),
-    row("bad_command", r"^\S*sh: (?:line )?(?:\d+: )?\S+: (?:not found|command not found"
+    row("bad_command", r"\bexec \S+ failed: |^\S*sh: (?:line )?(?:\d+: )?\S+: (?:not found|command not found"
           r"|Permission denied|No such file)", VAGUE),
     _near("no_permission", r"permission denied:? ['\"]?/|: permission denied$"),
     _near("model_not_found", r"(?:failed to open|cannot open|error opening|unable to open"
           r"|no such file)\b.{0,120}\.gguf"
           r"|model (?:file|path|directory)\b.{0,80}(?:not found|does not exist)"),
     _near("start_timeout", r"timed? ?out (?:while )?waiting\b|timeout while waiting"
-          r"|not ready (?:after|within) \d+"),
+          r"|not ready (?:after|within) \d+|fail\w* to start within\b"),
     _near("nccl", r"\b(?:nccl|rccl|gloo|nvshmem|ibverbs|rdma)\b.{0,60}\b(?:error|fail\w*"
           r"|time(?:d )?out|unable|abort\w*)\b"),
     _near("gpu_not_visible", r"\bno (?:suitable |usable |supported |compatible "
@@ -61,10 +61,11 @@ VAGUE_ROWS = (
     _near("disk_full", r"\b(?:disk|volume|file ?system|drive)\b (?:is |was )?full\b"),
     _near("engine_too_old", r"\b(?:model|architecture)s?\b (?:type |class "
           r"|arch\w* )?\S{0,60} ?(?:is|are) not (?:yet |currently )?"
-          r"(?:supported|implemented|registered|recogni[sz]ed)"),
+          r"(?:supported|implemented|registered|recogni[sz]ed)(?! (?:by|for|in|on|when|while|with)\b)"),
     row("broken_install", r"^(?!.*requires grad)(?:Import|Runtime|Value|Assertion"
           r"|Attribute)Error: .*(?i:(?:requires?|needs?|upgrade|at least"
         r"|incompatible|minimum|mismatch)\b.{0,40}\b(?:torch|pytorch|transformers|flashinfer"
           r"|xformers|numpy|sgl[-_]kernel"
-        r"|tokenizers|xgrammar)\b)", VAGUE),
+        r"|tokenizers|xgrammar)\b(?:$| ?[<>=~!\d.]| (?:v?\d|version|package|to be|library|release"
+        r"|build|is not)))", VAGUE),
 )  # fmt: skip

@@ -34,8 +34,15 @@ _FAILS = Words(
     r"^(?:[\w][\w .-]{0,40}: )?(?:[Ee]rror|ERROR|FATAL|[Ff]atal(?: error)?|panic"
     r"|ERRO)(?:\[\d+\])?(?::|\]) ?\S"
     r"|^\S*sh: (?:\d+: )?\S+: |[Ee]rror ?response from daemon|OCI runtime (?:error|create failed)"
-    r"|failed to load model"
+    r"|^\[FATAL |^(?:CUDA|cuBLAS|HIP|ROCm) error\b|[Ff]ailed to load model|^\[(?:Error|ERROR|Fatal|FATAL)\] \S"
     r"|core dumped"
+)
+# A line without a level that has one of these may tell of a failure, unless it only supposes one.
+_TELLS = Words(
+    r"(?i)^(?!.*\b(?:warn(?:ing)?|info|debug|may|might|skip\w*|ignor\w*|default\w*|optional\w*"
+    r"|retry\w*|if|when)\b).*\b(?:no such file|not found|not installed|denied|cannot|can't|could ?n[o']t|unable to"
+    r"|fail(?:ed|ure|s)?|refused|time[d]? ?out|(?:un|not )support(?:ed)?|invalid|missing"
+    r"|insufficient|not enough|not defined|error while|out of|exceed(?:s|ed)?|incomplete|corrupt\w*|exited)\b"
 )
 _STOPS = Words(
     r"Shutting down(?! Ray)|Application shutdown complete|shutdown triggered|signal_handler"
@@ -44,6 +51,18 @@ _STOPS = Words(
 # SGLang kills itself when a part of it failed: 137, and as the first process of a container 0.
 _SGLANG = Words(r"^server_args=")
 _KILLS_ITSELF = Words(r"[Rr]eceived sigquit|SIGQUIT received")
+
+
+def _split_in_one(row: Row, line: Line) -> bool:
+    """Whether a row blames the split over several GPUs for a layer that an engine on one GPU made.
+
+    With several, vLLM's layers are made in workers; the engine's core itself makes them on one.
+    """
+    return (
+        row.cause == "parallel_size"
+        and line.speaker[1].startswith("EngineCore")
+        and line.message.startswith("RuntimeError: size_")
+    )
 
 
 @dataclass
@@ -104,6 +123,7 @@ class Service:
         if line.level == "error" and not self._serving:
             self._loud.append((number, line.text))
         told = line.level == "error" or raised is not None or _FAILS.search(message) is not None
+        told = told or (line.level == "" and _TELLS.search(message) is not None)
         self._match(number, line, frames, vague=told and not self._serving)
 
     def _match(self, number: int, line: Line, frames: str, *, vague: bool) -> None:
@@ -112,7 +132,7 @@ class Service:
         row = docker_row(line.message) if line.docker else None
         in_passing = line.level == "info"
         row = row or row_of(line.message, frames, vague=vague, in_passing=in_passing)
-        if row is None or (in_passing and not row.told):
+        if row is None or (in_passing and not row.told) or _split_in_one(row, line):
             return
         if row.rank == HINT or (line.level == "warning" and not row.warned):
             self.hints.append((row.cause, number, line.text))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from gptoss_tui.domain.doctor.rows import HINT, LAST, VAGUE, WEAK, Row
+from gptoss_tui.domain.doctor.rows_area import AREA_ROWS
 from gptoss_tui.domain.doctor.rows_docker import DOCKER_ROWS
 from gptoss_tui.domain.doctor.rows_engine import ENGINE_ROWS
 from gptoss_tui.domain.doctor.rows_files import FILE_ROWS
@@ -20,6 +21,7 @@ TABLE: tuple[Row, ...] = (
     *FILE_ROWS,
     *PLACE_ROWS,
     *VAGUE_ROWS,
+    *AREA_ROWS,
     *DOCKER_ROWS,
 )
 _LOG = tuple(sorted((r for r in TABLE if r.scope != "docker"), key=lambda one: one.rank))
@@ -30,11 +32,11 @@ _DOCKER = tuple(r for r in TABLE if r.scope == "docker")
 # One of these stands in every line that a row of the table matches (in lower case).
 _QUICK = (
     "abort", "alloc", "already", "assert ", "brok", "bus", "can't", "cannot", "code object",
-    "compil", "core dumped", "couldn", "dead", "denied", "divisib", "does", "download", "eof",
-    "errno", "error", "exce", "exists", "fail", "fault", "full", "ggml_assert", "greater", "in use",
+    "compil", "core dumped", "couldn", "dead", "denied", "divisib", "does", "download", "eof", "err:",
+    "errno", "error", "exce", "exists", "fail", "fatal", "fault", "full", "ggml_assert", "greater", "in use",
     "incompatible", "input should", "interrupt", "invalid", "kill", "larger", "memory",
     "mismatch", "miss", "must", "no ", "not ", "only ", "ptx", "rank", "rate limit", "requires",
-    "reset", "response [", "restricted", "segmentation", "sig", "sm", "small", "space", "support",
+    "refus", "reset", "response [", "retries", "restricted", "segmentation", "sig", "sm", "small", "space", "support",
     "term", "time", "too ", "toomany", "unable", "unauthorized", "undefined", "unexpected",
     "unknown", "unrecognized", "unresolv", "unsupported", "vram", "want", "x509", "xid",
 )  # fmt: skip

@@ -14,7 +14,7 @@ _BEGINS = "Traceback (most recent call last):"
 _WITHIN = Words(r'^ *File "[^"]+", line \d+, in ')
 _RAISED = Words(
     r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Failure|Interrupt|Exit|Refused|Timeout|Died)"
-    r"(?=:|$)(?!: *$)"
+    r"(?=:|$)(?!: *$)|^Exception: \S"
 )
 _FRAME = Words(r'^ +\S|^File "|^\s*$')
 _MOST_SPEAKERS = 64

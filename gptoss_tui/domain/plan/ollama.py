@@ -54,9 +54,9 @@ def plan_ollama(request: PlanRequest) -> Plan:
             used_by_others=used,
             budget=total - used,
             weights=weights,
-            activation=0.0,
+            activation=None,
             non_torch=overhead,
-            cuda_graphs=0.0,
+            cuda_graphs=None,
             kv_cache=left,
             outside_budget=0.0,
         ),
@@ -124,5 +124,5 @@ def _slots(slots: int) -> str:
 
 
 def _basis() -> dict[str, Basis]:
-    parts = ("budget", "weights", "activation", "non_torch", "cuda_graphs", "kv_cache")
-    return dict.fromkeys((*parts, "kv_tokens_for_that_memory"), "estimated")
+    parts = ("budget", "weights", "non_torch", "kv_cache", "kv_tokens_for_that_memory")
+    return dict.fromkeys(parts, "estimated")

@@ -11,8 +11,7 @@ from gptoss_tui.domain.startup import Prediction, StartupFigures
 def prediction(made: Plan) -> Prediction:
     """The figures of a plan, as the engine prints them."""
     memory = made.memory_gib
-    # Of SGLang's and Ollama's graphs no plan says anything.
-    graphs = round(memory.cuda_graphs, 2) if made.request.engine == "vllm" else None
+    graphs = None if memory.cuda_graphs is None else round(memory.cuda_graphs, 2)
     return Prediction(
         key=correction_key(made.request),
         figures=StartupFigures(

@@ -105,9 +105,9 @@ def _memory(gpus: tuple[PlanGpu, ...], free: float, share: float, weights: float
         used_by_others=_used_gib(gpus),
         budget=free * share,
         weights=weights,
-        activation=0.0,
-        non_torch=0.0,
-        cuda_graphs=0.0,
+        activation=None,
+        non_torch=None,
+        cuda_graphs=None,
         kv_cache=free * share - weights,
         outside_budget=free * (1 - share),
     )
@@ -179,8 +179,8 @@ def _verdict(
 
 
 def _basis() -> dict[str, Basis]:
-    parts = ("budget", "weights", "activation", "non_torch", "cuda_graphs", "kv_cache")
-    return dict.fromkeys((*parts, "kv_tokens_for_that_memory"), "estimated")
+    parts = ("budget", "weights", "kv_cache", "kv_tokens_for_that_memory")
+    return dict.fromkeys(parts, "estimated")
 
 
 def _command(request: PlanRequest, model: Model) -> tuple[str, ...]:

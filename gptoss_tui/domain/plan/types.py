@@ -80,17 +80,25 @@ class PlanRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MemoryPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """GiB on each GPU. `budget` is what the engine may use; `outside_budget` comes on top of it."""
+    """GiB on each GPU. `budget` is what the engine may use; `outside_budget` comes on top of it.
+
+    None is a share that the plan of this engine does not tell apart from the others.
+    """
 
     device_total: float
     used_by_others: float
     budget: float
     weights: float
-    activation: float
-    non_torch: float
-    cuda_graphs: float
+    activation: float | None
+    non_torch: float | None
+    cuda_graphs: float | None
     kv_cache: float
     outside_budget: float
+
+    @property
+    def buffers(self) -> float:
+        """All of the budget that is neither weights nor cache, as far as it is told apart."""
+        return sum(part or 0.0 for part in (self.activation, self.non_torch, self.cuda_graphs))
 
 
 class KvPlan(msgspec.Struct, frozen=True, kw_only=True):
