@@ -309,10 +309,7 @@ class GptossApp(App[None]):
         self.leaving.launched(message.spec.launch_id, message.box)
         self.chats.keep_key(message.box, message.spec.name, message.secrets.api_key)
         self.pop_screen()
-        model = self.model(message.box)
-        if message.upgrades is not None:
-            model.upgrades.asked(message.spec.launch_id, message.upgrades)
-        self.go(LaunchScreen(model, message.spec))
+        self.go(LaunchScreen(self.model(message.box), message.spec))
         self.feeds.launch(message)
 
     @on(said.LaunchWatchRequested)

@@ -12,7 +12,6 @@ from typing import Any
 import msgspec
 
 from gptoss_tui.app.conversation import Conversation
-from gptoss_tui.app.upgrades import Upgrades
 from gptoss_tui.domain.chat import ChatDelta, ChatDone
 from gptoss_tui.domain.draining import Draining
 from gptoss_tui.domain.facts import AnyFact, Fact
@@ -53,7 +52,6 @@ class BoxModel:
         self.instances: Fact[InstanceList] | None = None
         self.engines: dict[str, Fact[EngineSnapshot]] = {}
         self.launches: dict[str, Fact[LaunchProgress]] = {}
-        self.upgrades = Upgrades()
         self.drains: dict[str, Fact[Draining]] = {}
         self.endpoints: dict[str, str] = {}
         self.spot: Fact[SpotNotice] | None = None
@@ -76,7 +74,6 @@ class BoxModel:
             self._remember_gpus(body, self.gpus.our_time)
         elif isinstance(body, InstanceList):
             self.instances = fact
-            self.upgrades.listed(body.instances)
             still = fact.our_time - DRAIN_AGE
             self.drains = {name: f for name, f in self.drains.items() if f.our_time > still}
         elif isinstance(body, LaunchProgress):
@@ -88,7 +85,6 @@ class BoxModel:
 
     def _launch(self, fact: AnyFact, body: LaunchProgress) -> None:
         """What the box keeps of an old launch may be less than what was seen of it."""
-        self.upgrades.progressed(body)
         seen = self.launches.get(body.launch_id)
         before = seen.body if seen is not None else None
         if before is None or before.state != body.state or not before.knows_more_than(body):
@@ -130,9 +126,19 @@ class BoxModel:
         """What a server does: its state, or what is being done to it."""
         if instance.name in self.drains:
             return "draining"
-        if self.upgrades.of(instance.name) is not None:
+        if self.replaced_by(instance) is not None:
             return "upgrading"
         return "set aside" if is_set_aside(instance.name) else instance.state
+
+    def replaced_by(self, instance: Instance) -> str | None:
+        """The launch that is putting another version in its place: a launch tells it before a list."""
+        known = self.launches.get(instance.replaced_by or "")
+        under_way = (
+            fact.body.launch_id
+            for fact in self.launches.values()
+            if fact.body.replaces == instance.name and fact.body.state == "running"
+        )
+        return next(under_way, None if known else instance.replaced_by)
 
     def notice(self, now: datetime) -> Fact[SpotNotice] | None:
         """What the provider has in mind with the box, while that is news."""

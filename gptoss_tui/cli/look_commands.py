@@ -158,7 +158,8 @@ def _tell_gpus(fact: Fact[GpuSnapshot] | None, output: Output) -> None:
 def _tell_instance(instance: Instance, fact: Fact[EngineSnapshot] | None, output: Output) -> None:
     ours = "" if instance.managed else "  (not ours: watched only)"
     port = f"port {instance.port}" if instance.port else "no port"
-    output.line(f"{instance.name}  {instance.state}  {instance.model or '--'}  {port}{ours}")
+    state = "upgrading" if instance.replaced_by else instance.state
+    output.line(f"{instance.name}  {state}  {instance.model or '--'}  {port}{ours}")
     if fact is None:
         return
     body = fact.body

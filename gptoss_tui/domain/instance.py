@@ -18,6 +18,7 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
 
     `host` and `port` are where it listens as seen from the box (None: not published); `gpu_ids` as
     Docker or the process tells them; `state` is what was last seen of it, `detail` why.
+    `replaced_by` is the launch under way that puts another version in its place.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime | None = None
     exit_code: int | None = None
     launch_id: str | None = None
+    replaced_by: str | None = None
     spec: LaunchSpec | None = None
     needs_api_key: bool = False
 

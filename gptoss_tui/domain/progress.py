@@ -62,7 +62,8 @@ class LaunchProgress(Body, frozen=True, kw_only=True, tag="launch"):
     """A launch as it stands. `error` and `next_step` are sentences, where it failed.
 
     `measured` is what the engine has printed of its memory, `planned` what the plan had said.
-    `diagnosis` is the doctor's, where it failed; `spec` what was launched.
+    `diagnosis` is the doctor's, where it failed; `spec` what was launched; `replaces` the server
+    whose place it takes.
     """
 
     launch_id: str
@@ -77,6 +78,7 @@ class LaunchProgress(Body, frozen=True, kw_only=True, tag="launch"):
     measured: StartupFigures = StartupFigures()
     diagnosis: Diagnosis | None = None
     spec: LaunchSpec | None = None
+    replaces: str | None = None
 
     @property
     def current(self) -> Phase | None:

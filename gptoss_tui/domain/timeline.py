@@ -68,6 +68,7 @@ class LaunchLog:
         self._weights = WeightsAdvance(None)
         self._measured = StartupFigures()
         self._spec: LaunchSpec | None = None
+        self._replaces: str | None = None
         self._said = ""
         self._diagnosis: Diagnosis | None = None
 
@@ -87,6 +88,7 @@ class LaunchLog:
             measured=self._measured,
             diagnosis=self._found if self._state == "failed" else None,
             spec=self._spec,
+            replaces=self._replaces,
         )
 
     @property
@@ -167,6 +169,7 @@ class LaunchLog:
         if not isinstance(about, dict):
             return
         self._name = str(about.get("name") or "")
+        self._replaces = str(about.get("replaces") or "") or None
         size = about.get("weights_bytes")
         self._weights = WeightsAdvance(size if isinstance(size, int) and size > 0 else None)
         self.engine_name = str(about.get("engine") or "vllm")

@@ -146,10 +146,11 @@ def _restored(left: str) -> str:
     return left.removeprefix(begin).removesuffix(end)
 
 
-def fate(progress: LaunchProgress, replaced: str | None) -> str:
-    """What became of the old server (`replaced`, where it is known) of a launch that failed."""
+def fate(progress: LaunchProgress) -> str:
+    """What became of the server whose place a launch that failed was to take."""
     if name := rolled_back(progress):
         return f"Rolled back: {name} was started again as it was before, and loads now."
+    replaced = progress.replaces
     told = any(left.startswith(f"{_RESTORED[0]}{replaced} ") for left in progress.leftovers)
     if replaced is None or told:  # what is left tells that it could not be started again
         return ""

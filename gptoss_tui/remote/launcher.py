@@ -29,8 +29,9 @@ _KNOWN = "@@known "
 
 
 class Replaced(msgspec.Struct, frozen=True):
-    """The container whose place a launch takes, and the seconds from its signal to its kill."""
+    """The server whose place a launch takes, and the seconds from its signal to its kill."""
 
+    name: str
     container_id: str
     grace_s: int
 
@@ -112,6 +113,7 @@ def _variables(spec: LaunchSpec, socket: str, replaced: Replaced | None) -> str:
                 "engine": spec.engine,
                 "planned": spec.planned,
                 "weights_bytes": spec.weights_bytes,
+                "replaces": replaced.name if replaced else None,
                 "spec": spec,
             }
         ).decode(),

@@ -86,7 +86,7 @@ class Lifecycle:
         """What a launch in its place must know of it. Raises `NotFoundError`."""
         instance = await self._servers.ours(self._name)
         assert instance.container_id is not None
-        return Replaced(instance.container_id, stop_plan(instance).grace_s)
+        return Replaced(self._name, instance.container_id, stop_plan(instance).grace_s)
 
     async def restart(self, drain_s: int | None) -> str:
         """Restart its container; returns a sentence. Raises as `stop` does."""

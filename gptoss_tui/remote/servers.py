@@ -11,9 +11,9 @@ from gptoss_tui.domain.draining import check_ours
 from gptoss_tui.domain.engines.flags import value_of
 from gptoss_tui.domain.engines.registry import engine_of
 from gptoss_tui.domain.instance import Instance, InstanceList, InstanceState
-from gptoss_tui.domain.launch import set_aside
 from gptoss_tui.domain.parse.docker_json import instances_from_containers
 from gptoss_tui.domain.parse.probe import Probe, Server
+from gptoss_tui.domain.progress import LaunchProgress
 from gptoss_tui.errors import (
     ConflictError,
     ConnectionLostError,
@@ -53,21 +53,30 @@ class Servers:
         """
         return await self._listed(*await self._found(), ask=ask)
 
-    async def _found(self) -> tuple[tuple[Instance, ...], tuple[Instance, ...]]:
+    async def _found(self) -> tuple[tuple[Instance, ...], tuple[LaunchProgress, ...]]:
         """The containers, and the launches that are under way."""
         return await asyncio.gather(self._containers(), self._launches())
 
     async def _listed(
-        self, containers: tuple[Instance, ...], launches: tuple[Instance, ...], *, ask: bool = True
+        self,
+        containers: tuple[Instance, ...],
+        launches: tuple[LaunchProgress, ...],
+        *,
+        ask: bool = True,
     ) -> InstanceList:
         named = {instance.name for instance in containers}
-        coming = [instance for instance in launches if instance.name not in named]
-        launching = {instance.launch_id for instance in launches}
+        coming = [_coming(launch) for launch in launches if launch.name not in named]
+        launching: set[str | None] = {launch.launch_id for launch in launches}
         checked = await asyncio.gather(
             *(self._with_health(instance, launching, ask=ask) for instance in containers)
         )
         plain = self._processes(taken={instance.port for instance in checked})
-        everything = [*coming, *checked, *plain]
+        replaced = {one.replaces: one.launch_id for one in launches if one.replaces is not None}
+        everything = [
+            msgspec.structs.replace(one, replaced_by=replaced.get(one.name))
+            for one in (*coming, *checked)
+        ]
+        everything += plain
         everything.sort(key=lambda instance: (not instance.managed, instance.name))
         self._last = InstanceList(instances=tuple(everything))
         return self._last
@@ -99,15 +108,15 @@ class Servers:
         With `settled`, `ConflictError` while a launch is about to take its place, or to bring it back.
         """
         containers, launches = await self._found()
-        if settled and (launch_id := _upgrade_of(name, containers, launches)):
-            raise ConflictError(
-                f"{name} is being upgraded by the launch {launch_id}, which would start it again.",
-                f"Cancel that launch first (`gptoss-tui cancel BOX {launch_id}`).",
-            )
         listed = (await self._listed(containers, launches)).instances
         instance = next((one for one in listed if one.name == name), None)
         if instance is None:
             raise _unknown(name, listed)
+        if settled and (launch_id := instance.replaced_by):
+            raise ConflictError(
+                f"{name} is being upgraded by the launch {launch_id}, which would start it again.",
+                f"Cancel that launch first (`gptoss-tui cancel BOX {launch_id}`).",
+            )
         check_ours(instance)
         return instance
 
@@ -136,26 +145,14 @@ class Servers:
             return ()
         return instances_from_containers(listed)
 
-    async def _launches(self) -> tuple[Instance, ...]:
+    async def _launches(self) -> tuple[LaunchProgress, ...]:
         try:
             found = await launcher.running(self._transport)
         except ConnectionLostError:
             raise
         except GptossError:
             return ()
-        return tuple(
-            Instance(
-                name=record.progress.name,
-                managed=True,
-                state="launching",
-                detail=record.progress.current.name if record.progress.current else "",
-                launch_id=record.progress.launch_id,
-                container_id=record.progress.container_id,
-                gpu_ids=record.progress.spec.gpu_ids if record.progress.spec else (),
-            )
-            for record in found
-            if record.alive
-        )
+        return tuple(record.progress for record in found if record.alive)
 
     async def _with_health(
         self, instance: Instance, launching: set[str | None], *, ask: bool
@@ -190,19 +187,17 @@ class Servers:
         return [instance for instance in found if instance and instance.port not in taken]
 
 
-def _upgrade_of(
-    name: str, containers: tuple[Instance, ...], launches: tuple[Instance, ...]
-) -> str | None:
-    """The launch that is putting another version in its place: it brings back what is stopped."""
-    for launch in launches:
-        aside = set_aside(name, launch.launch_id or "")
-        before = any(
-            one.name == aside or (one.name == name and one.launch_id != launch.launch_id)
-            for one in containers
-        )
-        if launch.name == name and before:
-            return launch.launch_id
-    return None
+def _coming(launch: LaunchProgress) -> Instance:
+    """A server that has no container of its name yet."""
+    return Instance(
+        name=launch.name,
+        managed=True,
+        state="launching",
+        detail=launch.current.name if launch.current else "",
+        launch_id=launch.launch_id,
+        container_id=launch.container_id,
+        gpu_ids=launch.spec.gpu_ids if launch.spec else (),
+    )
 
 
 def _unknown(name: str, listed: tuple[Instance, ...]) -> NotFoundError:

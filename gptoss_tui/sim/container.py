@@ -302,10 +302,11 @@ class _Start:
         self.world.changed()
 
     async def _capture(self) -> None:
-        for step in range(0, 84, 12):
+        for step in (0, 12, 24, 36, 48, 60, 72, 83):
+            share = step / 83
             self.core(
-                "Capturing CUDA graphs (mixed prefill-decode, PIECEWISE): "
-                f"{100 * step // 83:3d}%|#####     | {step}/83 [00:01<00:01, 41.20it/s]"
+                f"Capturing CUDA graphs (mixed prefill-decode, PIECEWISE): {share:4.0%}|"
+                f"{'#' * round(10 * share):10}| {step}/83 [00:01<00:01, 41.20it/s]"
             )
             self.container.busy = 0.75
             await self.world.starting(0.3)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+from msgspec.structs import replace
+
 from gptoss_tui.app import messages as said
 from gptoss_tui.app.model import BoxModel
-from gptoss_tui.app.upgrades import Upgrades
 from gptoss_tui.domain.draining import Draining
 from gptoss_tui.domain.facts import Hub
 from gptoss_tui.domain.host import LinkState
@@ -30,34 +31,25 @@ def launch(state: LaunchState = "running", launch_id: str = NEW_ID) -> LaunchPro
 # --- upgrades -------------------------------------------------------------------------------------
 
 
-def test_an_upgrade_of_this_session_is_followed_to_its_end() -> None:
-    upgrades = Upgrades()
-    upgrades.progressed(launch())
-    assert upgrades.of(NAME) is None  # a launch like any other
-    upgrades.asked(NEW_ID, NAME)
-    assert upgrades.of(NAME) is None  # the box may refuse it yet
-    upgrades.progressed(launch())
-    upgrades.listed((server(),))  # the old one still serves
-    assert (upgrades.of(NAME), upgrades.replaced_by(NEW_ID)) == (NEW_ID, NAME)
-    upgrades.progressed(launch("failed"))
-    assert (upgrades.of(NAME), upgrades.replaced_by(NEW_ID)) == (None, NAME)
-
-
-def test_an_upgrade_of_somebody_else_is_told_by_the_container_it_would_go_back_to() -> None:
-    upgrades = Upgrades()
-    new, old = server(launch_id=NEW_ID), server(set_aside(NAME, NEW_ID), state="exited")
-    upgrades.listed((server(),))
-    assert upgrades.of(NAME) is None
-    upgrades.listed((new, old))
-    assert (upgrades.of(NAME), upgrades.replaced_by(NEW_ID)) == (NEW_ID, NAME)
-    upgrades.listed((new,))
-    assert (upgrades.of(NAME), upgrades.replaced_by(NEW_ID)) == (None, NAME)
+def test_an_upgrade_is_told_by_its_launch_or_by_the_list_whichever_is_newer(clock: Clock) -> None:
+    model, hub = BoxModel("alpha"), Hub(clock)
+    hub.tap(model.apply)
+    assert model.replaced_by(server()) is None
+    hub.publish(launch("running", "another"), box="alpha")
+    assert model.replaced_by(server()) is None  # a launch like any other
+    listed = server(replaced_by=NEW_ID)  # somebody else's: no launch of it was seen
+    assert model.replaced_by(listed) == NEW_ID
+    hub.publish(replace(launch(), replaces=NAME), box="alpha")
+    assert (model.replaced_by(server()), model.replaced_by(listed)) == (NEW_ID, NEW_ID)
+    hub.publish(replace(launch("failed"), replaces=NAME), box="alpha")
+    assert (model.replaced_by(server()), model.replaced_by(listed)) == (None, None)
 
 
 def test_what_is_done_to_a_server_goes_before_its_state(clock: Clock) -> None:
     model, hub = BoxModel("alpha"), Hub(clock)
     hub.tap(model.apply)
-    new, old = server(launch_id=NEW_ID, state="loading"), server(set_aside(NAME, NEW_ID))
+    new = server(launch_id=NEW_ID, state="loading", replaced_by=NEW_ID)
+    old = server(set_aside(NAME, NEW_ID))
     hub.publish(InstanceList(instances=(new, old, server("other"))), box="alpha")
     hub.publish(Draining(left_s=9.0), box="alpha", instance="other")
     states = [model.state_of(one) for one in (new, old, server("other"), server("third"))]
@@ -66,7 +58,7 @@ def test_what_is_done_to_a_server_goes_before_its_state(clock: Clock) -> None:
 
 async def test_an_upgrade_is_shown_in_every_list_and_led_to(fleet: FakeFleet) -> None:
     alpha(fleet).servers = (server(spec=spec()),)
-    alpha(fleet).progress = launch()
+    alpha(fleet).progress = replace(launch(), replaces=NAME)
     async with watching(fleet) as operator:
         await operator.press("3")
         await operator.sees("● ready")
@@ -83,7 +75,7 @@ async def test_an_upgrade_is_shown_in_every_list_and_led_to(fleet: FakeFleet) ->
         await operator.press("l")
         await operator.sees("Upgrading gpt-oss-20b on alpha")
         await operator.press("q")
-        fleet.hub.publish(launch("failed"), box="alpha")
+        fleet.hub.publish(replace(launch("failed"), replaces=NAME), box="alpha")
         await operator.sees("● ready")
 
 

@@ -115,7 +115,7 @@ async def test_it_is_asked_about_and_takes_the_place(serves: FakeFleet) -> None:
         assert (call[0], call[1], call[3]) == ("launch", asked.spec, "gpt-oss-20b")
         running = LaunchProgress(
             launch_id=asked.spec.launch_id, name="gpt-oss-20b", state="running",
-            phases=(Phase(name="pull", state="running"),), spec=asked.spec,
+            phases=(Phase(name="pull", state="running"),), spec=asked.spec, replaces="gpt-oss-20b",
         )  # fmt: skip
         serves.hub.publish(running, box="alpha")
         await operator.sees("Upgrading gpt-oss-20b on alpha")
@@ -143,7 +143,7 @@ async def test_what_became_of_the_old_server_is_told(
         new = operator.said(said.LaunchRequested)[0].spec
         failed = LaunchProgress(
             launch_id=new.launch_id, name=new.name, state="failed", phases=(), error="It died.",
-            leftovers=(left, "the image"), spec=new,
+            leftovers=(left, "the image"), spec=new, replaces=new.name,
         )  # fmt: skip
         serves.hub.publish(failed, box="alpha")
         await operator.sees("✗ It died.", words, "What remains: the image.")

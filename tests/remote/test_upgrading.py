@@ -112,6 +112,9 @@ async def test_a_server_that_is_being_upgraded_is_not_stopped(tmp_path: Path, st
     async with served(tmp_path) as it:
         launch_id = await it.begun()
         await it.at(launch_id, step)
+        listed = (await it.box.instances()).body.instances
+        assert [one.replaced_by for one in listed if one.name == it.old.name] == [launch_id]
+        assert next(one.body.replaces for one in await it.box.launches()) == it.old.name
         for refused in (it.box.stop(it.old.name, drain_s=0), it.box.restart(it.old.name)):
             with pytest.raises(ConflictError, match=launch_id) as caught:
                 await refused

@@ -201,21 +201,21 @@ def test_the_server_that_is_replaced_gives_its_memory_back() -> None:
 def test_a_roll_back_is_told_from_what_is_left() -> None:
     def ended(*left: str) -> LaunchProgress:
         return LaunchProgress(
-            launch_id="1", name="n", state="failed", phases=(), leftovers=left
+            launch_id="1", name="n", state="failed", phases=(), leftovers=left, replaces="n"
         )  # fmt: skip
 
     restored = "the server n as it was before, started again"
     there = ended("the container x", restored)
     assert rolled_back(there) == "n"
     assert remains(there) == ("the container x",)
-    assert fate(there, None).startswith("Rolled back: n was started again")
+    assert fate(there).startswith("Rolled back: n was started again")
     stuck = ended("the server n stopped: it could not be started again (no)")
-    assert (rolled_back(stuck), fate(stuck, "n")) == ("", "")  # what is left says it already
+    assert (rolled_back(stuck), fate(stuck)) == ("", "")  # what is left says it already
     early = ended("the layers that were already pulled, in the Docker cache")
-    assert fate(early, "n") == "n was not touched: it serves as before."
-    assert fate(early, None) == ""
+    assert fate(early) == "n was not touched: it serves as before."
+    assert fate(replace(early, replaces=None)) == ""
     cut_off = replace(early, container_id="c")  # the helper was killed behind it
-    assert "n-before-1" in fate(cut_off, "n")
+    assert "n-before-1" in fate(cut_off)
 
 
 def test_what_was_seen_of_a_launch_stays_where_the_box_keeps_less() -> None:

@@ -374,8 +374,7 @@ class DashboardScreen(Screen[None]):
     def _launch_id(self) -> str | None:
         """The launch that puts another version in the watched server's place, or that it came from."""
         instance = self._model.instance(self._watched)
-        replacing = self._model.upgrades.of(instance.name) if instance else None
-        return replacing or (instance.launch_id if instance else None)
+        return (self._model.replaced_by(instance) or instance.launch_id) if instance else None
 
     def action_page(self) -> None:
         log = self.query_one(LogView)

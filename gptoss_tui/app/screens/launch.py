@@ -39,7 +39,7 @@ from gptoss_tui.domain.render import (
     openai_env,
     ssh_forward_line,
 )
-from gptoss_tui.domain.upgrade import ROLL_BACK, fate, remains, rolled_back
+from gptoss_tui.domain.upgrade import ROLL_BACK, fate, remains
 from gptoss_tui.errors import GptossError
 from gptoss_tui.state.identity import new_launch_id
 
@@ -92,7 +92,7 @@ class LaunchScreen(Screen[None]):
     @property
     def _upgrades(self) -> str | None:
         """The server whose place this launch takes, where that is known."""
-        return self._model.upgrades.replaced_by(self._launch_id)
+        return self.progress.replaces if self.progress else None
 
     @property
     def _app(self) -> Any:
@@ -144,7 +144,7 @@ class LaunchScreen(Screen[None]):
         if progress.state == "ready":
             return self._usage()
         left = "".join(f"\nWhat remains: {text}." for text in remains(progress))
-        place = f"\n{words}" if (words := fate(progress, self._upgrades)) else ""
+        place = f"\n{words}" if (words := fate(progress)) else ""
         sign = "✗ " if progress.state == "failed" else "– "
         return Content.assemble(
             (sign, "$error bold"), progress.error,
@@ -246,7 +246,7 @@ class LaunchScreen(Screen[None]):
             self.post_message(RepairsRequested(self._model.name))
             return
         # A server that is replaced hands its secrets on.
-        upgrades = self._upgrades or rolled_back(progress) or None
+        upgrades = progress.replaces
         key = self._app.chats.key(self._model.name, spec.name)
         if spec.needs_api_key and key is None and upgrades is None:
             self._app.tell(

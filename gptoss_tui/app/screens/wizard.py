@@ -290,7 +290,7 @@ class WizardScreen(PlanPlace):
         meant = self._outcome.release
         context = "context per slot (up to" if engine.name == "ollama" else "context (32k, up to"
         labels = {
-            "model": f"model: gpt-oss-{self._choices.model} (← → space)",
+            "model": f"model: gpt-oss-{self._choices.model} (←→ space)",
             "engine": f"engine: {engine.title} {meant.version if meant else ''}".rstrip(),
             "version": f"version or tag (pinned {engine.default_version})",
             "context": f"{context} 128k)",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from rich.cells import cell_len
@@ -48,7 +49,7 @@ class KeysFooter(Footer):
     def compose(self) -> ComposeResult:
         way, self._keys = self._way, self._shown()
         self._made_for = self.app.size.width
-        keys = tuple(super().compose())
+        keys = _unlike(super().compose())
         room = self._made_for - len(f" {way} Keys ") - sum(map(_cells, filter(_is_back, keys)))
         for key in keys:
             if _is_back(key):
@@ -75,4 +76,9 @@ def _cells(key: Widget) -> int:
 
 
 def _is_back(key: Widget) -> bool:
-    return str(getattr(key, "action", "")).rpartition(".")[2] == "back"
+    return str(getattr(key, "action", "")).rpartition(".")[2] in ("back", "leave")
+
+
+def _unlike(keys: Iterable[Widget]) -> list[Widget]:
+    """One key for each word: a place has a key to leave it beside the one that all places have."""
+    return list({getattr(key, "description", ""): key for key in reversed([*keys])}.values())[::-1]
