@@ -62,7 +62,7 @@ _ASIDE = Words(
     r"stats\.vllm\.ai|Failed to import Triton kernels|Dumping input data|Failed to pickle inputs"
     r"|_report_usage|Cannot use FA version|usage_lib|Exception ignored in"
     r"|No available shared memory broadcast block|Retrying in|retrying in"
-    r"|[Ff](?:alling|alls) back to|[Ff]allback to|NCCL WARN Call to bind failed"
+    r"|(?<!is too old\. )[Ff](?:alling|alls) back to|[Ff]allback to|NCCL WARN Call to bind failed"
     r"|Error while finding module specification for '(?!vllm|sglang)"
     # SGLang tries every model's file at each start, and serves without its Responses API.
     r"|Ignore import error when loading (?!sglang\.srt\.models\.gpt_oss\b)"
@@ -88,7 +88,7 @@ _DOCKER = Words(
     r"|returned error: |iptables failed|"
     r"^Error: (?:pull|image)|Cannot start service|could not select device driver|"
     r"unknown or invalid runtime name|'?devices'? (?:does not|was unexpected|is not allowed)"
-    r"|docker command|httpReadSeeker|Compose file|^unsupported config option"
+    r"|fetching server API version|docker\.service\b|ready-to-use NVIDIA container|docker application container engine|invalid volume specification|docker command|httpReadSeeker|Compose file|^unsupported config option"
     r"|error mounting|docker-compose|argument 'gpus'|pod sandbox|NVIDIA Container Runtime"
     r"|^podman: |error during connect|error while creating mount source path|fulfil+ mount request"
     r"|authorization denied by plugin|failed to (?:create endpoint|add the host)"

@@ -6,9 +6,9 @@ https://github.com/NVIDIA/nvidia-container-toolkit (issues 146, 183 and 885 of i
 
 from __future__ import annotations
 
-from gptoss_tui.domain.doctor.rows import row
+from gptoss_tui.domain.doctor.rows import LAST, row
 
-DOCKER_ROWS = tuple(row(cause, words, scope="docker") for cause, words in (
+DOCKER_ROWS = (*(row(cause, words, scope="docker") for cause, words in (
     # A plugin's reason may hold any words.
     ("docker_authorization", r"authorization denied by plugin "),
     ("kernel_modules", r"pair interfaces: operation not supported"),
@@ -23,7 +23,7 @@ DOCKER_ROWS = tuple(row(cause, words, scope="docker") for cause, words in (
      r".{0,400}no such file"),
     ("no_driver", r"nvml error: driver not loaded|initialization error: cannot open shared object|load library failed: ?lib(?:nvidia|cuda)"
      r"|libcuda\.so.*not found|nvidia driver was not found|failed to initialize nvml: error_(?:library|driver)|initialization error: (?:driver error: "
-     r"failed to process|cuda error)"),
+     r"failed to process|cuda error)|WSL environment detected but no adapters"),
     ("gpu_unavailable", r"initialization error: driver rpc error"),
     ("driver_mismatch", r"driver/library version mismatch"),
     ("driver_too_old", r"unsatisfied condition: (?:cuda|driver|brand)|please update your driver"
@@ -32,18 +32,24 @@ DOCKER_ROWS = tuple(row(cause, words, scope="docker") for cause, words in (
     ("gpu_unknown", r"nvidia-container-cli: device error|unknown device|device.*not found.*gpu"
      r"|no such device|invalid device|stat nvidia\.com/gpu=(?!all)\S+: no such"
      r"|unresolvable CDI devices nvidia\.com/gpu=(?!all)\S+"),
+    # The toolkit is there; what it cannot start is the driver.
+    ("no_driver", r"nvidia-container-cli: initialization error: (?!change root)"),
     ("no_gpu_runtime", r"could not select device driver.*(?:gpu|cdi|nvidia)"
      r"|OCI runtime \"?nvidia\"? not found"
      r"|unknown (?:or invalid runtime name:|runtime specified) nvidia|failed to discover GPU"
      r"|unresolvable CDI devices"
-     r"|nvidia-container-cli: initialization error|nvidia-container-runtime\S*: .*(?:not found"
+     r"|initialization error: change root|nvidia-container-runtime\S*: .*(?:not found"
      r"|no such)"
      r"|could not select device driver|exec: \"?nvidia-container-\w+\"?: executable file not found"
      r"|CDI device injection failed|failed to inject CDI|nvidia-container-cli: ldcache error"
      r"|stat nvidia\.com/gpu=all: no such file|invoking the NVIDIA Container Runtime Hook directly"
      r"|nvidia-container-runtime\S*: find runc path|no runtime for \"?nvidia"
      r"|runtimehandler \"?nvidia|error modifying oci spec|nvidia-container-runtime\S* did not terminate"
-     r"|no such volume: nvidia_driver|nvidia-container-cli: mount error: mount operation failed"),
+     r"|ready-to-use NVIDIA container runtime|no such volume: nvidia_driver|nvidia-container-cli: mount error: mount operation failed"),
+    ("docker_permission", r"fetching server API version.*permission denied"),
+    ("docker_down", r"fetching server API version.*(?:no such file|refused|FileNotFound)"),
+    # An old Compose with a newer requests (https://github.com/docker/docker-py/issues/3256).
+    ("docker_version", r"not supported URL scheme http\+docker"),
     ("docker_permission", r"permission denied while trying to connect"
      r"|docker\.sock\S*: connect: permission denied"
      r"|permission denied\W+dial unix|docker\.sock.*permission denied"
@@ -51,11 +57,14 @@ DOCKER_ROWS = tuple(row(cause, words, scope="docker") for cause, words in (
     ("docker_down", r"dial unix \S*: connect: (?:no such file|connection refused)"
      r"|error during connect|cannot connect to the docker daemon|is the docker daemon running"
      r"|failed to connect to the docker api|docker daemon is not running|failed to start daemon"
+     r"|docker\.service (?:failed|could not)|failed to start docker|failed to restart docker"
      r"|unable to configure the docker daemon"),
     ("docker_network", r"iptables failed|netavark: (?:iptables|nftables)|can't initialize iptables"
      r"|no chain/target/match by that name"
-     r"|failed to create NAT chain"),
+     r"|failed to create NAT chain|unable to enable (?:\w+ )?(?:dnat|snat|forward|accept|masquerade)"
+     r"|response from daemon: network \S+ not found"),
     ("no_driver", r"error gathering device information while adding custom device"),
+    ("docker_version", r"dockerfile parse error.*unknown flag: mount"),
     ("docker_version", r"additional propert(?:y|ies).*devices|value 'devices' does not match"
      r"|'compose' is not a docker command"
      r"|unsupported compose file version|unsupported config option"
@@ -64,7 +73,7 @@ DOCKER_ROWS = tuple(row(cause, words, scope="docker") for cause, words in (
      r"|exec format error"
      r"|does not match the (?:detected host|specified) platform"),
     ("registry_rate_limit", r"toomanyrequests|rate limit"),
-    ("image_missing", r"manifest.*(?:unknown|not found)|not found: manifest|manifest unknown"
+    ("image_missing", r"manifest\b(?!.*(?:x509|certificate)).*(?:unknown|not found)|not found: manifest|manifest unknown"
      r"|failed to resolve reference \S+ \S+: not found|failed to resolve reference .*: not found"
      r"|no such image|repository does not exist|short-name \S+ did not resolve"
      r"|short-name resolution enforced|pull access denied|invalid reference format"),
@@ -77,7 +86,7 @@ DOCKER_ROWS = tuple(row(cause, words, scope="docker") for cause, words in (
     ("bad_mount", r"bind source path does not exist|invalid mount config|mounts denied"
      r"|invalid volume specification|error mounting|error while creating mount source path"
      r"|statfs /\S*: no such file|mkdir /\S+: file exists"
-     r"|mount a directory onto a file|lsetxattr|mounting \"\S+\" to rootfs|failedmount"),
+     r"|mount a directory onto a file|lsetxattr|mounting \"\S+\" to rootfs|failedmount|createfile .*(?:syntax is incorrect|cannot find)"),
     ("no_gpu_runtime", r"exec: \"?nvidia-smi\"?: (?:executable file )?not found"),
     ("bad_command", r"exec: (?!\"?docker-credential).*: (?:executable file not found|no such file"
      r"|permission denied)"
@@ -97,8 +106,11 @@ DOCKER_ROWS = tuple(row(cause, words, scope="docker") for cause, words in (
      r"|processing) (?:layer|tar)"
      r"|insufficient UIDs or GIDs|not be enough IDs available|failed to convert whiteout"),
     ("docker_version", r"client version .* is too new|client version .* is too old"
-     r"|unknown flag: --gpus"
      r"|unsupported media type"),
     ("container_gone", r"no such container"),
     ("no_gpu_runtime", r"nvidia-container-cli(?:\.real)?: (?:\w+ )*error"),
-))  # fmt: skip
+)),
+    # The reason stands in the next lines, where they are not cut off.
+    row("no_gpu_runtime", r"error running (?:prestart|createRuntime) hook #\d.*Auto-detected mode",
+        LAST, scope="docker"),
+)  # fmt: skip

@@ -28,7 +28,7 @@ ENGINE_ROWS = (
         r"larger than|cannot be larger than|exceeds?|greater than).*(?:available|GPUs)"
         r"|number of required \S+ exceeds the total number of available"
         r"|(?:CUDA|HIP) error: invalid device ordinal"
-        r"|does not allocate any GPUs on the driver node|cudaErrorInvalidDevice\b"
+        r"|exceeds (?:the )?number of (?:visible|available) (?:devices|GPUs)|does not allocate any GPUs on the driver node|cudaErrorInvalidDevice\b"
         r"|device >= 0 && device < num_gpus|Cannot provide a placement group"
         r"|No available node types can fulfill|don't have enough GPUs"
         r"|Error (?:computing|setting) (?:device indices|assigned_physical_gpu_ids"
@@ -41,10 +41,11 @@ ENGINE_ROWS = (
     row("quantization_mismatch", r"Quantization method specified in the model config"),
     row("dtype_unsupported", r"is not supported for quantization method gpt_oss_mxfp4"
         r"|is not supported for quantization method mxfp4"),
-    row("bad_argument", r"error: unrecognized arguments?:|: error: argument --?[\w/-]+"
+    row("bad_argument", r"error: unrecognized arguments?:|(?:^|: )error: argument [\w/-]+(?: |: )"
         r"|error: the following arguments are required|error: ambiguous option"
-        r"|(?:[Ii]nvalid|[Uu]nknown) (?:reasoning|tool call)[ _-]?parser"
+        r"|(?:[Ii]nvalid|[Uu]nknown|[Uu]nsupported) (?:reasoning|tool[ _]call)[ _-]?parser"
         r"|requires --tool-call-parser|is not a valid (?:argument|option)"
+        r"|is not a valid (?:boolean|integer|float) value|\b(?:VLLM|SGLANG)_[A-Z_]+ '?\S+ (?:appears to be a URI|must be a)"
         r"|unknown (?:flag|command|shorthand flag)[: ]|Error: No such (?:option|command)"
         r"|__init__\(\) got an unexpected keyword argument '\w+'.*(?:Args|Config)",
         LIKELY),
@@ -67,6 +68,10 @@ ENGINE_ROWS = (
     row("cuda_fork", r"Cannot re-initialize CUDA in forked subprocess"),
     row("user_unknown", r"getpwuid\(\): uid not found|No user exists for uid \d+"
         r"|\$HOME is not defined"),
+    row("bad_command", r"^(?:\S*/)?python[\d.]*: (?:No module named|can't open file) "
+        r"|^env: .{1,60}: No such file|Failed at step EXEC spawning |status=203/EXEC", WEAK),
+    # Only Docker has such a flag, since 19.03.
+    row("docker_version", r"unknown flag: --gpus\b", scope="both"),
     # --- versions -----------------------------------------------------------------------------
     row("engine_too_old", r"has model type `.*Transformers does not recognize this architecture"
         r"|model type `?'?gpt_oss'?`? but Transformers does not recognize"
@@ -76,10 +81,13 @@ ENGINE_ROWS = (
         r"|(?:[Uu]nknown|[Uu]nsupported|[Ii]nvalid) quantization(?: method)?:? '?\"?mxfp4"
         r"|Unknown quantization (?:type|method),? got mxfp4"
         r"|unknown model architecture: '|unsupported (?:model )?architecture \"?gpt-?oss"
-        r"|invalid ggml type \d+|unknown pre-tokenizer type|requires a newer version of Ollama"
+        r"|invalid ggml type \d+|unknown pre-tokenizer type|requires a newer (?:version of Ollama|Ollama version)"
+        r"|module 'transformers\S*' has no attribute 'gpt_oss|No module named '(?:transformers|vllm|sglang)[\w.]*\.gpt_oss'"
+        r"|[Qq]uantization method \W?mxfp4\W? is not supported"
         r"|GptOssForCausalLM.*not supported"
         r"|has no (?:vLLM|SG[Ll]ang) implementation and the Transformers implementation is not compatible"
         r"|[Cc]annot find model module\. '?\w+'? is not a registered model in the Transformers library"
+        r"|cannot import name 'G(?:pt|PT)O[Ss]{2}\w*'|unknown (?:tensor|ggml) type \d+"
         r"|Model class GptOss\w* not found|no attribute 'GptOss\w*'"
         r"|architectures? \W*GptOss\w*\W* (?:is|are) not (?:currently )?supported"),
     row("broken_install", r"Model architectures \[.*\] failed to be inspected", WEAK),
@@ -89,7 +97,8 @@ ENGINE_ROWS = (
         r"|max_position_embeddings)'"
         r"|^(?:\w+: )?AttributeError: '(?!GptOss|Pre[Tt]rained)\w+Config' object has no attribute"
         r"|Unrecognized configuration class <class", WEAK),
-    row("broken_install", r"undefined symbol: \w+|does not have one of build variants"
+    row("broken_install", r"No matching distribution found for|cuDNN version mismatch|VersionConflict: |multiarray failed to import|Numpy is not available"
+        r"|undefined symbol: \w+|does not have one of build variants"
         r"|'vllm\.model_executor\.models\.registry'\]' returned non-zero", WEAK),
     row("broken_install", r"expected at most \d+ argument\(s\) but received"
         r"|cannot allocate memory in static "
@@ -134,6 +143,7 @@ ENGINE_ROWS = (
         r"|openai_harmony)[\w.]*' has no attribute",
         LIKELY),
     row("broken_install", r"Failed to import from vllm\._", HINT, warned=True),
+    row("broken_install", r"No module named '(?:vllm|sgl_kernel|torch|flash_attn\w*)\._(?!version)\w+'", LIKELY),
     row("missing_module", r"ModuleNotFoundError: No module named '(?!triton)"
         r"|requires \"?[\w-]+\"? to be installed"
         r"|^ImportError: .*(?:pip install|[Pp]lease install)"
@@ -159,7 +169,7 @@ ENGINE_ROWS = (
         r"|srv +\w+): (?:error: )?failed to load (?:the )?model"
         r"|[Ii]nvalid model file|has wrong size in model file|unknown tensor '.*' in model file"
         r"|regenerate your model files|\(unknown magic, version\) combination"
-        r"|failed to load GGUF", WEAK, serving=True, warned=True),
+        r"|failed to load GGUF|runner: failed to load model|may be incompatible with your version of Ollama", WEAK, serving=True, warned=True),
     row("runner_crashed", r"model failed to load, this may be due to resource limitations", WEAK,
         serving=True, warned=True),
     row("runner_crashed", r"llama runner process (?:has terminated|no longer running)|^panic: "
@@ -171,11 +181,14 @@ ENGINE_ROWS = (
     row("crashed", r"[Ff]ailed core proc\(s\): \{.*: -11\b|crashed with exit code -11\b", WEAK,
         serving=True),
     row("crashed", r"^Subprocess \S+ \(pid=\d+\) crashed with exit code (?!-9\b)", LAST, serving=True),
-    row("crashed", r"AddressSanitizer: |Segmentation fault|SIGSEGV"
+    row("crashed", r"AddressSanitizer: |[Ss]egmentation fault|SIGSEGV|Segfault encountered"
+        r"|fatal error: unexpected signal|\[signal 0xb |free\(\): invalid|corrupted size vs\. prev_size|munmap_chunk\(\)|stack smashing detected"
         r"|exited with (?:exit )?code (?:139|-11)\b"
         r"|wait_status\(139\)"
         r"|[Ee]xit code: ?-11\b|double free or corruption|malloc\(\): ", WEAK, serving=True),
-    row("cpu_too_old", r"Illegal instruction(?! was encountered)|SIGILL"
+    row("runner_crashed", r"POST predict: Post \S+: EOF|error was encountered while running the model", LAST,
+        serving=True),
+    row("cpu_too_old", r"(?:Illegal|signal: illegal) instruction(?! was encountered)|SIGILL"
         r"|CPU does not (?:have|support) \w*AVX|Unable to get JIT kernel for brgemm"
         r"|exited with (?:exit )?code (?:132|-4)\b|exit status 0xc000001d\b", LIKELY),
     row("proxy", r"AssertionError: res=<Response \[\d+\]>, res\.text=['\"]<"),

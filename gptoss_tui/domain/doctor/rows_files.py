@@ -6,12 +6,12 @@ Sources: https://github.com/huggingface/huggingface_hub, https://github.com/vllm
 
 from __future__ import annotations
 
-from gptoss_tui.domain.doctor.rows import LIKELY, WEAK, row
+from gptoss_tui.domain.doctor.rows import LAST, LIKELY, WEAK, row
 
 _HUB = r"(?:huggingface\.co|hf\.co|hf-mirror|cdn-lfs|xethub)"
 
 FILE_ROWS = (
-    row("harmony_vocab", r"HarmonyError: error downloading or loading vocab"
+    row("harmony_vocab", r"HarmonyError: (?:error downloading or|failed to (?:download|load))"
         r"|error downloading or loading vocab file|openaipublic\.blob\.core\.windows\.net"),
     row("hub_refused", rf"(?:401|403) Client Error.*{_HUB}|GatedRepoError|Access to model .* is "
         r"restricted|Cannot access gated repo|Invalid (?:user token|credentials in Authorization)"
@@ -22,7 +22,12 @@ FILE_ROWS = (
         rf"|invalid http status code received: 40[13]|enable access to public gated repositories"
         rf"|User Access Token \S+ is expired"
         rf"|(?:Unauthorized|Forbidden) for url: \S*{_HUB}|RepositoryNotFoundError: 401"),
-    row("download_broken", r"HfHubHTTPError: ", WEAK),
+    row("hub_refused", rf"^(?!.*(?:Proxy|Tunnel)).*(?:\b40[13] (?:Unauthorized|Forbidden)\b.*{_HUB}"
+        rf"|{_HUB}.*\b40[13] (?:Unauthorized|Forbidden)\b)", LIKELY),
+    row("hub_refused", r"^Invalid username or password\.$|ValueError: Invalid token passed"
+        r"|Token is required \(\W?token=True|Illegal header value b'Bearer ", WEAK),
+    row("download_broken", r"HfHubHTTPError: |errors\.FileDownloadError\b", WEAK),
+    row("harmony_vocab", r"(?:No such file|[Ff]ailed|[Cc]annot|not found)\b.*o200k_(?:base|harmony)\.tiktoken", LIKELY),
     row("hub_rate_limit", r"HfHubHTTPError: 429|429 Client Error|HTTP (?:status"
         r"|Error) .*429.*hugging"
         r"|maximum allowed requests.*hugging|We had to rate limit you"
@@ -70,16 +75,16 @@ FILE_ROWS = (
         r"|Connection broken:|An error occurred while downloading"
         r"|max retries exceeded(?:: |\s*$)|error decoding response body|RuntimeError: Internal Writer Error"
         r"|RemoteProtocolError: peer closed", LIKELY),
-    row("weights_damaged", r"No such file or directory: '\S*models--", WEAK),
+    row("weights_damaged", r"No such file or directory: '\S*models--|[Nn]o (?:\.?safetensors|weights?) files? (?:were |was )?found|version https://git-lfs\.github\.com/spec", WEAK),
     row("weights_damaged", r"SafetensorError|MetadataIncompleteBuffer|HeaderTooLarge|InvalidHeader"
-        r"|Error while deserializing header|(?:Cannot find any (?:safetensors )?model weights with|No model weights found in)"
+        r"|Error while deserializing header|(?:Cannot find any (?:safetensors )?model weights (?:with|in)|No model weights found in)"
         r"|shard file\(s\) missing from|[Cc]hecksum mismatch for presharded"
         r"|tensor .* data is not within the file bounds|invalid magic (?:number|characters)"
         r"|PytorchStreamReader failed|Unable to load weights from|unexpectedly reached end of file"
         r"|No such file or directory: .*\.safetensors|Missing shard|gguf_init_from_file.*failed"
         r"|Error no file named|file is (?:truncated|corrupted)"
         r"|config file at .* is not a valid JSON"),
-    row("disk_error", r"\[Errno (?:5|107|116)\]|\(os error (?:5|107|116)\)"
+    row("disk_error", r"\[Errno (?:5|107|116|117|121)\]|\(os error (?:5|107|116|117|121)\)"
         r"|Transport endpoint is not connected|[Ss]tale file handle"
         r"|[Ii]nput/output error|disk I/O error", LIKELY, scope="both", serving=True),
     row("tokenizer_missing", r"TypeError: not a string$", after=r"SentencePiece|tokenizer"),
@@ -96,9 +101,11 @@ FILE_ROWS = (
         r"|size mismatch for |The size of tensor a \(\d+\) must match|Attempted to load weight \("
         r"|missing tensor '|wrong number of tensors|tensor '[\w.]+' has (?:wrong shape|invalid)"
         r"|wrong shape; expected", LIKELY),
+    row("checkpoint_mismatch", r"Error\(s\) in loading state_dict", WEAK),
     row("checkpoint_mismatch", r"AssertionError: Tried to load weights of size"
         r"|start \(\d+\) \+ length "
         r"\(\d+\) exceeds dimension size", LIKELY),
+    row("registry_login", r"error getting credentials - err", scope="both"),
     row("disk_full", r"[Nn]o space left on device|\(os error 28\)|ENOSPC|[Dd]isk quota exceeded"
         r"|\[Errno (?:28|122)\]|[Nn]ot enough (?:free )?(?:disk )?space (?:on (?:the )?(?:disk"
         r"|device|drive|volume|/)|"
@@ -106,7 +113,12 @@ FILE_ROWS = (
         r"|There is not enough space on the disk", scope="both", serving=True),
     row("wrong_architecture", r"exec format error|^exec /\S+: exec format", scope="both"),
     # uvicorn says that it is up before it binds.
-    row("port_taken", r"\[Errno (?:98|48)\]", serving=True),
+    row("port_taken", r"\[Errno (?:98|48)\]|\b[Pp]ort (?:at )?\d+ is not available", serving=True),
+    # It may go on without: only where nothing else is told.
+    row("no_permission", r"\[Errno 13\] Permission denied: '/", LAST),
+    row("disk_full", r"low on resource: ephemeral-storage"
+        r"|don't have enough free space in /", LAST, warned=True),
+    row("no_permission", r"cannot cache function \S+ no locator available|No usable temporary directory found", WEAK),
     row("port_taken", r"[Aa]ddress already in use|EADDRINUSE|address is already in use"
         r"|ZMQError: Address in use|couldn't bind HTTP server socket|port is already allocated"
         r"|Only one usage of each socket address"
@@ -126,12 +138,12 @@ FILE_ROWS = (
         r"|write|touch"
         r"|mkdir|read|access|save|lock)\b.*(?:[Pp]ermission denied|[Rr]ead-only file system)"
         r"|[Oo]peration not permitted: '/", WEAK),
-    row("certificate", r"CERTIFICATE_VERIFY_FAILED|certificate verify failed"
+    row("certificate", r"Could not find a suitable TLS CA certificate bundle|CERTIFICATE_VERIFY_FAILED|certificate verify failed"
         r"|SSLCertVerificationError"
         r"|failed to verify certificate|x509: |self[- ]signed certificate"
         r"|unable to get local issuer"
         r"|invalid peer certificate"),
-    row("process_limit", r"can't start new thread|pthread_create failed|Too many open files"
+    row("process_limit", r"can't start new thread|newosproc\b|pthread_create failed|[Tt]oo many open files"
         r"|\[Errno (?:11|23|24)\]"
         r"|[Rr]esource temporarily unavailable|fork: retry|failed to create new OS thread",
         LIKELY, serving=True),

@@ -13,7 +13,9 @@ _CU = r"(?:(?:cuda driver library|nvcuda) (?:init failure|failed to \w+(?: \w+){
 
 GPU_ROWS = (
     row("driver_mismatch", r"NVRM: API mismatch|Mismatching nvidia kernel module", LIKELY),
-    row("driver_too_old", r"libcuda\.so\S*: undefined symbol: cu[A-Z]"
+    row("driver_too_old", r"container was built for NVIDIA Driver Release .*UNAVAILABLE"
+        r"|(?i:nvidia driver version) \S+ is older than", WEAK),
+    row("driver_too_old", r"libcuda\.so\S*: (?:undefined symbol: cu[A-Z]|version \W?libcuda)"
         r"|NVIDIA driver on your system is too old"
         r"|provided PTX was compiled with an unsupported toolchain"
         r"|CUDA driver version is insufficient for CUDA runtime"
@@ -41,6 +43,10 @@ GPU_ROWS = (
         r"|NVMLError_(?:DriverNotLoaded|Uninitialized)"
         r"|Failed to initialize NVML: Driver Not Loaded", scope="both"),
     row("no_driver", r"libcuda\.so\S*: file too short", LIKELY, warned=True),
+    row("cdi_stale", r"/run/nvidia-persistenced/socket: no such file", WEAK),
+    row("no_driver", r"NVIDIA Driver was not detected"
+        r"|(?:[Ff]ailed to|[Cc]ould not|[Uu]nable to) (?:load|open|find) (?:the )?(?:libcuda|NVML|libnvidia-ml)"
+        r"|^modprobe: (?:FATAL|ERROR): .*\bnvidia\b", WEAK, warned=True),
     row("no_driver", r"nvidia-smi: (?:command )?not found|kfd driver not loaded"
         r"|ROCk module is NOT loaded"
         r"|[Uu]nable to open /dev/kfd", WEAK),
@@ -52,10 +58,14 @@ GPU_ROWS = (
         r"(?:is|are) available"
         r"|0 active drivers \(\[\]\)\. There should|^No devices were found"
         r"|Failed to initialize NVML: No supported GPUs|CUDA driver initialization failed"
-        r"|cudaErrorNoDevice|NVMLError_NotFound|Device string must not be empty", LIKELY),
+        r"|cudaErrorNoDevice|NVMLError_NotFound|Device string must not be empty"
+        r"|torch\.cuda\.is_available\(\) (?:is|returned|returns) False|Error: CUDA is not available"
+        r"|No supported accelerator (?:was )?found", LIKELY),
     # vLLM tells of it in passing, before it fails; Ollama goes on without a GPU.
     row("gpu_not_visible", r"No platform detected, vLLM is running on UnspecifiedPlatform", WEAK,
         told=True),
+    row("gpu_not_in_image", r"GPU is too old\. Compute Capability detected", LIKELY, told=True),
+    row("gpu_not_visible", r"\bNo NVIDIA(?:/AMD)? GPU detected", WEAK, warned=True),
     row("gpu_not_visible", _CU + r"100\b", told=True),
     row("fabric_manager", _CU + r"802\b", told=True),
     row("driver_mismatch", _CU + r"803\b", told=True),
@@ -69,7 +79,7 @@ GPU_ROWS = (
         r"|OS call failed or operation not supported on this OS", WEAK),
     row("gpu_unavailable", _CU + r"\d+", LIKELY,
         told=True),
-    row("gpu_not_visible", r"no compatible GPUs were discovered|msg=\"no (?:nvidia"
+    row("gpu_not_visible", r"no compatible GPUs were discovered|msg=\"no GPU detected|gpu support may not be enabled|msg=\"no (?:nvidia"
         r"|amdgpu) devices detected\""
         r"|msg=\"inference compute\" id=\S+ library=\"?cpu\b"
         r"|msg=\"(?:entering low vram mode"
@@ -105,7 +115,9 @@ GPU_ROWS = (
         r"|GPU is too old|too many resources requested for launch"
         r"|No supported CUDA architectures found"
         r"|(?:sm_?|SM ?)1[02]\w* requires CUDA|hipErrorNoBinaryForGpu"
-        r"|Unable to find code object for all current devices|Unsupported (?:GPU|SM|CUDA) arch"
+        r"|Unable to find code object for all current devices|Unsupported (?:GPU|SM|CUDA) (?:arch|version)"
+        r"|Unsupported compute capability|[Nn]o kernel (?:image )?(?:found|available|compiled) for (?:arch|device|sm)"
+        r"|\bsm_?\d{2,3}\w?\W{1,3}kernel not implemented"
         r"|ROCm error: invalid device function|HIP error: invalid device function"
         r"|Error: LLVM ERROR: .*(?:sm_|gfx)|rocBLAS error: Cannot read \S*TensileLibrary"),
     row("gpu_not_in_image", r"CUDA capability sm_\w+ is not compatible with the current PyTorch",
@@ -125,9 +137,10 @@ GPU_ROWS = (
         r"|Failed to allocate memory for \w+ with size .*AlignedAllocator"
         r"|GptOssForCausalLM requires.*(?:attention backend|one of)"
         r"|[Ss]elected backend .* is not valid for this configuration"
-        r"|Impl\.__init__\(\) got an unexpected keyword argument 'sinks'"
+        r"|Impl\.\w+\(\) got an unexpected keyword argument 'sinks'"
         r"|Invalid attention backend|Unsupported attention backend"
         r"|FlashAttention-?3? (?:is )?only support(?:s|ed)|FlashAttention v3 .*not supported"
+        r"|FlashAttention v\d [Bb]ackend requires SM"
         r"|TRTLLM M[HL]A backend (?:for \w+ )?(?:is only supported on|requires)|FA3 (?:is )?(?:only|not) support"),
     row("kv_dtype_unsupported", r"(?:FP8|bfloat16|NVFP4|FP4) KV cache is not supported (?:by|on)"
         r"|--kv-cache-dtype \S+ requires|fp8e4nv not supported in this "
@@ -137,6 +150,7 @@ GPU_ROWS = (
     row("moe_backend", r"No \w+ MoE backend supports|MoE backend\b.*(?:does not support"
         r"|is not supported)",
         LIKELY),
+    row("nccl", r"NCCL .*peer access is not supported between"),
     row("custom_all_reduce", r"custom_all_reduce\.cuh?\S*.*(?:error|Failed|invalid)"
         r"|peer access is not supported between"
         r"|Failed: Cuda error .*custom_all_reduce|lamport.*all[_-]?reduce.*(?:error|fail)"),
@@ -167,6 +181,7 @@ GPU_ROWS = (
         r"|UCX +ERROR|Call to ibv_\w+ failed", WEAK, serving=True),
     row("nccl", r"NCCL [Ee]rror|nccl(?:UnhandledCuda|System|Internal"
         r"|InvalidUsage|Remote)Error"
+        r"|NCCL WARN (?:socket\w*|net\w*|\w*[Cc]onnect\w*)\b.*Connection (?:closed|refused|reset|timed out)"
         r"|NCCL WARN (?:Cuda failure|Error|Call to connect)|ncclCommInitRank.*failed"
         r"|Watchdog caught collective operation timeout|DistBackendError"
         r"|Timeout at NCCL work|Some NCCL operations have failed"
@@ -176,7 +191,7 @@ GPU_ROWS = (
         r"|No module named 'triton_?\w*(?:\.\w+)*'|cannot import name '\w+' from "
         r"'triton\w*|module 'triton(?:_kernels)?(?:\.\w+)*' has no attribute"
         r"|triton_kernels.*(?:not (?:found|installed|available)|version)"
-        r"|MXFP4 quantization requires triton|tl\.language.*not defined"
+        r"|MXFP4 quantization requires triton|[Rr]equires triton_kernels|tl\.language.*not defined"
         r"|triton\.compiler\.errors\.CompilationError.*(?:constexpr|unexpected keyword)"
         r"|got an unexpected keyword argument '\w+'.*triton|Please (?:install|upgrade) triton"
         r"|No module named 'triton_kernels"),
@@ -194,6 +209,8 @@ GPU_ROWS = (
         r"|load) \S*cubin"),
     row("gpu_too_old", r"^AssertionError$", after=r"is_fa_version_supported"),
     row("gpu_not_in_image", r"FlashInfer requires sm\d+", LIKELY),
+    row("gpu_not_in_image", r"[Oo]nly (?:SM|sm_?)\d{2,3}\w*(?:(?:,| and| or) (?:SM|sm_?)\d+\w*)* (?:is|are) supported"
+        r"|[Oo]nly support(?:s|ed)? (?:on )?(?:SM|sm_?)\d{2,3}", WEAK),
     row("gpu_not_in_image", r"/sm_?\d+\w*\.cuh?$", WEAK),
     row("build_failed", r"OutOfResources: out of resource|out of resource: shared memory", LIKELY),
     row("gpu_not_in_image", r"(?:(?:only|is|are) supported (?:only )?(?:on|for)|requires?"

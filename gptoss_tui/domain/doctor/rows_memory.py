@@ -16,7 +16,7 @@ MEMORY_ROWS = (
     row("no_kv_memory", r"No available memory for the cache blocks|exceeds available \w+ cache blocks|Cannot auto-fit max_model_len"),
     row("no_kv_memory", r"Available KV cache memory: -\d|cannot hold even one request"
         r"|leaves no room for the full KV pool", LIKELY, told=True),
-    row("no_kv_memory", r"[Pp]lease (?:try to )?increas(?:e"
+    row("no_kv_memory", r"(?:[Pp]lease (?:try to )?|[Nn]ot enough memory\W+)increas(?:e"
         r"|ing) (?:the )?\W*mem[-_]fraction[-_]static"
         r"|leave no GPU memory for the KV cache|Raise --mem-fraction-static above"),
     row("sampler_memory", r"out of memory occurred when warming up (?:sampler|pooler)"),
@@ -55,7 +55,7 @@ MEMORY_ROWS = (
     row("host_memory", r"Ray.*OutOfMemoryError|ray\.exceptions\.OutOfMemoryError"
         r"|worker\(s\) were killed due to (?:the )?(?:node|memory)|killed due to memory pressure"
         r"|due to the node running low on memory"),
-    row("killed", r"signal: killed|[Ee]xit code: ?-9\b|(?:exited|crashed) with (?:exit )?code (?:137|-9)\b"
+    row("killed", r"signal: killed|[Ee]xit ?code:? ?-9\b|(?:exited|crashed) with (?:exit )?code (?:137|-9)\b"
         r"|[Ff]ailed core proc\(s\): \{.*: -9\b|is killed by signal: Killed"
         r"|(?:terminated with|exitcode ?:|exit code:) ?-9\b|[Ss]ignal 9 \(SIGKILL\)"
         r"|died with <?Signals?\.SIGKILL|received signal 9\b|was terminated by signal 9", LIKELY,
@@ -68,12 +68,17 @@ MEMORY_ROWS = (
     row("gpu_memory", r"CUDA error: the resource allocation failed"
         r"|^(?:RuntimeError: )?(?:Prefill|Decode) out of memory\. (?:Try|Please)", LIKELY, serving=True),
     row("gpu_memory", r"NV_ERR_NO_MEMORY", LIKELY, serving=True),
+    row("gpu_memory", r"NVML_SUCCESS == r INTERNAL ASSERT FAILED|[Ff]ailed to allocate (?:\w+ )?GPU memory|memory layout cannot be allocated", WEAK,
+        serving=True),
+    row("host_memory", r"low on resource: memory|node had condition: \[MemoryPressure", WEAK, warned=True),
+    row("host_memory", r"may not have enough (?:available )?memory", WEAK),
+    row("host_memory", r"^fatal error: runtime: (?:out of|cannot allocate) memory", serving=True),
     row("shm_too_small", r"(?:exceeds?|insufficient|not enough|too small)\b.{0,120}/dev/shm"
         r"|/dev/shm\b.{0,120}\b(?:exceeds?|insufficient|not enough|too small)",
         WEAK, serving=True, warned=True),
     row("shm_too_small", r"Insufficient space in /dev/shm|insufficient shared memory \(shm\)"
         r"|No space left on device.*(?:/dev/shm|psm_)|(?:/dev/shm|psm_).*No space left on device"
         r"|Error while creating shared memory segment|Bus error|SIGBUS"
-        r"|unable to (?:open|resize) shared memory|It is possible that dataloader's workers are out"
+        r"|unable to write to file </torch_|unable to (?:open|resize) shared memory|It is possible that dataloader's workers are out"
         r"|shared memory region.*(?:exceeds|too small)", serving=True),
 )  # fmt: skip

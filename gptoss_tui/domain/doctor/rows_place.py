@@ -8,7 +8,7 @@ the process groups, chooses kernels, loads the weights, compiles, and captures g
 
 from __future__ import annotations
 
-from gptoss_tui.domain.doctor.rows import VAGUE, row
+from gptoss_tui.domain.doctor.rows import LIKELY, VAGUE, row
 
 # A folder of that name, and not an environment of that name with other packages in it.
 _ENGINE = r"/(?:vllm|sglang)/(?!lib\d*/|\S*-packages/)"
@@ -51,6 +51,9 @@ PLACE_ROWS = (
         within=_ENGINE + r".*(?:fused_moe/|layers/moe/|quantization/mxfp4).* "
         r"(?:__init__|select\w*|\w*backend\w*|make_\w+|process_weights_after_loading"
         r"|convert_\w+_format|_validate_\w+)$"),
+    # No platform was found, so there is no name of a worker to take apart.
+    row("gpu_not_visible", r"^ValueError: not enough values to unpack", LIKELY,
+        within=r"/vllm/utils\S* resolve_obj_by_qualname$"),
     # At its import: the parts of an installation do not fit each other.
     row("broken_install", _ANY, VAGUE, within=r"(?:-packages/|/(?:vllm|sglang)/).* <module>$"),
     row("graph_capture_failed", r"^(?:RuntimeError|Exception)\b", VAGUE,

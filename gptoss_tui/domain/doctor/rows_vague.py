@@ -36,6 +36,8 @@ VAGUE_ROWS = (
           r"|max[_ ]seq\w*)\b.{0,80}\b"
           r"(?:greater|larger|longer|exceeds?|more)\b.{0,60}(?:derived|model's|max_position"
           r"|config)"),
+    _near("context_over_model", r"(?:not support|exceeds?|greater than|larger than)\b.{0,30}\bmax[_ -]model[_ -]len\b"
+          r"|\bmax[_ -]model[_ -]len\b.{0,40}\b(?:greater|larger|longer) than \d"),
     _near("bad_argument", r"(?:invalid|unknown|unsupported|unrecognized|unexpected) "
           r"(?:value|choice|option|argument|flag|parameter|setting)\b.{0,40}--\w"),
     row("bad_argument", _RAISED + r".*--[a-z][\w-]+.*\b(?:must|cannot|can't|requires?|incompatible"
@@ -49,19 +51,32 @@ VAGUE_ROWS = (
     _near("model_not_found", r"(?:failed to open|cannot open|error opening|unable to open"
           r"|no such file)\b.{0,120}\.gguf"
           r"|model (?:file|path|directory)\b.{0,80}(?:not found|does not exist)"),
-    _near("start_timeout", r"timed? ?out (?:while )?waiting\b|timeout while waiting"
+    _near("start_timeout", r"timed? ?out (?:after \S+ )?(?:while )?waiting\b|(?<!probe failed: )\b(?:server|engine) did not become (?:ready|healthy)|timeout while waiting"
           r"|not ready (?:after|within) \d+|fail\w* to start within\b"),
     _near("nccl", r"\b(?:nccl|rccl|gloo|nvshmem|ibverbs|rdma)\b.{0,60}\b(?:error|fail\w*"
           r"|time(?:d )?out|unable|abort\w*)\b"),
     _near("gpu_not_visible", r"\bno (?:suitable |usable |supported |compatible "
-          r"|available )?(?:cuda|nvidia|amd|rocm|gpus?)\b"
+          r"|available )?(?:cuda|nvidia|amd|rocm|gpus?)\b(?![ -](?:container|runtime|driver|toolkit|docker))"
           r"[\w -]{0,20}\b(?:found|detected|available|visible|present)"),
     _near("driver_too_old", r"\bdriver\b.{0,40}\b(?:too old|outdated|older than|does not support"
           r"|is not sufficient)\b"),
     _near("disk_full", r"\b(?:disk|volume|file ?system|drive)\b (?:is |was )?full\b"),
-    _near("engine_too_old", r"\b(?:model|architecture)s?\b (?:type |class "
+    _near("engine_too_old", r"(?<!gpu )(?<!cuda )(?<!device )\b(?:model|architecture)s?\b (?:type |class "
           r"|arch\w* )?\S{0,60} ?(?:is|are) not (?:yet |currently )?"
           r"(?:supported|implemented|registered|recogni[sz]ed)(?! (?:by|for|in|on|when|while|with)\b)"),
+    row("bad_argument", r"^(?:[\w.]+\.)?(?:Value|Assertion|Type)Error: .*\b(?:must|(?:cannot|can't) be (?:used|set)"
+        r"|[Pp]lease (?:specify|provide))\b.*--[a-z][\w-]+", VAGUE),
+    row("bad_argument", r"^(?:[\w.]+\.)?(?:Value|Assertion|Type)Error: .*\b(?:max_num_seqs|max_model_len|gpu_memory_utilization"
+        r"|GPU memory utilization|mem_fraction_static|chunked_prefill_size|max_num_batched_tokens|block_size|page_size"
+        r"|data_parallel_size|pipeline_parallel_size|max_running_requests|context_length|swap_space)\b"
+        r".{0,40}\b(?:must|should|cannot|can't|has to) be\b", VAGUE),
+    _near("bad_argument", r"\binvalid (?:environment variable|env var|configuration value)\b"),
+    row("hub_unreachable", r"^(?:httpx|httpcore|requests|urllib3)[\w.]*: .*(?:[Nn]ame resolution|Name or service not known"
+        r"|getaddrinfo failed)", VAGUE),
+    _near("no_kv_memory", r"kv ?cache\b.{0,40}\bnegative\b|no (?:gpu )?memory (?:is )?(?:left )?for (?:the )?kv ?cache"),
+    _near("too_few_gpus", r"\bonly \d+ (?:gpu|device|accelerator)s? (?:is|are|was|were) (?:visible|available|found|detected)"),
+    _near("driver_too_old", r"\brequires? (?:an? )?(?:nvidia |cuda |gpu )*driver(?: version)? (?:>=? ?)?\d{3}"),
+    _near("model_not_found", r"(?<![/\w])model \S+ (?:was )?not found\b|could(?: not|n't) find (?:the )?model\b"),
     row("broken_install", r"^(?!.*requires grad)(?:Import|Runtime|Value|Assertion"
           r"|Attribute)Error: .*(?i:(?:requires?|needs?|upgrade|at least"
         r"|incompatible|minimum|mismatch)\b.{0,40}\b(?:torch|pytorch|transformers|flashinfer"

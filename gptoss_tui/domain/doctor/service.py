@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gptoss_tui.domain.doctor.lines import Line
 from gptoss_tui.domain.doctor.rows import HINT, Row
-from gptoss_tui.domain.doctor.table import docker_row, row_of, worth_a_look
+from gptoss_tui.domain.doctor.table import docker_row, row_of
 from gptoss_tui.domain.doctor.tracebacks import GENERIC, Raised, Tracebacks
 from gptoss_tui.domain.doctor.words import Words
 
@@ -42,7 +42,7 @@ _TELLS = Words(
     r"(?i)^(?!.*\b(?:warn(?:ing)?|info|debug|may|might|skip\w*|ignor\w*|default\w*|optional\w*"
     r"|retry\w*|if|when)\b).*\b(?:no such file|not found|not installed|denied|cannot|can't|could ?n[o']t|unable to"
     r"|fail(?:ed|ure|s)?|refused|time[d]? ?out|(?:un|not )support(?:ed)?|invalid|missing"
-    r"|insufficient|not enough|not defined|error while|out of|exceed(?:s|ed)?|incomplete|corrupt\w*|exited)\b"
+    r"|no (?:\w+ ){1,3}(?:was |were )?(?:found|detected|available|visible)|(?:used|held|occupied) by an?other|insufficient|not enough|not defined|error while|out of|exceed(?:s|ed)?|incomplete|corrupt\w*|exited)\b"
 )
 _STOPS = Words(
     r"Shutting down(?! Ray)|Application shutdown complete|shutdown triggered|signal_handler"
@@ -127,8 +127,6 @@ class Service:
         self._match(number, line, frames, vague=told and not self._serving)
 
     def _match(self, number: int, line: Line, frames: str, *, vague: bool) -> None:
-        if not worth_a_look(line.message):
-            return
         row = docker_row(line.message) if line.docker else None
         in_passing = line.level == "info"
         row = row or row_of(line.message, frames, vague=vague, in_passing=in_passing)

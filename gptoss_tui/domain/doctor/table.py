@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from gptoss_tui.domain.doctor.needles import Sieve
 from gptoss_tui.domain.doctor.rows import HINT, LAST, VAGUE, WEAK, Row
 from gptoss_tui.domain.doctor.rows_area import AREA_ROWS
 from gptoss_tui.domain.doctor.rows_docker import DOCKER_ROWS
@@ -24,28 +25,14 @@ TABLE: tuple[Row, ...] = (
     *AREA_ROWS,
     *DOCKER_ROWS,
 )
-_LOG = tuple(sorted((r for r in TABLE if r.scope != "docker"), key=lambda one: one.rank))
-_DEFINITE = tuple(r for r in _LOG if r.rank != VAGUE)
-_TOLD = tuple(r for r in _LOG if r.told)
-_DOCKER = tuple(r for r in TABLE if r.scope == "docker")
-
-# One of these stands in every line that a row of the table matches (in lower case).
-_QUICK = (
-    "abort", "alloc", "already", "assert ", "brok", "bus", "can't", "cannot", "code object",
-    "compil", "core dumped", "couldn", "dead", "denied", "divisib", "does", "download", "eof", "err:",
-    "errno", "error", "exce", "exists", "fail", "fatal", "fault", "full", "ggml_assert", "greater", "in use",
-    "incompatible", "input should", "interrupt", "invalid", "kill", "larger", "memory",
-    "mismatch", "miss", "must", "no ", "not ", "only ", "ptx", "rank", "rate limit", "requires",
-    "refus", "reset", "response [", "retries", "restricted", "segmentation", "sig", "sm", "small", "space", "support",
-    "term", "time", "too ", "toomany", "unable", "unauthorized", "undefined", "unexpected",
-    "unknown", "unrecognized", "unresolv", "unsupported", "vram", "want", "x509", "xid",
-)  # fmt: skip
+_LOG = Sieve(sorted((r for r in TABLE if r.scope != "docker"), key=lambda one: one.rank))
+_TOLD = Sieve([r for r in _LOG.all if r.told])
+_DOCKER = Sieve([r for r in TABLE if r.scope == "docker"])
 
 
 def worth_a_look(message: str) -> bool:
     """Whether any row may match: a first, quick look at a line."""
-    low = message.lower()
-    return any(word in low for word in _QUICK)
+    return bool(_LOG.rows(message))
 
 
 def row_of(
@@ -61,13 +48,13 @@ def row_of(
 @lru_cache(maxsize=512)
 def _said(message: str, vague: bool, in_passing: bool) -> tuple[Row, ...]:
     """The rows whose words stand in a message: the ranks of a server say the same, one by one."""
-    rows = _TOLD if in_passing else _LOG if vague else _DEFINITE
-    return tuple(row for row in rows if row.words.search(message))
+    rows = _TOLD.rows(message) if in_passing else _LOG.rows(message)
+    return tuple(row for row in rows if (vague or row.rank != VAGUE) and row.words.search(message))
 
 
 def docker_row(said: str) -> Row | None:
     """The row of what Docker said."""
-    return next((row for row in _DOCKER if row.words.search(said)), None)
+    return next((row for row in _DOCKER.rows(said) if row.words.search(said)), None)
 
 
 def fatal_row(message: str) -> Row | None:
