@@ -12,6 +12,7 @@ from gptoss_tui.app import messages as said
 from gptoss_tui.app.clipboard import to_tmux
 from gptoss_tui.app.model import BoxModel
 from gptoss_tui.app.theming import load_themes
+from gptoss_tui.app.widgets.keys_footer import KeysFooter
 from gptoss_tui.domain.instance import Instance
 from gptoss_tui.state.paths import paths, theme_dirs
 from tests.app.fakes import FakeFleet
@@ -166,3 +167,14 @@ def test_an_instance_has_a_row_in_every_state() -> None:
     for state in get_args(get_type_hints(Instance)["state"]):
         cells = server_row(BoxModel("alpha"), server(state=state))
         assert state in cells[0]
+
+
+async def test_a_key_of_the_footer_can_be_clicked(fleet: FakeFleet) -> None:
+    async with at_app(fleet, (80, 24), clock=fleet.clock) as operator:
+        await operator.sees("a Add", "? Keys")
+        await operator.pilot.click(KeysFooter, offset=(operator.lines[-1].index("a Add"), 0))
+        await operator.at("AddDialog")
+        await operator.press("escape")
+        await operator.at("BoxesScreen")
+        await operator.pilot.click(KeysFooter, offset=(operator.lines[-1].index("? Keys"), 0))
+        await operator.at("KeysScreen")

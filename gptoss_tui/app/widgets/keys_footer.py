@@ -2,83 +2,103 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
-from rich.cells import cell_len
-from textual.app import ComposeResult
-from textual.content import Content
-from textual.events import Resize
+from textual.binding import Binding
+from textual.events import Click
 from textual.screen import Screen
-from textual.widget import Widget
-from textual.widgets import Footer, Static
+from textual.strip import Strip
+
+from gptoss_tui.app.widgets.paint import Cell, Painted, padded, width_of
 
 
-class KeysFooter(Footer):
-    """A narrow screen leaves out keys of the place, but never the way back, or to all of them."""
+class Key(NamedTuple):
+    """A key as it is shown, and what pressing it means."""
 
+    shown: str
+    word: str
+    key: str
+    back: bool
+
+    @property
+    def cells(self) -> list[Cell]:
+        return [(f" {self.shown}", "title"), (f" {self.word} ", "text")]
+
+
+class KeysFooter(Painted):
+    """A narrow screen leaves out keys of the place, but never the way back, or to all of them.
+
+    It is one line that is drawn, not a widget for each key: keys come and go with the focus and with
+    the servers of a box, and to build them anew takes as long as three frames.
+    """
+
+    can_focus = False
     DEFAULT_CSS = """
-    KeysFooter > .all-keys {
-        dock: right; width: auto; height: 1; padding: 0 1;
-        background: $footer-background; color: $footer-description-foreground;
+    KeysFooter {
+        dock: bottom; height: 1; overflow: hidden hidden; background: $footer-background;
+        & > .ink--text { color: $footer-description-foreground; }
+        & > .ink--title { color: $footer-key-foreground; }
     }
     """
 
     def __init__(self) -> None:
-        super().__init__(show_command_palette=False)
-        self._made_for = 0  # cells
-        self._keys: tuple[object, ...] = ()
+        super().__init__()
+        self._keys: list[Key] = []
 
-    def _shown(self) -> tuple[object, ...]:
-        """What decides on the keys: those of the place, and the one to their page."""
-        active = self.screen.active_bindings.values()
-        return (self._way, *((one.binding, one.enabled) for one in active if one.binding.show))
+    def on_mount(self) -> None:
+        self.screen.bindings_updated_signal.subscribe(self, self._changed)
 
-    @property
-    def _way(self) -> str:
-        """The key to the page of keys: in a field ? is a letter."""
+    def on_resize(self) -> None:
+        self._changed(self.screen)
+
+    def _changed(self, screen: Screen[Any]) -> None:
+        """Places ask for it whenever their state may have changed."""
+        keys = self._fitting() if screen is self.screen else self._keys
+        if keys != self._keys:
+            self._keys = keys
+            self.refresh()
+
+    def _fitting(self) -> list[Key]:
+        """The keys for which there is room, and at the end the one to the page of all."""
         focused = self.screen.focused
         types = focused is not None and focused.check_consume_key("question_mark", "?")
-        return "f1" if types else "?"
-
-    def bindings_changed(self, screen: Screen[Any]) -> None:
-        """Made anew only where it differs: places ask for it whenever their state may have changed."""
-        if not self._bindings_ready or self._shown() != self._keys:
-            super().bindings_changed(screen)
-
-    def compose(self) -> ComposeResult:
-        way, self._keys = self._way, self._shown()
-        self._made_for = self.app.size.width
-        keys = _unlike(super().compose())
-        room = self._made_for - len(f" {way} Keys ") - sum(map(_cells, filter(_is_back, keys)))
+        way = "f1" if types else "?"  # in a field ? is a letter
+        every = Key(way, "Keys", "f1", back=True)
+        found: dict[str, Key] = {}
+        for active in self.screen.active_bindings.values():
+            if active.binding.show:  # a place may have a key of its own for what all places have
+                found.setdefault(active.binding.description, self._key(active.binding))
+        keys = [*found.values(), every]
+        room = self.size.width - sum(width_of(key.cells) for key in keys if key.back)
+        fitting: list[Key] = []
         for key in keys:
-            if _is_back(key):
-                yield key
-            elif (cells := _cells(key)) <= room:  # half a word only puzzles
+            cells = 0 if key.back else width_of(key.cells)
+            if cells <= room:  # half a word only puzzles
                 room -= cells
-                yield key
-        yield Static(
-            Content.assemble((way, "$footer-key-foreground bold"), " Keys"), classes="all-keys"
-        )
+                fitting.append(key)
+        return fitting
 
-    def on_resize(self, event: Resize) -> None:
-        if event.size.width != self._made_for:
-            self.refresh(recompose=True)
+    def _key(self, binding: Binding) -> Key:
+        back = binding.action.rpartition(".")[2] in ("back", "leave")
+        return Key(self.app.get_key_display(binding), binding.description, binding.key, back)
 
-    async def on_click(self, event: Any) -> None:
-        if isinstance(event.widget, Static) and event.widget.has_class("all-keys"):
-            await self.run_action("app.toggle_help")
+    def render_line(self, y: int) -> Strip:
+        width = self.size.width
+        if y or not self._keys:
+            return self.blank(width)
+        *keys, every = self._keys
+        line = [cell for key in keys for cell in key.cells]
+        return self.strip([*padded(line, width - width_of(every.cells)), *every.cells], width)
 
-
-def _cells(key: Widget) -> int:
-    """How wide a key of the footer is: a space around the key, and one behind the word."""
-    return cell_len(getattr(key, "key_display", "")) + cell_len(getattr(key, "description", "")) + 3
-
-
-def _is_back(key: Widget) -> bool:
-    return str(getattr(key, "action", "")).rpartition(".")[2] in ("back", "leave")
-
-
-def _unlike(keys: Iterable[Widget]) -> list[Widget]:
-    """One key for each word: a place has a key to leave it beside the one that all places have."""
-    return list({getattr(key, "description", ""): key for key in reversed([*keys])}.values())[::-1]
+    def on_click(self, event: Click) -> None:
+        """A key is pressed by a click on it."""
+        *keys, every = self._keys
+        if event.x >= self.size.width - width_of(every.cells):
+            self.app.simulate_key(every.key)
+            return
+        end = 0
+        for key in keys:
+            end += width_of(key.cells)
+            if event.x < end:
+                self.app.simulate_key(key.key)
+                return
