@@ -48,9 +48,13 @@ class Confirming:
         self._app.push_screen(AskDialog("Stop a server", text.rstrip(), choices), decided)
 
     def cancel(self, asked: said.CancelLaunchRequested) -> None:
+        known = self._app.model(asked.box).launches.get(asked.launch_id)
+        old = known.body.replaces if known else None
+        back = f"\n{old} stays, or is started again where it was stopped." if old else ""
         self._ask(
-            "Cancel a launch",
-            f"Cancel the launch on {asked.box}?\nWhat is pulled or downloaded by then is kept.",
+            "Cancel an upgrade" if old else "Cancel a launch",
+            f"Cancel the {f'upgrade of {old}' if old else 'launch'} on {asked.box}?\n"
+            f"What is pulled or downloaded by then is kept.{back}",
             ("Yes, cancel it", "Let it go on"),
             lambda: self._app.feeds.cancel(asked.box, asked.launch_id),
         )

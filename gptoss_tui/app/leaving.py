@@ -76,10 +76,13 @@ class Leaving:
         return found
 
     def _ask_of(self, running: list[tuple[str, LaunchProgress]]) -> None:
-        names = ", ".join(progress.name for _, progress in running)
+        under_way = ", ".join(
+            f"{progress.name} is being {'upgraded' if progress.replaces else 'launched'}"
+            for _, progress in running
+        )
         self._dialog = AskDialog(
             "A launch is under way",
-            f"{names} is being launched. {_DEMO if self._app.demo else _REAL}",
+            f"{under_way}. {_DEMO if self._app.demo else _REAL}",
             (
                 Choice("continue", "c", "Quit, let it go on"),
                 Choice("cancel", "x", "Cancel it and quit"),

@@ -105,9 +105,9 @@ async def status(arguments: Namespace, output: Output) -> int:
         _tell_instance(instance, scraped.get(instance.name), output)
     if not shown:
         output.line("no server runs here")
-    there = {instance.name for instance in instances.body.instances}
+    serving = {instance.launch_id for instance in instances.body.instances}
     for launch in launches[:3]:
-        if launch.body.state != "ready" or launch.body.name in there:
+        if launch.body.state != "ready" or launch.body.launch_id in serving:
             _tell_launch(launch.body, output)
     return 0
 

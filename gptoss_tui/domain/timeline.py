@@ -38,6 +38,7 @@ _EVENT = re.compile(r"^@(\d+) (\S+) ?(.*)$")
 _HELPER_PHASES: dict[str, PhaseName] = {
     "reserve": "reserve",
     "pull": "pull",
+    "replace": "create",
     "create": "create",
     "start": "start",
     "wait": "weights",
@@ -45,7 +46,10 @@ _HELPER_PHASES: dict[str, PhaseName] = {
     "load": "load",
     "ask": "warmup",
 }
-_DETAILS = {"ask": "asking the model for one token"}
+_DETAILS = {
+    "ask": "asking the model for one token",
+    "replace": "after the old server has ended its requests",
+}
 _ENDS: dict[str, PhaseName] = {"pulled": "pull", "created": "create", "started": "start"}
 
 

@@ -120,6 +120,10 @@ async def test_it_is_asked_about_and_takes_the_place(serves: FakeFleet) -> None:
         serves.hub.publish(running, box="alpha")
         await operator.sees("Upgrading gpt-oss-20b on alpha")
         await operator.until(lambda: "serves until the image is there." in operator.flat, "how")
+        await operator.press("x")
+        await operator.sees("Cancel the upgrade of gpt-oss-20b on alpha?", "gpt-oss-20b stays, or")
+        await operator.press("n", "ctrl+q")
+        await operator.sees("gpt-oss-20b is being upgraded.")
 
 
 @pytest.mark.parametrize(

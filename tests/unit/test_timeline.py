@@ -146,6 +146,14 @@ def test_a_failure_has_its_phase_and_its_sentence(lines: tuple[str, ...], word: 
     assert "running" not in _states(progress).values()
 
 
+def test_the_drain_of_the_old_server_is_a_part_of_the_new_container() -> None:
+    progress = _log(*WHOLE[:5], f"@{T0 + 5} replace cafe00").progress
+    phase = _phase(progress, "create")
+    assert (phase.state, phase.detail) == ("running", "after the old server has ended its requests")
+    done = _log(*WHOLE[:5], f"@{T0 + 5} replace cafe00", f"@{T0 + 25} create", *WHOLE[6:]).progress
+    assert _phase(done, "create").state == "done"
+
+
 def test_sglang_may_have_killed_itself() -> None:
     begun = WHOLE[0].replace('"vllm"', '"sglang"')
     progress = _log(begun, *WHOLE[1:], f"@{T0} failed wait exited 137").progress
