@@ -25,10 +25,15 @@ class Confirming:
         model, feeds = self._app.model(asked.box), self._app.feeds
         instance = model.instance(asked.instance)
         warning = stop_plan(instance).warning if instance else ""
+        if instance is not None and instance.state in ("exited", "failed"):
+            meaning = "It has ended: no request runs on it. What was downloaded stays."
+        else:
+            meaning = (
+                f"{model.busy_words(asked.instance)}\n"
+                f"They get {DRAIN_S} s to end; what was downloaded stays."
+            )
         text = (
-            f"Stop {asked.instance} on {asked.box} and remove its container?\n"
-            f"{model.busy_words(asked.instance)}\n"
-            f"They get {DRAIN_S} s to end; what was downloaded stays.\n{warning}"
+            f"Stop {asked.instance} on {asked.box} and remove its container?\n{meaning}\n{warning}"
         )
         choices = (
             Choice("stop", "y", "Yes, stop it"),

@@ -26,11 +26,17 @@ def tell(made: Plan, output: Output) -> None:
     output.line(f"  GiB {_whose(request)}: {_shares(made)}")
     output.line(
         f"  KV cache: {made.kv_cache.tokens:,} tokens, "
-        f"{held(made.kv_cache.max_concurrency)} of {request.max_model_len:,} tokens at once"
+        f"{held(_at_once(made))} of {request.max_model_len:,} tokens at once"
     )
     output.line(f"  {_STARTS[request.engine]} {' '.join(made.command)}")
     for warning in made.warnings:
         output.line(f"  note: {warning}")
+
+
+def _at_once(made: Plan) -> float:
+    """Requests: Ollama answers one for each slot that it was started with, however much is free."""
+    most = made.kv_cache.max_concurrency
+    return min(most, made.request.users or 1) if made.request.engine == "ollama" else most
 
 
 def _whose(request: PlanRequest) -> str:

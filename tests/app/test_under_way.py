@@ -118,6 +118,14 @@ async def test_a_launch_page_says_when_its_box_is_not_heard(fleet: FakeFleet) ->
         await operator.sees("✓ Ready. (The box is not heard right now.)")
 
 
+async def test_nobody_is_counted_who_talks_to_a_server_that_has_ended(fleet: FakeFleet) -> None:
+    alpha(fleet).servers = (server(state="exited"),)
+    async with watching(fleet) as operator:
+        await operator.press("3", "s")
+        await operator.sees("It has ended: no request runs on it.")
+        assert "They get" not in operator.screen
+
+
 # --- leaving --------------------------------------------------------------------------------------
 
 

@@ -16,20 +16,13 @@ def prediction(made: Plan) -> Prediction:
         key=correction_key(made.request),
         figures=StartupFigures(
             weights_gib=round(memory.weights, 2),
-            kv_cache_gib=round(_cache_gib(made), 2),
+            kv_cache_gib=round(memory.kv_cache, 2),
             kv_tokens=made.kv_cache.tokens,
             max_concurrency=round(made.kv_cache.max_concurrency, 2),
             cuda_graphs_gib=graphs,
         ),
         corrected_by_gib=round(correction_of(made.request) or 0.0, 3),
     )
-
-
-def _cache_gib(made: Plan) -> float:
-    """Ollama makes a cache for its slots alone; the others take what is left for theirs."""
-    if made.request.engine == "ollama":
-        return made.kv_cache.needed_gib_for_one_request * (made.request.users or 1)
-    return made.memory_gib.kv_cache
 
 
 def correction_key(filled: PlanRequest) -> str:
