@@ -13,7 +13,7 @@ from gptoss_tui.domain.doctor.diagnosis import Diagnosis
 from gptoss_tui.domain.launch import LaunchSpec, Secrets
 from gptoss_tui.domain.relaunch import changed, in_words
 from gptoss_tui.domain.render import command_page, docker_run
-from gptoss_tui.errors import UsageError
+from gptoss_tui.errors import GptossError, StateError, UsageError
 from gptoss_tui.state.identity import new_launch_id
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ async def apply(
     Raises `UsageError` where there is nothing to apply, `DockerError` where the box is in the way.
     """
     if found.change is None:
-        raise UsageError("There is no change that a program can make.", found.fix)
+        raise _by_you(found)
     if found.change.kind == "toolkit":
         raise UsageError(
             "The launch needs no change, the box does.",
@@ -66,3 +66,13 @@ async def apply(
     from gptoss_tui.cli.launch_command import begin
 
     return await begin(arguments, output, box, again, Secrets(api_key=arguments.api_key))
+
+
+def _by_you(found: Diagnosis) -> GptossError:
+    """What is said where no change was found: the fix itself has been told before."""
+    if found.verdict == "nothing_wrong" or not found.fix:
+        return UsageError("There is no change that a program can make.", found.fix)
+    return StateError(
+        "What helps here has to be decided by you: see the fix above.",
+        "Then launch again: gptoss-tui launch BOX",
+    )

@@ -28,24 +28,35 @@ async def export(arguments: Namespace, output: Output) -> int:
             f"How {instance.name} was launched is not known: gptoss-tui did not launch it.",
             "`docker inspect` on the box tells what it was started with.",
         )
-    return hand_out(instance.spec, arguments.format, arguments.output, output)
+    return hand_out(instance.spec, arguments.format, arguments, output)
 
 
-def hand_out(spec: LaunchSpec, form: exports.Format, file: str | None, output: Output) -> int:
-    """Print the export, or write it to `file`. Raises `StateError` when it cannot be written."""
-    text = exports.export(spec, form)
+def hand_out(spec: LaunchSpec, form: exports.Format, arguments: Namespace, output: Output) -> int:
+    """Print the export, or write it to the file of --output. Raises as `_write` does."""
+    text, file = exports.export(spec, form), arguments.output
+    if file is not None:
+        _write(text, file, over=arguments.force)
     output.document({"format": form, "file": file, "spec": spec, "text": text})
-    if file is None:
-        output.line(text.rstrip("\n"))
-        return 0
+    told = text.rstrip("\n") if file is None else f"{spec.name} is in {file}, as {form}."
+    output.line(told)
+    return 0
+
+
+def _write(text: str, file: str, *, over: bool) -> None:
+    """Raises `UsageError` for a file that is there, unless `over`, and `StateError`."""
+    path = Path(file).expanduser()
+    odd = path.exists() and not path.is_file()  # a pipe or /dev/stdout: nothing in it is lost
     try:
-        Path(file).expanduser().write_text(text, "utf-8")
+        with path.open("w" if over or odd else "x", encoding="utf-8") as opened:
+            opened.write(text)
+    except FileExistsError as error:
+        raise UsageError(
+            f"{file} is there already.", "Name another file, or say --force to write over it."
+        ) from error
     except OSError as error:
         raise StateError(
             f"{file} cannot be written: {error.strerror}.", "Check the path."
         ) from error
-    output.line(f"{spec.name} is in {file}, as {form}.")
-    return 0
 
 
 def read(arguments: Namespace) -> LaunchSpec:

@@ -45,12 +45,15 @@ async def launch(arguments: Namespace, output: Output) -> int:
     async with connected(arguments, arguments.box) as box:
         if exported is not None:
             spec = await export_command.placed(exported, arguments, box, secrets)
+            if arguments.export_as is not None:
+                return export_command.hand_out(spec, arguments.export_as, arguments, output)
             export_command.tell(spec, box.name, output)
             return 0 if arguments.dry_run else await start(arguments, output, box, spec, secrets)
         spec, plan = await _spec(arguments, box, secrets)
-        _tell(spec, plan, arguments.box, output)
         if arguments.export_as is not None:
-            return export_command.hand_out(spec, arguments.export_as, arguments.output, output)
+            tell(plan, output.beside())
+            return export_command.hand_out(spec, arguments.export_as, arguments, output)
+        _tell(spec, plan, arguments.box, output)
         if arguments.dry_run:
             output.document({"spec": spec, "command": docker_run(spec), "plan": plan})
             return 0

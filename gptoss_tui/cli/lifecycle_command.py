@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import sys
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from gptoss_tui.cli.output import Output
-from gptoss_tui.cli.session import confirm, connected_fleet, pick, telling
+from gptoss_tui.cli.session import confirm, connected_fleet, pick, same_way, telling
 from gptoss_tui.domain.draining import Draining, busy, check_ours, cut_words, stop_plan
-from gptoss_tui.domain.facts import AnyFact
+from gptoss_tui.domain.facts import AnyFact, Hub
 from gptoss_tui.domain.instance import Instance
 from gptoss_tui.domain.serving import EngineSnapshot
 from gptoss_tui.errors import EngineError, LaunchError, NotFoundError
@@ -30,7 +31,7 @@ async def stop(arguments: Namespace, output: Output) -> int:
         await _warn(box, instance, drain_s, output, asked=_asks(arguments))
         if not _agreed(arguments, f"Stop {instance.name} on {box.name}?"):
             return 130
-        with telling(fleet.hub, output, _drain_of(instance.name)):
+        with _followed(fleet.hub, box, instance.name, arguments, output):
             fact = await box.stop(instance.name, drain_s=drain_s, grace_s=arguments.grace)
     output.document(fact)
     output.line(fact.body.text)
@@ -46,7 +47,7 @@ async def restart(arguments: Namespace, output: Output) -> int:
         await _warn(box, instance, drain_s, output, asked=_asks(arguments))
         if not _agreed(arguments, f"Restart {instance.name} on {box.name}?"):
             return 130
-        with telling(fleet.hub, output, _drain_of(instance.name)):
+        with _followed(fleet.hub, box, instance.name, arguments, output):
             fact = await box.restart(instance.name, drain_s=drain_s)
         output.document(fact)
         output.line(fact.body.text)
@@ -90,14 +91,39 @@ def _agreed(arguments: Namespace, question: str) -> bool:
     return not _asks(arguments) or confirm(question)
 
 
-def _drain_of(name: str) -> Callable[[AnyFact], str | None]:
-    """How far the drain of this server is."""
+@contextmanager
+def _followed(
+    hub: Hub, box: Box, name: str, arguments: Namespace, output: Output
+) -> Iterator[None]:
+    """Meanwhile it is told how far the drain is; by ctrl+c, what becomes of the server."""
+    last: Draining | None = None
 
     def words(fact: AnyFact) -> str | None:
-        mine = isinstance(fact.body, Draining) and fact.instance == name
-        return fact.body.text if mine else None
+        nonlocal last
+        if not isinstance(fact.body, Draining) or fact.instance != name:
+            return None
+        last = fact.body
+        return last.text
 
-    return words
+    try:
+        with telling(hub, output, words):
+            yield
+    except asyncio.CancelledError:
+        see = same_way(arguments, "status", box.name)
+        left = left_alone(name, last, restart=arguments.command == "restart")
+        output.beside().line(f"Interrupted: {left} See: {see}")
+        raise
+
+
+def left_alone(name: str, drain: Draining | None, *, restart: bool) -> str:
+    """What becomes of a server when nobody is there any more who drains it, as last seen."""
+    if drain is None:
+        return f"{name} may go on serving."
+    if not drain.refuses_new:
+        return f"{name} was not stopped, as far as was seen, and serves on."
+    if restart:
+        return f"{name} ends its requests, and Docker starts it again."
+    return f"{name} ends by itself, and its container stays."
 
 
 async def _until_ready(box: Box, name: str) -> None:

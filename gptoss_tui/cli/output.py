@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TextIO
 
 import msgspec
 
@@ -16,17 +16,25 @@ from gptoss_tui.text import clean
 class Output:
     """Where a command's results go. `json` decides the form; both are flushed line by line.
 
-    `fill` completes lines of ours in sentences for people (`session.filled`).
+    `fill` completes lines of ours in sentences for people (`session.filled`); `lines` is where
+    lines for people go.
     """
 
-    def __init__(self, json: bool, fill: Callable[[str], str] = str) -> None:
+    def __init__(
+        self, json: bool, fill: Callable[[str], str] = str, lines: TextIO | None = None
+    ) -> None:
         self.json = json
         self._fill = fill
+        self._lines = lines  # None: standard output, as it is when a line is said
+
+    def beside(self) -> Output:
+        """The same on standard error, for what is no part of the result."""
+        return Output(self.json, self._fill, sys.stderr)
 
     def line(self, text: str = "") -> None:
         """A line for people."""
         if not self.json:
-            print(clean(text), flush=True)
+            print(clean(text), file=self._lines or sys.stdout, flush=True)
 
     def advice(self, text: str) -> None:
         """A line for people that may name a command of ours."""

@@ -20,6 +20,7 @@ from gptoss_tui.cli.words import (
     above_zero,
     byte_count,
     line_count,
+    local_port,
     tokens,
     zero_or_more,
 )
@@ -232,7 +233,9 @@ def _launch(commands: argparse._SubParsersAction[Command]) -> None:
     group.add_argument("--yes", "-y", action="store_true", help="do not ask")
     group.add_argument("--wait", action="store_true", help="until it is ready or has failed")
     group.add_argument("--dry-run", action="store_true", help="print the docker run line only")
-    group.add_argument("--force", action="store_true", help="also when the plan does not fit")
+    group.add_argument(
+        "--force", action="store_true", help="also when the plan does not fit, or -o FILE is there"
+    )
     parser_export.add_launch(group)
     parser_engines.add_launch(group)
 
@@ -268,7 +271,9 @@ def _chat(commands: argparse._SubParsersAction[Command]) -> None:
 
 def _forward(commands: argparse._SubParsersAction[Command]) -> None:
     parser = _box(commands, "forward", "open a server's endpoint on this machine", name=True)
-    parser.add_argument("--port", type=int, default=0, help="on 127.0.0.1 here; default: any free")
+    parser.add_argument(
+        "--port", type=local_port, default=0, help="on 127.0.0.1 here; default: any free"
+    )
 
 
 def _sim(commands: argparse._SubParsersAction[Command]) -> None:

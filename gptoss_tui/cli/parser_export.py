@@ -12,6 +12,7 @@ def add_export(parser: argparse.ArgumentParser) -> None:
         "--format", choices=FORMATS, default="compose", help="default compose (a compose.yaml)"
     )
     parser.add_argument("-o", "--output", metavar="FILE", help="default: standard output")
+    parser.add_argument("--force", action="store_true", help="write over a FILE that is there")
 
 
 def add_launch(group: argparse._ArgumentGroup) -> None:

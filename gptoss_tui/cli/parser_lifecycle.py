@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import argparse
 
+from gptoss_tui.cli.words import seconds
+
 
 def add_stop(parser: argparse.ArgumentParser) -> None:
     _drain(parser)
     parser.add_argument(
-        "--grace", type=int, metavar="SECONDS", help="from the signal to the kill; default: enough"
+        "--grace",
+        type=seconds,
+        metavar="SECONDS",
+        help="from the signal to the kill; default: enough",
     )
     parser.add_argument("--yes", "-y", action="store_true", help="do not ask")
 
@@ -31,7 +36,7 @@ def add_upgrade(parser: argparse.ArgumentParser) -> None:
 def _drain(parser: argparse.ArgumentParser) -> None:
     how = parser.add_mutually_exclusive_group()
     how.add_argument(
-        "--drain", type=int, metavar="SECONDS",
+        "--drain", type=seconds, metavar="SECONDS",
         help="let running requests end, for so long (default 60)",
     )  # fmt: skip
     how.add_argument("--now", action="store_true", help="cut running requests")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from gptoss_tui.cli.words import zero_or_more
+
 
 def add_words(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -23,5 +25,8 @@ def add_app(parser: argparse.ArgumentParser, default: object) -> None:
 
 def add_sim(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--preempt-after", type=float, metavar="SECONDS", help="spot boxes, taken back by then"
+        "--preempt-after",
+        type=zero_or_more,
+        metavar="SECONDS",
+        help="spot boxes, taken back by then",
     )

@@ -52,14 +52,14 @@ async def upgrade(arguments: Namespace, output: Output) -> int:
 
 def _launched(instance: Instance) -> LaunchSpec:
     """What a server of ours that runs was launched as. Raises `NotFoundError`, `ConflictError`."""
+    if instance.managed and instance.state == "launching":
+        raise ConflictError(
+            f"{instance.name} is still being launched.", "Wait for it, or cancel that launch."
+        )
     if not instance.managed or instance.spec is None:
         raise NotFoundError(
             f"{instance.name} was not launched by gptoss-tui, and is never replaced by it.",
             "Update it the way it was started.",
-        )
-    if instance.state == "launching":
-        raise ConflictError(
-            f"{instance.name} is still being launched.", "Wait for it, or cancel that launch."
         )
     if instance.state in ("exited", "failed"):
         raise ConflictError(

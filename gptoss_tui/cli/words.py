@@ -103,6 +103,20 @@ def zero_or_more(text: str) -> float:
     return value
 
 
+def seconds(text: str) -> int:
+    """Whole seconds, 0 or more. Raises `WordsError`."""
+    if not text.isdecimal():
+        raise WordsError(f"{text!r} is no number of seconds.", "Write it as 60, or 0 for none.")
+    return int(text)
+
+
+def local_port(text: str) -> int:
+    """A port of this machine, 0 for any free one. Raises `WordsError`."""
+    if not (text.isdecimal() and int(text) < 65536):
+        raise WordsError(f"{text!r} is no port.", "Ports go from 1 to 65535; 0 is any free one.")
+    return int(text)
+
+
 def line_count(text: str) -> int:
     """How many lines, 0 for all. Raises `WordsError`."""
     if not text.isdecimal():

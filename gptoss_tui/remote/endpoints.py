@@ -99,6 +99,11 @@ class Endpoints:
 
     async def _reachable(self, name: str) -> Instance:
         instance = await self._servers.named(name)
+        if instance.port is None and instance.state == "launching":
+            raise NotFoundError(
+                f"{name} is still being launched: it does not answer yet.",
+                "Wait for it, or cancel that launch.",
+            )
         if instance.port is None:
             raise NotFoundError(
                 f"{name} publishes no port on the box.",

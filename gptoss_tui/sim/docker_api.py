@@ -159,14 +159,19 @@ class DockerApi:
             self._world.stop(container)
             return Response(204)
         if action in ("stop", "restart"):
-            if container.state == "running":
-                await self._world.stop_by_signal(container, float(request.query.get("t", "10")))
-            elif action == "stop":
+            if action == "stop" and container.state != "running":
                 return Response(304)
-            if action == "restart":
-                self._world.start(container)
+            # As with Docker, it goes on when whoever asked for it is gone.
+            ending = self._end(container, float(request.query.get("t", "10")), action)
+            await asyncio.shield(self._world.spawn(ending, f"sim {action} {container.name}"))
             return Response(204)
         return _error(404, "page not found")
+
+    async def _end(self, container: Container, grace_s: float, action: str) -> None:
+        if container.state == "running":
+            await self._world.stop_by_signal(container, grace_s)
+        if action == "restart":
+            self._world.start(container)
 
     def _list(self, request: Request) -> Response:
         everything = request.query.get("all") in ("1", "true")

@@ -84,5 +84,19 @@ def test_a_launch_tells_what_the_log_does_not(cli: Cli, boxes: Callable[..., Bac
     assert "does not answer" in cli("doctor", *where).out
 
 
+def test_a_fix_that_a_person_must_choose_is_not_said_to_be_none(
+    cli: Cli, boxes: Callable[..., Background]
+) -> None:
+    dying = boxes(replace(SMALL, faults=frozenset({"dies_loading"})), speed=20.0)
+    where = ("sim-1", "-F", dying.config)
+    assert cli("launch", *where, "--max-model-len", "8192", "--yes", "--wait").code == 6
+    told = cli("doctor", *where, "--apply", "--yes")
+    assert told.code == 1
+    assert "fix: Use a larger card" in told.out
+    first, step = told.err.splitlines()
+    assert first.endswith("What helps here has to be decided by you: see the fix above.")
+    assert step == f"  Then launch again: gptoss-tui launch -F {where[2]} sim-1"
+
+
 def test_a_saved_log_cannot_be_launched_again(cli: Cli) -> None:
     assert cli("doctor", "--log", "x", "--apply").code == 2

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gptoss_tui.domain import export as exports
 from gptoss_tui.sim.container import Container
 from gptoss_tui.sim.run import SimBox
 from tests.cli.conftest import Background, Cli
@@ -40,13 +41,44 @@ def test_what_was_exported_is_launched_as_it_was(
 def test_a_launch_can_be_written_instead(cli: Cli, warm: Background) -> None:
     result = cli("launch", "sim-1", "-F", warm.config, "--export-as", "systemd")
     assert result.code == 0, result.err
+    assert result.out.startswith("# gpt-oss-20b: ")  # the file alone, so that `>` makes one
     assert "ExecStart=/usr/bin/docker run" in result.out
+    assert "Launched" not in result.out
+    assert "KV cache" in result.err
+    assert exports.changed_lines(result.out) == ()
     assert warm.do(lambda box: len(box.world.containers)) == 0
     document = cli(
         "launch", "sim-1", "-F", warm.config, "--export-as", "compose", "--json"
     ).document
     assert document["format"] == "compose"
     assert document["text"].startswith("# gpt-oss-20b: ")
+
+
+def test_an_export_can_be_written_in_another_form_and_is_not_launched(
+    cli: Cli, warm: Background, tmp_path: Path
+) -> None:
+    file = tmp_path / "compose.yaml"
+    where = ("launch", "sim-1", "-F", warm.config)
+    assert cli(*where, "--export-as", "compose", "-o", str(file)).code == 0
+    result = cli(*where, "--from", str(file), "--export-as", "docker-run", "--yes")
+    assert (result.code, result.err) == (0, "")
+    assert result.out.startswith("#!/bin/sh\n")
+    assert warm.do(lambda box: len(box.world.launches)) == 0
+
+
+def test_a_file_that_is_there_is_written_over_only_by_force(
+    cli: Cli, serving: Background, tmp_path: Path
+) -> None:
+    file = tmp_path / "compose.yaml"
+    file.write_text("mine\n")
+    words = ("export", "sim-1", "-F", serving.config, "-o", str(file))
+    refused = cli(*words)
+    assert (refused.code, refused.out, file.read_text()) == (2, "", "mine\n")
+    assert f"{file} is there already." in refused.err
+    assert [*cli(*words, "--json").document] == ["error"]
+    assert cli(*words, "--force").code == 0
+    assert file.read_text().startswith("# gpt-oss-20b: ")
+    assert cli(*words[:-1], "/dev/null").code == 0  # no file that could be lost
 
 
 def test_secrets_are_asked_for_again_and_are_in_no_file(

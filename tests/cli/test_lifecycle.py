@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from gptoss_tui.cli import lifecycle_command
+from gptoss_tui.domain.draining import Draining
 from gptoss_tui.sim.container import Container
 from gptoss_tui.sim.profile import H100, Profile
 from gptoss_tui.sim.run import SimBox
@@ -73,6 +74,24 @@ def test_drain_and_now_exclude_each_other(cli: Cli, serving: Background) -> None
     assert result.code == 2
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("stop", "sim-1", "--drain", "-5"),
+        ("stop", "sim-1", "--grace", "-1"),
+        ("restart", "sim-1", "--drain", "-5"),
+        ("restart", "sim-1", "--drain", "abc"),
+        ("sim", "--preempt-after", "-5"),
+    ],
+)
+def test_a_time_that_makes_no_sense_is_refused_before_anything_is_asked(
+    cli: Cli, words: tuple[str, ...]
+) -> None:
+    refused = cli(*words)
+    assert (refused.code, refused.out) == (2, "")
+    assert f"{words[-1]!r} is no number" in refused.err
+
+
 @pytest.mark.parametrize("command", ["stop", "restart"])
 def test_what_is_only_being_launched_is_refused_before_anything_is_asked(
     cli: Cli, boxes: Callable[..., Background], monkeypatch: pytest.MonkeyPatch, command: str
@@ -89,6 +108,39 @@ def test_what_is_only_being_launched_is_refused_before_anything_is_asked(
     line = f"gptoss-tui cancel -F {slow.config} sim-1 {launch_id}"
     assert step == f"  Cancel the launch instead: {line}"
     assert cli(*line.split()[1:]).code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [(("upgrade", "--engine-version", NEW), 4), (("chat", "-p", "hi"), 7), (("forward",), 7)],
+)
+def test_what_is_only_being_launched_is_said_to_be(
+    cli: Cli, boxes: Callable[..., Background], words: tuple[str, ...], code: int
+) -> None:
+    """And not that it is somebody else's, or that nothing of it can be reached."""
+    slow = boxes(Profile("cold", (H100,)), speed=0.01)
+    where = ("sim-1", "-F", slow.config)
+    assert cli("launch", *where, "--yes").code == 0
+    refused = cli(words[0], *where, *words[1:])
+    assert (refused.code, refused.out) == (code, "")
+    assert "gpt-oss-20b is still being launched" in refused.err
+    assert "Wait for it, or cancel that launch." in refused.err
+    assert cli("cancel", *where).code == 0
+
+
+@pytest.mark.parametrize(
+    ("drain", "restart", "told"),
+    [
+        (None, False, "may go on serving"),
+        (Draining(running=3, left_s=40), False, "serves on"),
+        (Draining(running=3, left_s=40, refuses_new=True), False, "its container stays"),
+        (Draining(running=3, left_s=40, refuses_new=True), True, "Docker starts it again"),
+    ],
+)
+def test_what_becomes_of_a_server_whose_drain_is_interrupted(
+    drain: Draining | None, restart: bool, told: str
+) -> None:
+    assert told in lifecycle_command.left_alone("one", drain, restart=restart)
 
 
 def test_a_server_that_has_ended_takes_no_requests_to_warn_of(

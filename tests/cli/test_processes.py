@@ -7,8 +7,10 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ import httpx
 import pytest
 
 from tests.cli.conftest import Background, Cli
-from tests.remote.support import server_sides
+from tests.remote.support import WARM, server_sides
 
 # How a test waits at most for a process that it has asked to end.
 PATIENCE_S = 20
@@ -111,6 +113,13 @@ def test_forward_prints_what_clients_need(serving: Background, tmp_path: Path) -
     assert (code, err) == (130, "")
 
 
+@pytest.mark.parametrize("port", ["99999", "-1", "x"])
+def test_forward_takes_only_what_can_be_a_port(cli: Cli, port: str) -> None:
+    refused = cli("forward", "sim-1", "--port", port)
+    assert (refused.code, refused.out) == (2, "")
+    assert f"{port!r} is no port. " in refused.err.replace("\n", " ")
+
+
 def test_forward_ends_with_the_connection(
     serving: Background, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -129,6 +138,54 @@ def test_ctrl_c_ends_a_following_log_with_130(serving: Background, tmp_path: Pat
     with process(*argv, home=tmp_path) as running:
         assert first_line(running).endswith("Application startup complete.\n")
         assert ended(running, signal.SIGINT) == (130, "", "")
+
+
+def test_ctrl_c_in_a_drain_says_what_becomes_of_the_server(
+    cli: Cli, boxes: Callable[..., Background], tmp_path: Path
+) -> None:
+    """A version that cuts what runs is watched first, and others send requests without an end."""
+    busy = boxes(traffic=12.0)
+    busy.do(lambda box: box.world.images.add("vllm/vllm-openai:v0.17.0"))
+    where = ("sim-1", "-F", busy.config)
+    assert cli("launch", *where, "--engine-version", "0.17.0", "--yes", "--wait").code == 0
+    with process("stop", *where, "--yes", "--drain", "600", home=tmp_path) as running:
+        assert "load balancer" in first_line(running)
+        assert "still run" in first_line(running)
+        code, _, err = ended(running, signal.SIGINT)
+    see = f"gptoss-tui status -F {busy.config} sim-1"
+    assert (code, err) == (
+        130,
+        "Interrupted: gpt-oss-20b was not stopped, as far as was seen, and serves on. "
+        f"See: {see}\n",
+    )
+    assert busy.do(lambda box: [one.state for one in box.world.containers.values()]) == ["running"]
+
+
+def test_ctrl_c_after_the_signal_leaves_the_end_to_the_box(
+    cli: Cli, boxes: Callable[..., Background], tmp_path: Path
+) -> None:
+    busy = boxes(replace(WARM, starts_at_once=True), speed=1.0, traffic=12.0)
+    where = ("sim-1", "-F", busy.config)
+    assert cli("launch", *where, "--yes", "--wait").code == 0
+    soon = time.monotonic() + PATIENCE_S
+    while busy.do(_wanted) < 6:
+        assert time.monotonic() < soon, "others send requests"
+        time.sleep(0.1)
+    with process("stop", *where, "--yes", home=tmp_path) as running:
+        assert "HTTP 500" in first_line(running)
+        assert "still run" in first_line(running)
+        code, _, err = ended(running, signal.SIGINT)
+    assert code == 130
+    assert "gpt-oss-20b ends by itself, and its container stays." in err
+    deadline = time.monotonic() + 90  # its own limit is 60 s
+    while busy.do(lambda box: [one.state for one in box.world.containers.values()]) != ["exited"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def _wanted(box: Any) -> float:
+    (container,) = box.world.containers.values()
+    return float(container.engine.wanted(box.world.clock.seconds()))
 
 
 def test_ctrl_c_leaves_a_launch_going_on(cli: Cli, tmp_path: Path) -> None:

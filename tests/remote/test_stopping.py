@@ -65,6 +65,15 @@ async def aborting(box: Box) -> None:
     assert (await watched(box, spec.launch_id))[-1].state == "ready"
 
 
+async def in_state(box: Box, state: str) -> str | None:
+    """The container of the only server, once the box tells that state of it."""
+    async with asyncio.timeout(20):
+        while True:
+            (now,) = (await box.instances()).body.instances
+            if now.state == state:
+                return now.container_id
+
+
 def ended_well(answers: list[Any]) -> bool:
     return all(
         isinstance(pieces, list)
@@ -145,15 +154,35 @@ async def test_a_cancelled_drain_leaves_the_server(rig: Rig, box: Box) -> None:
     assert (await box.instances()).body.instances[0].state == "ready"
 
 
+@pytest.mark.parametrize(("change", "state"), [("stop", "exited"), ("restart", "ready")])
+async def test_after_the_signal_the_box_ends_what_was_cancelled(
+    rig: Rig, box: Box, change: str, state: str
+) -> None:
+    await serving(box)
+    told = drains(rig)
+    container = next(iter(rig.sim.boxes[0].world.containers.values()))
+    began = container.started
+    answers = await streaming(rig, box)
+    changing = asyncio.create_task(getattr(box, change)(NAME))
+    await until(lambda: bool(told), "the drain is told of")
+    assert told[0].refuses_new
+    changing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await changing
+    assert ended_well(await asyncio.gather(*answers, return_exceptions=True))
+    if change == "stop":
+        await until(lambda: container.state == "exited", "it has ended")
+    else:
+        await until(lambda: container.started != began, "it was started again")
+    assert await in_state(box, state) == container.id
+
+
 async def test_a_restart_keeps_the_container_and_serves_again(rig: Rig, box: Box) -> None:
     await serving(box)
     (before,) = (await box.instances()).body.instances
     notice = (await box.restart(NAME)).body
     assert notice.text == f"{NAME} was restarted and loads again."
-    world = rig.sim.boxes[0].world
-    await until(lambda: next(iter(world.containers.values())).engine is not None, "it serves again")
-    (after,) = (await box.instances()).body.instances
-    assert (after.container_id, after.state) == (before.container_id, "ready")
+    assert await in_state(box, "ready") == before.container_id
 
 
 async def test_servers_of_others_are_not_restarted(rig: Rig, box: Box) -> None:

@@ -42,7 +42,7 @@ def remarks(spec: LaunchSpec, use: str) -> list[str]:
     made = spec.created_by or "somebody"
     lines = [
         f"{spec.name}: {spec.model} by {spec.engine} {spec.engine_version}",
-        f"Launched by {made}{f' at {spec.created_at}' if spec.created_at else ''}.",
+        f"Planned by {made}{f' at {spec.created_at}' if spec.created_at else ''}.",
         use,
     ]
     files = secret_files(spec)
