@@ -18,7 +18,7 @@ from tests.real.registry import registry
 from tests.real.relay import Relay
 
 HERE = Path(__file__).parent
-VLLM = ("test_app", "test_drain", "test_serve")
+VLLM = ("test_app", "test_drain", "test_serve", "test_vllm_flags", "test_vllm_kv")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

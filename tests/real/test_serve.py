@@ -76,12 +76,12 @@ def assert_forwarded(ssh: Cli, where: tuple[str, ...]) -> None:
     client = ssh.start("forward", *where, "--json")
     assert client.stdout is not None
     opened = json.loads(client.stdout.readline())
-    with urllib.request.urlopen(f"{opened['base_url']}/models", timeout=10) as reply:
+    with urllib.request.urlopen(f"{opened['base_url']}/models", timeout=60) as reply:
         assert [model["id"] for model in json.load(reply)["data"]] == [MODEL]
     listening = subprocess.run(["ss", "-Hltn"], capture_output=True, text=True, check=True).stdout
     assert f"127.0.0.1:{opened['port']} " in listening
     client.terminate()
-    client.communicate(timeout=10)
+    client.communicate(timeout=60)
 
 
 def test_the_main_job_on_the_box_itself_with_secrets(

@@ -30,7 +30,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
         [python, GRID, tmp_path_factory.mktemp("shapes") / "models"],
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=280,  # half a minute where nothing else runs
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
