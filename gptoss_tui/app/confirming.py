@@ -25,7 +25,7 @@ class Confirming:
         model, feeds = self._app.model(asked.box), self._app.feeds
         instance = model.instance(asked.instance)
         warning = stop_plan(instance).warning if instance else ""
-        if instance is not None and instance.state in ("exited", "failed"):
+        if instance is not None and instance.has_ended:
             meaning = "It has ended: no request runs on it. What was downloaded stays."
         else:
             meaning = (

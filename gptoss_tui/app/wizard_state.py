@@ -82,11 +82,6 @@ class Outcome:
         return " ".join(self.faults)
 
 
-def in_words(error: GptossError) -> str:
-    """What is wrong and what to do, in the words of the app."""
-    return f"{error.message} {in_app(error.next_step)}".rstrip()
-
-
 class _Faults(list[str]):
     """The sentences of what was tried and cannot be."""
 
@@ -94,7 +89,7 @@ class _Faults(list[str]):
         try:
             return make(*args, **named)
         except GptossError as error:
-            self.append(in_words(error))
+            self.append(in_app(str(error)))
             return None
 
 

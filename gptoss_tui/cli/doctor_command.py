@@ -110,7 +110,7 @@ def _patient(listed: tuple[Instance, ...], name: str | None) -> Instance | None:
     """The named server, or the only one, or the only one that does not do well."""
     if name is not None:
         return next((one for one in listed if one.name == name), None)
-    ill = [one for one in listed if one.state in ("exited", "failed", "unhealthy", "loading")]
+    ill = [one for one in listed if one.has_ended or one.state in ("unhealthy", "loading")]
     for group in (listed, ill):
         if len(group) == 1:
             return group[0]
@@ -123,7 +123,7 @@ async def _of_log(box: Box, instance: Instance) -> Diagnosis:
     async with aclosing(stream) as facts:
         async for fact in facts:
             reader.feed(fact.body.text)
-    code = instance.exit_code if instance.state in ("exited", "failed") else None
+    code = instance.exit_code if instance.has_ended else None
     return reader.finish(exit_code=code, oom_killed="OOM" in instance.detail)
 
 

@@ -134,7 +134,7 @@ async def _until_ready(box: Box, name: str) -> None:
         now = next((one for one in listed if one.name == name), None)
         if now is not None and now.state == "ready":
             return
-        if now is None or now.state in ("exited", "failed"):
+        if now is None or now.has_ended:
             break
         await asyncio.sleep(LOOK_S)
     raise LaunchError(

@@ -61,7 +61,7 @@ def _launched(instance: Instance) -> LaunchSpec:
             f"{instance.name} was not launched by gptoss-tui, and is never replaced by it.",
             "Update it the way it was started.",
         )
-    if instance.state in ("exited", "failed"):
+    if instance.has_ended:
         raise ConflictError(
             f"{instance.name} does not run: there is nothing to go back to.",
             "Remove it by `stop`, and launch the new version.",

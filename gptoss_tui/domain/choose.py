@@ -195,10 +195,7 @@ def _same(one: Disk, other: Disk) -> bool:
 def taken_gpus(running: Iterable[Instance]) -> frozenset[str]:
     """The GPUs (index or UUID) that running servers have."""
     return frozenset(
-        gpu
-        for instance in running
-        if instance.state not in ("exited", "failed")
-        for gpu in instance.gpu_ids
+        gpu for instance in running if not instance.has_ended for gpu in instance.gpu_ids
     )
 
 

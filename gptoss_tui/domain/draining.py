@@ -79,9 +79,7 @@ def stop_plan(
 ) -> StopPlan:
     """The way to stop `instance` so that what runs has `drain_s` seconds (0: none; None: 60)."""
     drain = DRAIN_S if drain_s is None else max(0, drain_s)
-    if drain == 0:
-        return StopPlan(watch_s=0, engine_s=0, grace_s=_or(grace_s, NOW_GRACE_S))
-    if instance.state in ("exited", "failed"):
+    if drain == 0 or instance.has_ended:
         return StopPlan(watch_s=0, engine_s=0, grace_s=_or(grace_s, NOW_GRACE_S))
     # Nothing runs yet; SGLang, as PID 1, does not hear the signal.
     if instance.state in ("launching", "loading"):

@@ -40,6 +40,11 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     spec: LaunchSpec | None = None
     needs_api_key: bool = False
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether its container is there, and runs no more."""
+        return self.state in ("exited", "failed")
+
 
 class InstanceList(Body, frozen=True, kw_only=True, tag="instances"):
     """All servers of a box, ours first."""

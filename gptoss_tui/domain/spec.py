@@ -162,7 +162,7 @@ def checked_port(port: int | None, report: BoxReport, running: tuple[Instance, .
 def _check_gpus(running: tuple[Instance, ...], chosen: tuple[Gpu, ...]) -> None:
     """No GPU of ours twice. An index in an old spec counts for the GPU with that index."""
     for instance in running:
-        if not instance.managed or instance.state in ("exited", "failed"):
+        if not instance.managed or instance.has_ended:
             continue
         for gpu in chosen:
             if {gpu.uuid, str(gpu.index)} & set(instance.gpu_ids):

@@ -51,19 +51,7 @@ class Servers:
         Without `ask`, a server that Docker knows no health of is as it was last known.
         Raises `DockerError` when Docker is there and does not say: that is not "no servers".
         """
-        return await self._listed(*await self._found(), ask=ask)
-
-    async def _found(self) -> tuple[tuple[Instance, ...], tuple[LaunchProgress, ...]]:
-        """The containers, and the launches that are under way."""
-        return await asyncio.gather(self._containers(), self._launches())
-
-    async def _listed(
-        self,
-        containers: tuple[Instance, ...],
-        launches: tuple[LaunchProgress, ...],
-        *,
-        ask: bool = True,
-    ) -> InstanceList:
+        containers, launches = await asyncio.gather(self._containers(), self._launches())
         named = {instance.name for instance in containers}
         coming = [_coming(launch) for launch in launches if launch.name not in named]
         launching: set[str | None] = {launch.launch_id for launch in launches}
@@ -107,8 +95,7 @@ class Servers:
 
         With `settled`, `ConflictError` while a launch is about to take its place, or to bring it back.
         """
-        containers, launches = await self._found()
-        listed = (await self._listed(containers, launches)).instances
+        listed = (await self.all()).instances
         instance = next((one for one in listed if one.name == name), None)
         if instance is None:
             raise _unknown(name, listed)

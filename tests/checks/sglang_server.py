@@ -14,7 +14,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -33,6 +32,7 @@ from gptoss_tui.domain.plan.planner import plan
 from gptoss_tui.domain.plan.types import DEFAULT_VERSIONS
 from gptoss_tui.domain.serving import EngineSnapshot
 from tests.checks.sglang_cpu import installed, tiny_model
+from tests.real.waiting import until
 from tests.unit.make import request, spec
 
 SGLANG = engine_named("sglang")
@@ -136,13 +136,6 @@ def _free_port() -> int:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return int(taken.getsockname()[1])
-
-
-def until(what: str, holds: Callable[[], bool], limit_s: float = 60) -> None:
-    deadline = time.monotonic() + limit_s
-    while not holds():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.2)
 
 
 # --- what is checked ------------------------------------------------------------------------------

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,6 +17,7 @@ import httpx
 import pytest
 
 from tests.cli.conftest import Background, Cli
+from tests.real.waiting import until
 from tests.remote.support import WARM, server_sides
 
 # How a test waits at most for a process that it has asked to end.
@@ -167,20 +167,19 @@ def test_ctrl_c_after_the_signal_leaves_the_end_to_the_box(
     busy = boxes(replace(WARM, starts_at_once=True), speed=1.0, traffic=12.0)
     where = ("sim-1", "-F", busy.config)
     assert cli("launch", *where, "--yes", "--wait").code == 0
-    soon = time.monotonic() + PATIENCE_S
-    while busy.do(_wanted) < 6:
-        assert time.monotonic() < soon, "others send requests"
-        time.sleep(0.1)
+    until("others send requests", lambda: busy.do(_wanted) >= 6, PATIENCE_S)
     with process("stop", *where, "--yes", home=tmp_path) as running:
         assert "HTTP 500" in first_line(running)
         assert "still run" in first_line(running)
         code, _, err = ended(running, signal.SIGINT)
     assert code == 130
     assert "gpt-oss-20b ends by itself, and its container stays." in err
-    deadline = time.monotonic() + 90  # its own limit is 60 s
-    while busy.do(lambda box: [one.state for one in box.world.containers.values()]) != ["exited"]:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    # Its own limit is 60 s.
+    until("it has ended", lambda: busy.do(_states) == ["exited"], 90)
+
+
+def _states(box: Any) -> list[str]:
+    return [container.state for container in box.world.containers.values()]
 
 
 def _wanted(box: Any) -> float:

@@ -350,7 +350,7 @@ class DashboardScreen(Screen[None]):
             return
         if not instance.managed or instance.spec is None:
             self._app.tell(f"{instance.name} is not ours: it is never replaced.", "warning")
-        elif instance.state in ("launching", "exited", "failed"):
+        elif instance.state == "launching" or instance.has_ended:
             self._app.tell(f"{instance.name} does not run: launch it anew (w).", "warning")
         else:
             self.post_message(UpgradeRequested(self.box_name, instance.name))

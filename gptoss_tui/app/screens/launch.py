@@ -187,7 +187,7 @@ class LaunchScreen(Screen[None]):
             return f"{name} was ready, and is not on {self._model.name} any more: it was stopped."
         if now.launch_id != self._launch_id:
             return f"{name} was ready; another launch has taken its place since (d shows it)."
-        if now.state in ("exited", "failed"):
+        if now.has_ended:
             return f"{name} was ready; its container has ended since (d shows its log)."
         if name in self._model.drains:
             return f"{name} is being stopped: d shows how far that is."

@@ -11,6 +11,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Input, Static
 
+from gptoss_tui.app.in_app import in_app
 from gptoss_tui.app.messages import CopyRequested, LaunchRequested, PageRequested
 from gptoss_tui.app.model import BoxModel
 from gptoss_tui.app.plan_text import notes, stop_lines, verdict_line, warning_line
@@ -19,7 +20,6 @@ from gptoss_tui.app.screens.plan_place import PlanPlace, blocking, plan_bindings
 from gptoss_tui.app.widgets.field import Field
 from gptoss_tui.app.widgets.keys_footer import KeysFooter
 from gptoss_tui.app.widgets.memory_bar import MemoryBar
-from gptoss_tui.app.wizard_state import in_words
 from gptoss_tui.domain.draining import stop_plan
 from gptoss_tui.domain.engines.registry import engine_named
 from gptoss_tui.domain.facts import AnyFact
@@ -98,7 +98,7 @@ class UpgradeScreen(PlanPlace):
         try:
             self._made = self._upgrade()
         except GptossError as error:
-            self._problem = in_words(error)
+            self._problem = in_app(str(error))
         self._draw()
 
     def _upgrade(self) -> Upgrade:
