@@ -66,7 +66,7 @@ _ASIDE = Words(
     r"|Error while finding module specification for '(?!vllm|sglang)"
     # SGLang tries every model's file at each start, and serves without its Responses API.
     r"|Ignore import error when loading (?!sglang\.srt\.models\.gpt_oss\b)"
-    r"|OpenAI Responses API .* disabled|Input length \(\d+ tokens\) exceeds the maximum allowed"
+    r"|OpenAI Responses API .* disabled|\bNCCL INFO\b|\band will be ignored\b| storage-driver=|Input length \(\d+ tokens\) exceeds the maximum allowed"
 )
 # An exception is none, whatever its words.
 _WARNING = Words(
@@ -77,14 +77,14 @@ _DOCKER = Words(
     r"error ?response from daemon|^docker: ?|net/http: |failed to authorize|fetch \w+ token"
     r"|nvidia-container-|failed to register layer|"
     r"ImagePullBackOff|Failed to pull image|OCI runtime|trying to connect to the docker|"
-    r"docker daemon|CDI devices?\b|^Error: (?:crun|runc|OCI|unable to|initializing|creating|statfs|"
-    r"stat |rootlessport|short-name|copying|writing blob|netavark|preparing|something went wrong)|"
+    r"docker daemon|CDI (?:devices?|spec)\b|^Error: (?:crun|runc|OCI|unable to|initializing|creating|statfs|"
+    r"stat |rootlessport|short-name|copying|lsetxattr|writing blob|netavark|preparing|something went wrong)|"
     r"failed to resolve reference|failed to pull and unpack|manifest for \S+ not found"
     r"|toomanyrequests|"
     r"^(?:error(?: from registry)?: )?(?:unauthorized|denied|manifest unknown)\b|docker\.sock"
     r"|docker API|"
     r"no matching manifest for|"
-    r"docker\.io/|error pulling image|failed to start daemon|Cannot create container for service"
+    r"docker\.io/|error pulling image|failed to start daemon|Error starting daemon|Cannot create container for service"
     r"|returned error: |iptables failed|"
     r"^Error: (?:pull|image)|Cannot start service|could not select device driver|"
     r"unknown or invalid runtime name|'?devices'? (?:does not|was unexpected|is not allowed)"
@@ -92,7 +92,7 @@ _DOCKER = Words(
     r"|error mounting|docker-compose|argument 'gpus'|pod sandbox|NVIDIA Container Runtime"
     r"|^podman: |error during connect|error while creating mount source path|fulfil+ mount request"
     r"|authorization denied by plugin|failed to (?:create endpoint|add the host)"
-    r"|^mkdir /\S+: file exists$",
+    r"|^mkdir /\S+: file exists$|containerd task",
     re.IGNORECASE,
 )
 

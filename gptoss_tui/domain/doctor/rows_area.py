@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from gptoss_tui.domain.doctor.rows import VAGUE, Row, row
 
-_FAILS = r"\b(?:fail(?:ed|s|ure)?|cannot|can't|could ?n[o']t|unable)\b"
+_FAILS = r"\b(?:fail(?:ed|s|ure)?|can ?not|can't|could ?n[o']t|unable)\b"
 _ABSENT = (
     r"(?:\b(?:not (?:found|installed|set|present|available|configured|exist)|missing"
     r"|no such file|does(?:n't| not) exist|found 0)\b)"
@@ -36,6 +36,7 @@ AREA_ROWS = (
           rf"{_ABSENT}|permission denied"),
     _near("bad_mount", r"\b(?:mount(?:ing)?|bind source|volume)\b",
           rf"{_FAILS}|{_ABSENT}|not a directory|invalid characters"),
+    row("bad_mount", r"\bmkdir /\S+: not a directory", VAGUE),
     _near("no_gpu_runtime", r"\bnvidia[- ](?:container[- ])?(?:toolkit|runtime|cli|ctk)\b",
           rf"{_FAILS}|{_ABSENT}"),
     _near("docker_down", r"\bdocker(?: daemon| engine| service)?\b", r"\b(?:is not|isn't|not) running\b",
@@ -60,6 +61,7 @@ AREA_ROWS = (
     # --- files and the network ----------------------------------------------------------------
     _near("weights_damaged", r"\b(?:weights?|checkpoint|safetensors|shards?|gguf|model files?)\b",
           rf"{_BROKEN}|checksum mismatch"),
+    _near("weights_damaged", r"\bweights?\b|\bsafetensors\b|\bshards?\b", _ABSENT, within=40),
     _near("tokenizer_missing", r"\b(?:tokenizer|vocab(?:ulary)?|tekken)\b", _ABSENT),
     _near("download_broken", r"\bdownload(?:ing|ed)?\b", rf"{_FAILS}|{_LATE}", within=40),
     _near("hub_refused", r"\bhugging ?face\b|\bhf[ _-]?token\b|\bhf auth login\b|\bhuggingface-cli login\b",

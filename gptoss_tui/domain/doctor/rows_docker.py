@@ -21,6 +21,9 @@ DOCKER_ROWS = (*(row(cause, words, scope="docker") for cause, words in (
      r"|(?:stat|open|mount(?:ing)?|file) .{0,80}lib(?:nvidia|cuda|\w+_nvidia"
      r"|nv\w*)[\w.-]*\.so\.\d+\.\d+"
      r".{0,400}no such file"),
+    ("cdi_stale", r"error executing hook \W{0,3}\S*nvidia-(?:cdi-hook|ctk)"),
+    ("docker_version", r"(?:crun|runc): unknown version specified"),
+    ("no_driver", r"error running (?:prestart|createRuntime|createContainer) hook.*(?:SIGSEGV|segmentation)"),
     ("no_driver", r"nvml error: driver not loaded|initialization error: cannot open shared object|load library failed: ?lib(?:nvidia|cuda)"
      r"|libcuda\.so.*not found|nvidia driver was not found|failed to initialize nvml: error_(?:library|driver)|initialization error: (?:driver error: "
      r"failed to process|cuda error)|WSL environment detected but no adapters"),
@@ -42,7 +45,7 @@ DOCKER_ROWS = (*(row(cause, words, scope="docker") for cause, words in (
      r"|no such)"
      r"|could not select device driver|exec: \"?nvidia-container-\w+\"?: executable file not found"
      r"|CDI device injection failed|failed to inject CDI|nvidia-container-cli: ldcache error"
-     r"|stat nvidia\.com/gpu=all: no such file|invoking the NVIDIA Container Runtime Hook directly"
+     r"|stat nvidia\.com/gpu=all: no such file|\bCDI spec not found|invoking the NVIDIA Container Runtime Hook directly"
      r"|nvidia-container-runtime\S*: find runc path|no runtime for \"?nvidia"
      r"|runtimehandler \"?nvidia|error modifying oci spec|nvidia-container-runtime\S* did not terminate"
      r"|ready-to-use NVIDIA container runtime|no such volume: nvidia_driver|nvidia-container-cli: mount error: mount operation failed"),
@@ -54,9 +57,9 @@ DOCKER_ROWS = (*(row(cause, words, scope="docker") for cause, words in (
      r"|docker\.sock\S*: connect: permission denied"
      r"|permission denied\W+dial unix|docker\.sock.*permission denied"
      r"|permission denied.*docker\.sock"),
-    ("docker_down", r"dial unix \S*: connect: (?:no such file|connection refused)"
+    ("docker_down", r"docker desktop is unable to start|dial unix \S*: connect: (?:no such file|connection refused)"
      r"|error during connect|cannot connect to the docker daemon|is the docker daemon running"
-     r"|failed to connect to the docker api|docker daemon is not running|failed to start daemon"
+     r"|failed to connect to the docker api|docker daemon is not running|failed to start daemon|error starting daemon"
      r"|docker\.service (?:failed|could not)|failed to start docker|failed to restart docker"
      r"|unable to configure the docker daemon"),
     ("docker_network", r"iptables failed|netavark: (?:iptables|nftables)|can't initialize iptables"
@@ -77,16 +80,18 @@ DOCKER_ROWS = (*(row(cause, words, scope="docker") for cause, words in (
      r"|failed to resolve reference \S+ \S+: not found|failed to resolve reference .*: not found"
      r"|no such image|repository does not exist|short-name \S+ did not resolve"
      r"|short-name resolution enforced|pull access denied|invalid reference format"),
+    ("registry_unreachable", r"Proxy Authentication Required"),
     ("registry_login", r"unauthorized|authentication required|no basic auth credentials"
-     r"|requested access to the resource is denied|denied: denied"
+     r"|requested access to the resource is denied|denied: denied|reading manifest .{1,120}: denied"
      r"|unexpected status.*\b40[13] (?:unauthorized|forbidden)"),
+    ("host_memory", r"container init was OOM-killed"),
     ("disk_full", r"no space left on device|disk quota exceeded"),
     ("name_taken", r"container name .* is already in use|name conflict"
      r"|Conflict\. The container name"),
     ("bad_mount", r"bind source path does not exist|invalid mount config|mounts denied"
      r"|invalid volume specification|error mounting|error while creating mount source path"
      r"|statfs /\S*: no such file|mkdir /\S+: file exists"
-     r"|mount a directory onto a file|lsetxattr|mounting \"\S+\" to rootfs|failedmount|createfile .*(?:syntax is incorrect|cannot find)"),
+     r"|mount a directory onto a file|lsetxattr|mounting \W+\S+ to rootfs|error while mounting volume|failedmount|createfile .*(?:syntax is incorrect|cannot find)"),
     ("no_gpu_runtime", r"exec: \"?nvidia-smi\"?: (?:executable file )?not found"),
     ("bad_command", r"exec: (?!\"?docker-credential).*: (?:executable file not found|no such file"
      r"|permission denied)"

@@ -33,7 +33,7 @@ ENGINE_ROWS = (
         r"|No available node types can fulfill|don't have enough GPUs"
         r"|Error (?:computing|setting) (?:device indices|assigned_physical_gpu_ids"
         r"|CUDA_VISIBLE_DEVICES).*local range"
-        r"|Not enough GPUs|not enough GPUs|(?:DP|device) .*adjusted local rank .*out of bounds"
+        r"|to less than max local gpu count|Not enough GPUs|not enough GPUs|(?:DP|device) .*adjusted local rank .*out of bounds"
         r"|Current node has no \w+ available|Duplicate GPU detected"
         r"|visible device ordinal \d+ is out of range"
         r"|--device-ids provides \d+|Not enough (?:resources to allocate|total available nodes)"
@@ -47,10 +47,10 @@ ENGINE_ROWS = (
         r"|requires --tool-call-parser|is not a valid (?:argument|option)"
         r"|is not a valid (?:boolean|integer|float) value|\b(?:VLLM|SGLANG)_[A-Z_]+ '?\S+ (?:appears to be a URI|must be a)"
         r"|unknown (?:flag|command|shorthand flag)[: ]|Error: No such (?:option|command)"
-        r"|__init__\(\) got an unexpected keyword argument '\w+'.*(?:Args|Config)",
+        r"|__init__\(\) got an unexpected keyword argument '\w+'.*(?:Args|Config)"
+        r"|(?:ServerArgs|EngineArgs|VllmConfig)\.__init__\(\) got an unexpected keyword",
         LIKELY),
-    row("bad_argument", r"validation errors? for \w*(?:Config|Args)\b|error: invalid (?:argument"
-        r"|value|option)\b"
+    row("bad_argument", r"error: invalid (?:argument|value|option)\b"
         r"|flag provided but not defined|error while handling (?:argument|environment variable)"
         r"|^(?:error: )?unknown (?:argument|option)\b|: error: (?:one of the arguments"
         r"|expected (?:one|at least one) argument)"
@@ -58,13 +58,11 @@ ENGINE_ROWS = (
         r"|contains custom code which must be executed"
         r"|requires you to execute the (?:configuration|modeling|tokenizer) file"
         r"|chat template.*(?:looks like a file path|doesn't exist)", WEAK),
-    row("bad_argument", r"(?:Tool|[Rr]easoning) parser \W?\w+\W? not found"
-        r"|^ *(?:Input should be|Extra inputs are not permitted"
-        r"|Unexpected keyword argument) .*\[type=",
-        WEAK),
+    row("bad_argument", r"(?:Tool|[Rr]easoning) parser \W?\w+\W? not found", WEAK),
     row("bad_argument", r"(?:[Ll]oad format|[Uu]nknown load_format:?) \W?\w+\W?(?: is not supported|$)"
         r"|^(?:ValueError: )?(?:Invalid|Unknown) (?:quantization (?:method|choice)|grammar backend"
         r"|config format|distributed executor backend):? ", WEAK),
+    row("bad_argument", r"invalid literal for int\(\) with base 10: '(?:MIG|GPU)-|Hybrid KV cache manager is disabled but", WEAK),
     row("cuda_fork", r"Cannot re-initialize CUDA in forked subprocess"),
     row("user_unknown", r"getpwuid\(\): uid not found|No user exists for uid \d+"
         r"|\$HOME is not defined"),
@@ -80,7 +78,7 @@ ENGINE_ROWS = (
         r"|^KeyError: '(?:gpt_oss|GptOssForCausalLM|mxfp4)'"
         r"|(?:[Uu]nknown|[Uu]nsupported|[Ii]nvalid) quantization(?: method)?:? '?\"?mxfp4"
         r"|Unknown quantization (?:type|method),? got mxfp4"
-        r"|unknown model architecture: '|unsupported (?:model )?architecture \"?gpt-?oss"
+        r"|unknown model architecture: '|unsupported (?:model )?architecture:? \"?gpt-?oss"
         r"|invalid ggml type \d+|unknown pre-tokenizer type|requires a newer (?:version of Ollama|Ollama version)"
         r"|module 'transformers\S*' has no attribute 'gpt_oss|No module named '(?:transformers|vllm|sglang)[\w.]*\.gpt_oss'"
         r"|[Qq]uantization method \W?mxfp4\W? is not supported"
@@ -126,7 +124,7 @@ ENGINE_ROWS = (
         r"|lib(?:torch\w*|cudart|cublas\w*|nccl|cudnn\w*|c10\w*|cusparse\w*|nvrtc|nvJitLink"
         r"|amdhip64|"
         r"mpi\w*|cupti|tvm_ffi|numa|rocm\w*|hip\w*)\.so\S*: (?:cannot open|version)"
-        r"|operator torchvision::nms does not exist|'_OpNamespace' '\w+' object has no attribute"
+        r"|operator torchvision::nms does not exist|AttributeError: '_C\w*' object has no attribute|'_OpNamespace' '\w+' object has no attribute"
         r"|Could not load (?:any common_ops )?library:? ?'?lib"
         r"|Could not load any common_ops library|Unable to load any of \{?'?lib"
         r"|CUDNN_STATUS\w*VERSION_MISMATCH|RuntimeError: operator \S+ does not exist"
@@ -142,6 +140,7 @@ ENGINE_ROWS = (
         r"|module '(?:torch|vllm|transformers|flashinfer|numpy"
         r"|openai_harmony)[\w.]*' has no attribute",
         LIKELY),
+    row("broken_install", r"NotImplementedError: Could not run '[\w:.]+' with arguments from the", WEAK),
     row("broken_install", r"Failed to import from vllm\._", HINT, warned=True),
     row("broken_install", r"No module named '(?:vllm|sgl_kernel|torch|flash_attn\w*)\._(?!version)\w+'", LIKELY),
     row("missing_module", r"ModuleNotFoundError: No module named '(?!triton)"
@@ -158,10 +157,11 @@ ENGINE_ROWS = (
         r"|timed out after \d+ seconds waiting for (?:clients|workers)"
         r"|Did not receive response from front-end process|[Ww]atchdog timeout"
         r"|Engine (?:process|core).*did not (?:start|respond)|wait timeout after \S+ for key"
-        r"|DistStoreError: Timed out|RayChannelTimeoutError|failed to report ZMQ addresses"
+        r"|DistStoreError: |RayChannelTimeoutError|failed to report ZMQ addresses"
         r"|DistNetworkError|socket has timed out after"
         r"|client connection closed before (?:llama-)?server finished loading"
         r"|[Tt]imeout waiting for (?:the )?(?:engine|server|worker)", WEAK),
+    row("start_timeout", r"\[c10d\] waitForInput: .*(?:timed out|timeout)", WEAK, warned=True),
     row("start_timeout", r"^(?:[\w.]+\.)?(?:TimeoutError|AsyncResultTimeout): \S"
         r"|[Ff]ailed to receive \S+ ports? from .* within timeout", WEAK),
     row("model_unloadable", r"unable to load model\b|error loading model\b|exception loading model"
@@ -172,7 +172,7 @@ ENGINE_ROWS = (
         r"|failed to load GGUF|runner: failed to load model|may be incompatible with your version of Ollama", WEAK, serving=True, warned=True),
     row("runner_crashed", r"model failed to load, this may be due to resource limitations", WEAK,
         serving=True, warned=True),
-    row("runner_crashed", r"llama runner process (?:has terminated|no longer running)|^panic: "
+    row("runner_crashed", r"llama runner process (?:(?:has )?terminated|no longer running)|^panic: "
         r"|model runner has unexpectedly stopped|do load request: Post .*EOF"
         r"|GGML_ASSERT(?:\(|: )|llama-server process (?:has terminated|no longer)"
         r"|runner terminated.*err|terminate called after throwing"
@@ -186,12 +186,13 @@ ENGINE_ROWS = (
         r"|exited with (?:exit )?code (?:139|-11)\b"
         r"|wait_status\(139\)"
         r"|[Ee]xit code: ?-11\b|double free or corruption|malloc\(\): ", WEAK, serving=True),
-    row("runner_crashed", r"POST predict: Post \S+: EOF|error was encountered while running the model", LAST,
+    row("runner_crashed", r"POST predict: Post \S+: (?:EOF|read tcp)|error was encountered while running the model", LAST,
         serving=True),
     row("cpu_too_old", r"(?:Illegal|signal: illegal) instruction(?! was encountered)|SIGILL"
         r"|CPU does not (?:have|support) \w*AVX|Unable to get JIT kernel for brgemm"
         r"|exited with (?:exit )?code (?:132|-4)\b|exit status 0xc000001d\b", LIKELY),
-    row("proxy", r"AssertionError: res=<Response \[\d+\]>, res\.text=['\"]<"),
+    row("proxy", r"AssertionError: res=<Response \[(?:\d+\]>, res\.text=['\"]<|50[234]\]>, res\.text='')"),
+    row("runner_crashed", r"[Ff]ailed to start (?:a )?(?:new )?(?:llama|ollama) (?:runner|server)", LAST, serving=True),
     row("runner_crashed", r"SIGABRT|Aborted \(core dumped\)", LAST, serving=True),
     row("vanished", r"(?:Engine core|Worker) proc \S+ died unexpectedly", LAST, serving=True),
     row("terminated", r"^KeyboardInterrupt(?:: .*terminated)?\s*$", LAST),

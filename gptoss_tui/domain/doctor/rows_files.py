@@ -17,7 +17,7 @@ FILE_ROWS = (
         r"restricted|Cannot access gated repo|Invalid (?:user token|credentials in Authorization)"
         rf"|HfHubHTTPError: 40[13]\b|Client error '40[13] [^']*' for url '\S*{_HUB}"
         rf"|Cannot access content at: \S*{_HUB}"
-        rf"|{_HUB}/\S* (?:.* )?status code:? 40[13]\b"
+        rf"|{_HUB}/\S* (?:.* )?status code:? 40[13]\b|[Ss]tatus\W{{1,2}}40[13]\b.*{_HUB}"
         rf"|[Tt]rying to access a gated repo|awaiting a review from the repo authors"
         rf"|invalid http status code received: 40[13]|enable access to public gated repositories"
         rf"|User Access Token \S+ is expired"
@@ -43,11 +43,11 @@ FILE_ROWS = (
         r"|Invalid repository ID or local directory"
         r"|does not appear to have a file named config\.json|HFValidationError"
         r"|model ['\"]?[\w./:-]+['\"]? not found(?:, try pulling it first)?$"
-        r"|pull model manifest: file does not exist|No such file or directory: '\S*config\.json'"
+        r"|pull model manifest: file does not exist|open \S*/manifests/\S+: no such file|No such file or directory: '(?:\S*/)?config\.json'"
         r"|invalid http status code received: 404"
         r"|Can't load the configuration of|model path does not exist"
         r"|Could not detect config format for no config file", LIKELY),
-    row("model_not_found", r"(?<!Local)EntryNotFoundError"
+    row("model_not_found", r"(?<!Local)EntryNotFoundError(?!.*adapter_config)"
         r"|does not appear to have a file named (?!tokenizer|generation_config)", WEAK),
     row("hub_unreachable", r"HTTPSConnectionPool\(host='[\w.-]*(?:huggingface|hf\.co|hf-mirror"
         r"|modelscope)"
@@ -75,16 +75,16 @@ FILE_ROWS = (
         r"|Connection broken:|An error occurred while downloading"
         r"|max retries exceeded(?:: |\s*$)|error decoding response body|RuntimeError: Internal Writer Error"
         r"|RemoteProtocolError: peer closed", LIKELY),
-    row("weights_damaged", r"No such file or directory: '\S*models--|[Nn]o (?:\.?safetensors|weights?) files? (?:were |was )?found|version https://git-lfs\.github\.com/spec", WEAK),
+    row("weights_damaged", r"No such file or directory: '\S*models--|[Nn]o (?:[\w.]+ ){0,2}(?:\.?safetensors|weights?)(?: files?)? (?:were |was )?found|version https://git-lfs\.github\.com/spec", WEAK),
     row("weights_damaged", r"SafetensorError|MetadataIncompleteBuffer|HeaderTooLarge|InvalidHeader"
         r"|Error while deserializing header|(?:Cannot find any (?:safetensors )?model weights (?:with|in)|No model weights found in)"
-        r"|shard file\(s\) missing from|[Cc]hecksum mismatch for presharded"
+        r"|shard file\(s\) missing from|[Ww]eight files? .{0,40}\bmissing\b|[Cc]hecksum mismatch for presharded"
         r"|tensor .* data is not within the file bounds|invalid magic (?:number|characters)"
-        r"|PytorchStreamReader failed|Unable to load weights from|unexpectedly reached end of file"
+        r"|PytorchStreamReader failed|WeightsUnpickler error: unexpected EOF|The file might be corrupted|Unable to load weights from|unexpectedly reached end of file"
         r"|No such file or directory: .*\.safetensors|Missing shard|gguf_init_from_file.*failed"
         r"|Error no file named|file is (?:truncated|corrupted)"
         r"|config file at .* is not a valid JSON"),
-    row("disk_error", r"\[Errno (?:5|107|116|117|121)\]|\(os error (?:5|107|116|117|121)\)"
+    row("disk_error", r"\[Errno (?:5|107|116|117|121)\]|\(os error (?:5|19|107|116|117|121)\)"
         r"|Transport endpoint is not connected|[Ss]tale file handle"
         r"|[Ii]nput/output error|disk I/O error", LIKELY, scope="both", serving=True),
     row("tokenizer_missing", r"TypeError: not a string$", after=r"SentencePiece|tokenizer"),
@@ -143,18 +143,18 @@ FILE_ROWS = (
         r"|failed to verify certificate|x509: |self[- ]signed certificate"
         r"|unable to get local issuer"
         r"|invalid peer certificate"),
-    row("process_limit", r"can't start new thread|newosproc\b|pthread_create failed|[Tt]oo many open files"
+    row("process_limit", r"can't start new thread|what\(\):\s+Operation not permitted|newosproc\b|pthread_create failed|[Tt]oo many open files"
         r"|\[Errno (?:11|23|24)\]"
         r"|[Rr]esource temporarily unavailable|fork: retry|failed to create new OS thread",
         LIKELY, serving=True),
     # Go's words for a request that failed, whichever host of a registry or its storage it was for.
     row("registry_unreachable", r"\"https://[^\s\"]+\\?\": (?:dial tcp|proxyconnect)"
-        r"|dial tcp: lookup (?!localhost)\S+"
+        r"|lookup (?!localhost)\S+ on \S+:53: |dial tcp: lookup (?!localhost)\S+"
         r"|\"https:\S+: tls: first record does not look like a TLS", WEAK, told=True),
     row("pull_broken", r"\"https://[^\s\"]+\\?\": (?:read tcp|net/http: TLS|(?:unexpected )?EOF"
         r"|context deadline|stream error|http2)"
         r"|pull model manifest: (?:2\d\d: stream|read tcp)"
-        r"|An existing connection was forcibly closed", WEAK, told=True),
+        r"|^(?!.*127\.0\.0\.1).*An existing connection was forcibly closed", WEAK, told=True),
     row("registry_unreachable", r"registry\.ollama\.ai.*(?:no such host|i/o timeout"
         r"|connection refused|"
         r"network is unreachable|server misbehaving)|dial tcp: lookup registry", LIKELY),

@@ -35,7 +35,7 @@ GPU_ROWS = (
         r"|cudaErrorSystemNotReady|CUDA_ERROR_SYSTEM_NOT_READY", warned=True),
     row("no_driver", r"Found no NVIDIA driver on your system|NVML Shared Library Not Found"
         r"|NVMLError_LibraryNotFound|libnvidia-ml\.so\.1: cannot open shared object"
-        r"|NVIDIA-SMI has failed because it couldn't communicate|nvml error: driver not loaded"
+        r"|NVIDIA-SMI couldn't find libnvidia-ml|NVIDIA-SMI has failed because it couldn't communicate|nvml error: driver not loaded"
         r"|libcuda\.so(?:\.1)?: cannot open shared object|libcuda\.so cannot (?:be )?found"
         r"|PTX JIT compiler library not found"
         r"|stat /dev/(?:nvidia|kfd|dri)\S*: no such file"
@@ -99,7 +99,7 @@ GPU_ROWS = (
         r"|cudaErrorDevicesUnavailable|CUDA_ERROR_DEVICE_UNAVAILABLE|RmInitAdapter failed"
         r"|GPU access blocked by the operating system"
         r"|CUDA unknown error - this may be due to an incorrectly set up environment", LIKELY),
-    row("gpu_not_in_image", r"no kernel image is available for execution on the device"
+    row("gpu_not_in_image", r"has no device code compatible with|no kernel image is available for execution on the device"
         r"|cudaErrorNoKernelImageForDevice|CUDA_ERROR_NO_BINARY_FOR_GPU"
         r"|Value '?\"?sm_\w+'?\"? is not defined for option 'gpu-name'"
         r"|[Uu]nsupported gpu architecture|Unknown CUDA arch|arch \S+ (?:is )?not supported"
@@ -132,7 +132,7 @@ GPU_ROWS = (
         r"|Invalid value '\w*' for VLLM_ATTENTION_BACKEND|Unknown attention backend"
         r"|No common block size for|No operator found for `memory_efficient_attention_forward`"
         r"|attention sinks is only supported"
-        r"|Unsupported max_mma_kv|Batch(?:Prefill|Decode)With\w+ failed with error"
+        r"|Unsupported max_mma_kv|Batch(?:Prefill|Decode)With\w+ failed with error(?! out of)"
         r"|[Ff]ailed to dispatch (?:head|group)"
         r"|Failed to allocate memory for \w+ with size .*AlignedAllocator"
         r"|GptOssForCausalLM requires.*(?:attention backend|one of)"
@@ -142,12 +142,13 @@ GPU_ROWS = (
         r"|FlashAttention-?3? (?:is )?only support(?:s|ed)|FlashAttention v3 .*not supported"
         r"|FlashAttention v\d [Bb]ackend requires SM"
         r"|TRTLLM M[HL]A backend (?:for \w+ )?(?:is only supported on|requires)|FA3 (?:is )?(?:only|not) support"),
-    row("kv_dtype_unsupported", r"(?:FP8|bfloat16|NVFP4|FP4) KV cache is not supported (?:by|on)"
+    row("kv_dtype_unsupported", r"(?:FP8|bfloat16|NVFP4|FP4) KV cache is not supported (?:by|on|with|for)"
         r"|--kv-cache-dtype \S+ requires|fp8e4nv not supported in this "
         r"architecture|type fp8e4nv not supported|kv[_-]cache[_-]dtype\S* .*not supported"),
     row("gpu_fault", r"uncorrectable ECC error|NVRM: Xid|GPU has fallen off the bus|GPU is lost",
         serving=True, warned=True),
-    row("moe_backend", r"No \w+ MoE backend supports|MoE backend\b.*(?:does not support"
+    row("moe_backend", r"Unsupported runner backend\b", WEAK),
+    row("moe_backend", r"No (?:\w+ )?MoE backend supports|MoE backend\b.*(?:does not support"
         r"|is not supported)",
         LIKELY),
     row("nccl", r"NCCL .*peer access is not supported between"),
@@ -166,14 +167,16 @@ GPU_ROWS = (
         r"|Memory access fault by GPU|HSA_STATUS_ERROR_\w+|NVRM: Xid|GPU is lost"
         r"|uncorrectable ECC error|Unable to determine the device handle for (?:gpu|GPU)"
         r"|CUDA error: (?:an )?(?:unknown error|invalid (?:argument|configuration argument)|launch)"
-        r"|CUDA_ERROR_ILLEGAL_ADDRESS|GPU has fallen off the bus"
+        r"|CUDA_ERROR_ILLEGAL_ADDRESS|CUDBG_EXCEPTION_\w+|GPU has fallen off the bus"
         r"|CUBLAS_STATUS_(?:EXECUTION_FAILED|INTERNAL_ERROR|NOT_SUPPORTED|INVALID_VALUE)"
         r"|amdgpu: .*page fault|ErrorDeviceLost|DeviceLostError|uncorrectable NVLink error",
         LIKELY, serving=True, warned=True),
     row("nccl", r"gloo/transport.*Connection (?:closed|reset)", WEAK, serving=True),
     row("gpu_fault", r"block: \[\d+,\d+,\d+\], thread: .*Assertion|Native API failed"
         r"|(?:SYCL|CANN|MUSA) error\b", WEAK, serving=True),
-    row("gpu_fault", r"(?:CUDA|ROCm|HIP) error: (?!.*out of memory)\w"
+    row("graph_capture_failed", r"Capture (?:\w+ )?(?:cuda|CUDA|CPU) graph failed(?!.*gloo)|CUDA ?graph capture failed"
+        r"|cudaErrorStreamCapture\w+", WEAK),
+    row("gpu_fault", r"(?:CUDA|ROCm|HIP) (?:driver )?error: (?!.*out of memory)\w"
         r"|Triton Error \[(?:CUDA|HIP)\]: (?!.*out of memory)|failed with error code \w+ \w",
         WEAK, serving=True),
     row("nccl", r"nvshmem\S*: ?.*(?:failed|non-zero status)|non-zero status: \S+ (?:ibv_"
@@ -182,7 +185,7 @@ GPU_ROWS = (
     row("nccl", r"NCCL [Ee]rror|nccl(?:UnhandledCuda|System|Internal"
         r"|InvalidUsage|Remote)Error"
         r"|NCCL WARN (?:socket\w*|net\w*|\w*[Cc]onnect\w*)\b.*Connection (?:closed|refused|reset|timed out)"
-        r"|NCCL WARN (?:Cuda failure|Error|Call to connect)|ncclCommInitRank.*failed"
+        r"|NCCL WARN (?:NET/IB : Got completion|Cuda failure|Error|Call to connect)|ncclCommInitRank.*failed"
         r"|Watchdog caught collective operation timeout|DistBackendError"
         r"|Timeout at NCCL work|Some NCCL operations have failed"
         r"|Gloo connectFullMesh failed|RCCL error|no socket interface found"
@@ -190,7 +193,7 @@ GPU_ROWS = (
     row("triton_mismatch", r"Cannot find a working triton installation"
         r"|No module named 'triton_?\w*(?:\.\w+)*'|cannot import name '\w+' from "
         r"'triton\w*|module 'triton(?:_kernels)?(?:\.\w+)*' has no attribute"
-        r"|triton_kernels.*(?:not (?:found|installed|available)|version)"
+        r"|triton_kernels?\b.*(?:not (?:found|installed|available)|version)"
         r"|MXFP4 quantization requires triton|[Rr]equires triton_kernels|tl\.language.*not defined"
         r"|triton\.compiler\.errors\.CompilationError.*(?:constexpr|unexpected keyword)"
         r"|got an unexpected keyword argument '\w+'.*triton|Please (?:install|upgrade) triton"
@@ -220,16 +223,14 @@ GPU_ROWS = (
         WEAK),
     row("build_failed",
         r"CalledProcessError: Command .{0,8}\S*(?:ninja|nvcc|ptxas|cmake|hipcc)\b", WEAK),
-    row("build_failed", r"^LLVM ERROR: |PassManager::run failed|^IndexError: map::at", WEAK),
+    row("build_failed", r"/(?:triton|llvm|mlir)\S*\.(?:cpp|h):\d+: .*Assertion|^LLVM ERROR: |PassManager::run failed|^IndexError: map::at", WEAK),
     row("build_failed", r"/ptxas['\" ].*returned non-zero|ninja: build stopped|Ninja build failed"
         r"|Error building extension"
         r"|unsupported GNU version|\d+ errors? detected in the compilation of|PTXASError"
         r"|ptxas (?:fatal|error)|`ptxas` (?:failed|raised)"
         r"|nvcc fatal"
         r"|NVRTC.*(?:error|ERROR)|Triton compilation failed|Internal Triton PTX codegen error", WEAK),
-    row("compile_failed", r"torch\._dynamo\.exc\.\w+|torch\._inductor\.exc\.\w+"
+    row("compile_failed", r"Set TORCHDYNAMO_VERBOSE=1 for the internal stack trace|torch\._dynamo\.exc\.\w+|torch\._inductor\.exc\.\w+"
         r"|BackendCompilerFailed"
         r"|InductorError|triton\.compiler\.errors\.CompilationError", WEAK),
-    row("graph_capture_failed", r"Capture (?:\w+ )?(?:cuda|CUDA|CPU) graph failed(?!.*gloo)|CUDA ?graph capture failed"
-        r"|cudaErrorStreamCapture\w+", WEAK),
 )  # fmt: skip

@@ -15,7 +15,7 @@ MEMORY_ROWS = (
     row("context_does_not_fit", r"max_total_num_tokens.*(?:<|less than|smaller than).*context"),
     row("no_kv_memory", r"No available memory for the cache blocks|exceeds available \w+ cache blocks|Cannot auto-fit max_model_len"),
     row("no_kv_memory", r"Available KV cache memory: -\d|cannot hold even one request"
-        r"|leaves no room for the full KV pool", LIKELY, told=True),
+        r"|leaves no room for the full KV pool|[Nn]ot enough memory for (?:the )?KV", LIKELY, told=True),
     row("no_kv_memory", r"(?:[Pp]lease (?:try to )?|[Nn]ot enough memory\W+)increas(?:e"
         r"|ing) (?:the )?\W*mem[-_]fraction[-_]static"
         r"|leave no GPU memory for the KV cache|Raise --mem-fraction-static above"),
@@ -32,7 +32,7 @@ MEMORY_ROWS = (
         r"out of memory|cudaMalloc failed: out of memory|hipMalloc failed: out of memory"
         r"|CUDA_ERROR_OUT_OF_MEMORY|cudaErrorMemoryAllocation|CUBLAS_STATUS_ALLOC_FAILED"
         r"|UR_RESULT_ERROR_OUT_OF_DEVICE_MEMORY|Cuda failure (?:2 )?'out of memory'"
-        r"|(?:CUDA|HIP) out of memory(?:$|[.:!])", LIKELY, serving=True),
+        r"|(?:CUDA|HIP) out of memory(?:$|[.:!])|failed with error out of memory", LIKELY, serving=True),
     row("gpu_memory", r"failed to allocate (?:buffer for kv|compute)"
         r"|\[(?:CUDA|HIP)\]: out of memory",
         WEAK, serving=True),
@@ -40,10 +40,10 @@ MEMORY_ROWS = (
         r"|failed to allocate (?:CUDA|ROCm|Vulkan)\d* buffer",
         LIKELY, serving=True),
     row("host_memory", r"model requires more system memory"),
-    row("host_memory", r"Out of memory: Killed process|oom-kill:|oom_reaper: reaped"
+    row("host_memory", r"Out of memory: Killed process|\bKilled process \d+ \(|oom-kill:|oom_reaper: reaped"
         r"|Memory cgroup out of memory|OOMKilled(?!\W{1,3}[Ff]alse)|Detected \d+ oom[-_ ]kill", serving=True, warned=True),
     row("host_memory", r"can't allocate memory: you tried to allocate \d+ bytes"
-        r"|DefaultCPUAllocator: not enough memory|[Cc]annot allocate memory(?! in static TLS)"
+        r"|DefaultCPUAllocator: |[Cc]annot allocate memory(?! in static TLS)"
         r"|std::bad_alloc|ERROR_OUT_OF_HOST_MEMORY|ggml_aligned_malloc: insufficient memory"
         r"|less than desired CPU memory utilization|Too large swap space|paging file is too small"
         r"|^MemoryError\b|: MemoryError$|numpy\S*MemoryError"
@@ -58,7 +58,7 @@ MEMORY_ROWS = (
     row("killed", r"signal: killed|[Ee]xit ?code:? ?-9\b|(?:exited|crashed) with (?:exit )?code (?:137|-9)\b"
         r"|[Ff]ailed core proc\(s\): \{.*: -9\b|is killed by signal: Killed"
         r"|(?:terminated with|exitcode ?:|exit code:) ?-9\b|[Ss]ignal 9 \(SIGKILL\)"
-        r"|died with <?Signals?\.SIGKILL|received signal 9\b|was terminated by signal 9", LIKELY,
+        r"|died with <?Signals?\.SIGKILL|was sent SIGKILL|received signal 9\b|was terminated by signal 9", LIKELY,
         serving=True, warned=True),
     row("killed", r"^(?:.*: line \d+: +\d+ )?Killed\b(?:\s+(?:vllm|python\S*|sglang)\b.*)?$", LAST,
         serving=True),
@@ -66,7 +66,7 @@ MEMORY_ROWS = (
         r"|reported out-of-memory during startup|model requires .* but only .* are available",
         LIKELY, serving=True),
     row("gpu_memory", r"CUDA error: the resource allocation failed"
-        r"|^(?:RuntimeError: )?(?:Prefill|Decode) out of memory\. (?:Try|Please)", LIKELY, serving=True),
+        r"|^(?:RuntimeError: )?\w+ (?:runs )?out of memory\. (?:Try|Please)", LIKELY, serving=True),
     row("gpu_memory", r"NV_ERR_NO_MEMORY", LIKELY, serving=True),
     row("gpu_memory", r"NVML_SUCCESS == r INTERNAL ASSERT FAILED|[Ff]ailed to allocate (?:\w+ )?GPU memory|memory layout cannot be allocated", WEAK,
         serving=True),

@@ -42,17 +42,22 @@ VAGUE_ROWS = (
           r"(?:value|choice|option|argument|flag|parameter|setting)\b.{0,40}--\w"),
     row("bad_argument", _RAISED + r".*--[a-z][\w-]+.*\b(?:must|cannot|can't|requires?|incompatible"
         r"|not (?:supported|compatible|allowed)|conflicts?|instead)\b", VAGUE),
+    row("bad_argument", r"^(?:[\w.]+\.)?(?:Value|Assertion|NotImplemented|Type)Error: .*\b(?:must|[Cc]annot|[Cc]an't|not (?:supported|compatible|allowed)"
+        r"|incompatible|conflicts?)\b.*(?<!increase )(?<!raise )--[a-z][\w-]+", VAGUE),
     _near("download_broken", r"(?:failed|unable|could not|error) (?:to )?(?:download|fetch"
           r"|retriev)\w*\b.{0,80}"
           r"(?:hugging|hf\.co|model|weights|checkpoint|safetensors|gguf)"),
-    row("bad_command", r"\bexec \S+ failed: |^\S*sh: (?:line )?(?:\d+: )?\S+: (?:not found|command not found"
+    row("bad_command", r"\bexec \S+ failed: |\bfailed to exec pid1\b|^\S*sh: (?:line )?(?:\d+: )?\S+: (?:not found|command not found"
           r"|Permission denied|No such file)", VAGUE),
+    # The head of pydantic's report; the lines below it are more definite.
+    row("bad_argument", r"validation errors? for \w*(?:Config|Args)\b", VAGUE),
     _near("no_permission", r"permission denied:? ['\"]?/|: permission denied$"),
     _near("model_not_found", r"(?:failed to open|cannot open|error opening|unable to open"
           r"|no such file)\b.{0,120}\.gguf"
           r"|model (?:file|path|directory)\b.{0,80}(?:not found|does not exist)"),
     _near("start_timeout", r"timed? ?out (?:after \S+ )?(?:while )?waiting\b|(?<!probe failed: )\b(?:server|engine) did not become (?:ready|healthy)|timeout while waiting"
           r"|not ready (?:after|within) \d+|fail\w* to start within\b"),
+    _near("start_timeout", r"\bbarrier (?:\w+ )?timed out\b"),
     _near("nccl", r"\b(?:nccl|rccl|gloo|nvshmem|ibverbs|rdma)\b.{0,60}\b(?:error|fail\w*"
           r"|time(?:d )?out|unable|abort\w*)\b"),
     _near("gpu_not_visible", r"\bno (?:suitable |usable |supported |compatible "
@@ -71,6 +76,9 @@ VAGUE_ROWS = (
         r"|data_parallel_size|pipeline_parallel_size|max_running_requests|context_length|swap_space)\b"
         r".{0,40}\b(?:must|should|cannot|can't|has to) be\b", VAGUE),
     _near("bad_argument", r"\binvalid (?:environment variable|env var|configuration value)\b"),
+    row("broken_install", r"^ImportError: (?!.*(?:[Pp]lease install|pip3? install|No module named))\S", VAGUE),
+    _near("broken_install", r"\b(?:can ?not|can't|could not|failed to|unable to) import (?:the )?\W?[a-z]\w+"),
+    row("hub_unreachable", r"^(?:[\w.]+\.)?\w*Error: (?:.*\()?\[Errno (?:101|-2|-3|-5)\]", VAGUE),
     row("hub_unreachable", r"^(?:httpx|httpcore|requests|urllib3)[\w.]*: .*(?:[Nn]ame resolution|Name or service not known"
         r"|getaddrinfo failed)", VAGUE),
     _near("no_kv_memory", r"kv ?cache\b.{0,40}\bnegative\b|no (?:gpu )?memory (?:is )?(?:left )?for (?:the )?kv ?cache"),

@@ -40,10 +40,11 @@ _FAILS = Words(
 # A line without a level that has one of these may tell of a failure, unless it only supposes one.
 _TELLS = Words(
     r"(?i)^(?!.*\b(?:warn(?:ing)?|info|debug|may|might|skip\w*|ignor\w*|default\w*|optional\w*"
-    r"|retry\w*|if|when)\b).*\b(?:no such file|not found|not installed|denied|cannot|can't|could ?n[o']t|unable to"
+    r"|retry\w*|if|when)\b).*\b(?:no such file|not found|not installed|denied|can ?not|can't|could ?n[o']t|unable to"
     r"|fail(?:ed|ure|s)?|refused|time[d]? ?out|(?:un|not )support(?:ed)?|invalid|missing"
     r"|no (?:\w+ ){1,3}(?:was |were )?(?:found|detected|available|visible)|(?:used|held|occupied) by an?other|insufficient|not enough|not defined|error while|out of|exceed(?:s|ed)?|incomplete|corrupt\w*|exited)\b"
 )
+_DAEMON = Words(r"[Ee]rror ?response from daemon|OCI runtime (?:error|create failed)")
 _STOPS = Words(
     r"Shutting down(?! Ray)|Application shutdown complete|shutdown triggered|signal_handler"
     r"|SIGTERM(?! received, please ignore)"
@@ -130,6 +131,8 @@ class Service:
         row = docker_row(line.message) if line.docker else None
         in_passing = line.level == "info"
         row = row or row_of(line.message, frames, vague=vague, in_passing=in_passing)
+        if row is not None and row.scope == "log" and _DAEMON.search(line.message):
+            return  # An engine's words mean something else where Docker says them.
         if row is None or (in_passing and not row.told) or _split_in_one(row, line):
             return
         if row.rank == HINT or (line.level == "warning" and not row.warned):

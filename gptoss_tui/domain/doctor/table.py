@@ -30,11 +30,6 @@ _TOLD = Sieve([r for r in _LOG.all if r.told])
 _DOCKER = Sieve([r for r in TABLE if r.scope == "docker"])
 
 
-def worth_a_look(message: str) -> bool:
-    """Whether any row may match: a first, quick look at a line."""
-    return bool(_LOG.rows(message))
-
-
 def row_of(
     message: str, frames: str = "", *, vague: bool = True, in_passing: bool = False
 ) -> Row | None:

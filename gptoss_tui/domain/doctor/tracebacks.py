@@ -24,7 +24,7 @@ GENERIC = Words(
     r"|See (?:stack trace|root cause)|EngineCore (?:failed to start|encountered)|EngineDeadError"
     r"|SystemExit|ChildFailedError|KeyboardInterrupt|CancelledError|BrokenPipeError|Broken pipe"
     r"|Engine process failed to start|Failed core proc|EngineGenerateError|ConnectionResetError"
-    r"|^RuntimeError: Cancelled|Worker proc .* died|SIGQUIT|[Rr]eceived sigquit"
+    r"|^RuntimeError: Cancelled|(?:Worker|Engine core) proc .* died|SIGQUIT|[Rr]eceived sigquit"
     r"|Failed to start|EOFError|scheduler died during initialization"
     r"|Exception raised from"
 )
