@@ -80,13 +80,12 @@ class Endpoints:
         # Another container may get the name, with another model in it.
         process = (name, instance.container_id, instance.pid)
         if process not in self._models:
-            served = await client.models(api_key)
-            if not served:
-                raise EngineError(f"{name} serves no model.", "See its log.")
-            self._models[process] = served[0]
+            self._models[process] = _meant(instance, await client.models(api_key))
         model = self._models[process]
         async with contextlib.aclosing(client.chat(model, request, api_key)) as pieces:
             async for piece in pieces:
+                if isinstance(piece, ChatDelta):
+                    await self._servers.answered(instance)
                 yield piece
 
     @asynccontextmanager
@@ -110,6 +109,14 @@ class Endpoints:
                 "It cannot be reached from outside its container network.",
             )
         return instance
+
+
+def _meant(instance: Instance, served: tuple[str, ...]) -> str:
+    """Which of its models is asked: Ollama lists all of its store, others their adapters."""
+    if not served:
+        raise EngineError(f"{instance.name} serves no model.", "See its log.")
+    launched = instance.spec.served_name if instance.spec else instance.model
+    return launched if launched in served else served[0]
 
 
 def _with_rates(

@@ -98,7 +98,7 @@ class EngineClient:
         if reply.status_code != 200:
             raise self._refused(reply.status_code, reply.content)
         try:
-            return tuple(str(model["id"]) for model in reply.json()["data"])
+            return tuple(str(model["id"]) for model in reply.json()["data"] or ())
         except (ValueError, KeyError, TypeError) as error:
             raise EngineError(f"The server at {self._where} listed no models.") from error
 

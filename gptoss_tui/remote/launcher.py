@@ -59,7 +59,12 @@ def bundle(
 def _calls(spec: LaunchSpec) -> dict[str, Call]:
     """What the helper asks of the server once it is up, in this order."""
     engine = engine_named(spec.engine)
-    calls = {"fetch": engine.fetch(spec), "load": engine.load(spec), "ask": engine.question(spec)}
+    calls = {
+        "fetch": engine.fetch(spec),
+        "there": engine.there(spec),
+        "load": engine.load(spec),
+        "ask": engine.question(spec),
+    }
     return {name: call for name, call in calls.items() if call is not None}
 
 
@@ -95,7 +100,7 @@ def _variables(spec: LaunchSpec, socket: str, replaced: Replaced | None) -> str:
         "pull_query": f"fromImage={quote(repository, safe='/:')}&tag={quote(tag, safe=':')}",
         "base_url": f"http://{bracketed(host)}:{spec.port}",
         "health_path": engine.health_path,
-        **{f"{name}_path": "" for name in ("fetch", "load", "ask")},
+        **{f"{name}_path": "" for name in ("fetch", "there", "load", "ask")},
         **{f"{name}_path": call.path for name, call in _calls(spec).items()},
         "has_key": "1" if spec.needs_api_key else "0",
         "cache_dir": spec.cache_dir or "",

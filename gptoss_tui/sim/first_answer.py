@@ -10,7 +10,8 @@ from gptoss_tui.sim.http import Request, Response
 from gptoss_tui.sim.servers import server
 from gptoss_tui.sim.world import World
 
-CALLS = ("fetch", "load", "ask")
+STEPS = ("fetch", "load", "ask")
+CALLS = (*STEPS, "there")
 _TOKENS = re.compile(rb'"completion_tokens": *[1-9]')
 
 
@@ -32,7 +33,7 @@ async def called(  # noqa: PLR0917
     said = await _body(reply, note if step == "fetch" else None)
     if step == "fetch":
         return None if b'"status":"success"' in said else _error(said)
-    if reply.status == 200 and (step == "load" or _TOKENS.search(said)):
+    if reply.status == 200 and (step in ("there", "load") or _TOKENS.search(said)):
         return None
     return f"{reply.status} {said.decode(errors='replace').strip()[:300]}"
 
@@ -49,5 +50,5 @@ async def _body(reply: Response, note: Callable[[bytes], None] | None) -> bytes:
 
 
 def _error(said: bytes) -> str:
-    found = re.findall(r'"error":"(.*?)"', said.decode(errors="replace"))
-    return found[-1] if found else "the pull call ended early"
+    found = re.findall(r'"error":"(.*)"', said.decode(errors="replace"))
+    return found[-1].replace('\\"', '"') if found else "the pull call ended early"

@@ -1,4 +1,8 @@
-"""The HTTP side of the simulated Ollama. Source: https://github.com/ollama/ollama/blob/main/docs/api.md."""
+"""The HTTP side of the simulated Ollama.
+
+Sources: https://github.com/ollama/ollama/blob/main/docs/api.md, and the answers of 0.13.3
+(`tests/checks/ollama_server.py`).
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from gptoss_tui.sim.vllm_api import VllmApi
 
 _KNOWN = ("gpt-oss:20b", "gpt-oss:120b")
 _STEPS = 20
+_ROOM = 9 * 1024**3  # on a disk that is full of broken downloads
 
 
 class OllamaApi(VllmApi):
@@ -32,10 +37,16 @@ class OllamaApi(VllmApi):
             return None
         if request.path == "/api/pull":
             return self._pull(request)
+        if request.path == "/api/show":
+            known = _model(request) in self._served()
+            return json_response(
+                {} if known else {"error": "model not found"}, 200 if known else 404
+            )
         if request.path == "/api/generate":
             return await self._generate(request)
         if request.path == "/v1/chat/completions" and (model := _model(request)) in self._served():
-            await load(self._container, self._world, model)
+            failure = await load(self._container, self._world, model)
+            return self._error(500, failure) if failure else None
         return None
 
     def _loaded(self) -> list[dict[str, Any]]:
@@ -44,7 +55,7 @@ class OllamaApi(VllmApi):
         return [{"name": name, "model": name, "size": size, "size_vram": size}] if name else []
 
     def _served(self) -> tuple[str, ...]:
-        return tuple(sorted(self._world.models))
+        return tuple(name for name in _KNOWN if self._has(name))
 
     def _limit(self) -> int:
         return int(self._container.environment.get("OLLAMA_CONTEXT_LENGTH", 4096))
@@ -53,7 +64,8 @@ class OllamaApi(VllmApi):
         model = _model(request)
         if model not in self._served():
             return json_response({"error": f"model '{model}' not found"}, 404)
-        await load(self._container, self._world, model)
+        if failure := await load(self._container, self._world, model):
+            return json_response({"error": failure}, 500)
         said = {"model": model, "response": "", "done": True, "done_reason": "load"}
         return json_response(said)
 
@@ -68,16 +80,22 @@ class OllamaApi(VllmApi):
         if model not in _KNOWN or self._world.profile.has("image_missing"):
             yield _line(error="pull model manifest: file does not exist")
             return
-        if self._world.cut_off and not self._has(model):
+        if self._world.cut_off:  # the manifest is asked for even where all of the model is there
             host = "registry.ollama.ai"
+            address = f"https://{host}/v2/library/{model.replace(':', '/manifests/')}"
             failed = f"dial tcp: lookup {host}: Temporary failure in name resolution"
-            yield _line(error=f'Get "https://{host}/v2/library/{model}": {failed}')
+            yield _line(error=f'pull model manifest: Get "{address}": {failed}')
             return
         total = int(MODELS[size_of(model)][0] * 1024**3)
         digest = new_id(model, 0)
         about = {"status": f"pulling {digest[:12]}", "digest": f"sha256:{digest}", "total": total}
         for step in range(_STEPS if self._has(model) else 0, _STEPS + 1):
-            yield _line(**about, completed=total * step // _STEPS)
+            done = total * step // _STEPS
+            if done > _ROOM and self._world.profile.has("disk_full") and not self._has(model):
+                file = f"/root/.ollama/models/blobs/sha256-{digest}-partial"
+                yield _line(error=f"write {file}: no space left on device")
+                return
+            yield _line(**about, completed=done)
             if step < _STEPS:
                 await self._world.clock.sleep(0.4)
                 self._check_alive()

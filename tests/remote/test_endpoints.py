@@ -10,6 +10,7 @@ import pytest
 from gptoss_tui.domain.chat import ChatDelta, ChatRequest
 from gptoss_tui.domain.instance import Instance
 from gptoss_tui.domain.secret import Secret
+from gptoss_tui.errors import EngineError
 from gptoss_tui.remote import engine_clients
 from gptoss_tui.remote.beat import Beat
 from gptoss_tui.remote.endpoints import Endpoints
@@ -20,7 +21,7 @@ from gptoss_tui.remote.pulse import REAL
 class _Client:
     """Answers with the name of the model that it was asked for, and of its engine."""
 
-    serves = "model-a"
+    serves = ("model-a",)
     made: ClassVar[list[str]] = []
     asked = 0
 
@@ -29,7 +30,7 @@ class _Client:
 
     async def models(self, api_key: Secret | None) -> tuple[str, ...]:
         _Client.asked += 1
-        return (_Client.serves,)
+        return _Client.serves
 
     async def chat(
         self, model: str, request: ChatRequest, api_key: Secret | None
@@ -45,6 +46,8 @@ class _Servers:
 
     async def named(self, name: str) -> Instance:
         return self.instance
+
+    async def answered(self, instance: Instance) -> None: ...
 
 
 async def _answer(ends: Endpoints) -> str:
@@ -63,7 +66,28 @@ async def test_a_name_that_another_container_got_is_asked_for_its_model(
     ends = Endpoints(None, servers, EngineClients(None), Beat(REAL))  # type: ignore[arg-type]
     assert [await _answer(ends), await _answer(ends)] == ["model-a"] * 2
     assert _Client.asked == 1
-    monkeypatch.setattr(_Client, "serves", "model-b")
+    monkeypatch.setattr(_Client, "serves", ("model-b",))
     servers.instance = Instance(name="one", port=8000, container_id="c2", engine="sglang")
     assert await _answer(ends) == "model-b"
     assert _Client.made == ["vllm", "sglang"]
+
+
+@pytest.mark.parametrize(("launched", "asked"), [("model-b", "model-b"), (None, "model-a")])
+async def test_of_several_models_the_launched_one_is_asked(
+    monkeypatch: pytest.MonkeyPatch, launched: str | None, asked: str
+) -> None:
+    """Ollama lists all that its store holds, in an order of its own."""
+    monkeypatch.setattr(engine_clients, "EngineClient", _Client)
+    monkeypatch.setattr(_Client, "serves", ("model-a", "model-b"))
+    one = Instance(name="one", port=8000, container_id="c1", engine="ollama", model=launched)
+    ends = Endpoints(None, _Servers(one), EngineClients(None), Beat(REAL))  # type: ignore[arg-type]
+    assert await _answer(ends) == asked
+
+
+async def test_a_server_without_a_model_is_told_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_clients, "EngineClient", _Client)
+    monkeypatch.setattr(_Client, "serves", ())
+    one = Instance(name="one", port=8000, container_id="c1", engine="ollama")
+    ends = Endpoints(None, _Servers(one), EngineClients(None), Beat(REAL))  # type: ignore[arg-type]
+    with pytest.raises(EngineError, match="one serves no model"):
+        await _answer(ends)

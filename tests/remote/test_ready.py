@@ -207,6 +207,22 @@ async def test_a_model_that_is_not_there(client: str, tmp_path: Path) -> None:
     assert "file does not exist" in progress.error
 
 
+async def test_a_model_that_is_there_needs_no_registry(client: str, tmp_path: Path) -> None:
+    async with world_here(tmp_path, "no_network") as here:
+        here.world.models.add("gpt-oss:20b")
+        progress = await here.launched(here.spec("ollama"))
+        assert here.paths.count("/api/pull") == 1, "no other try is needed"
+    assert (progress.state, progress.error) == ("ready", "")
+
+
+async def test_a_model_that_is_not_there_needs_one(client: str, tmp_path: Path) -> None:
+    async with world_here(tmp_path, "no_network") as here:
+        progress = await here.launched(here.spec("ollama"))
+    assert progress.state == "failed"
+    assert progress.diagnosis is not None
+    assert progress.diagnosis.cause == "registry_unreachable"
+
+
 async def test_a_cancelled_fetch_leaves_no_container(client: str, tmp_path: Path) -> None:
     transport = LocalTransport()
     async with world_here(tmp_path, cached=False, speed=1.0) as here:

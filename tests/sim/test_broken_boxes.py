@@ -107,10 +107,11 @@ UNREACHED = "The box cannot reach Hugging Face, and the weights are not in its c
 LAUNCHED: list[tuple[Fault, str, str, str]] = [
     ("no_forwarding", "vllm", "weights", UNREACHED),
     ("no_forwarding", "sglang", "weights", UNREACHED),
-    ("no_forwarding", "ollama", "weights", "The server could not fetch the model: Get "),
+    ("no_forwarding", "ollama", "weights", "The box cannot reach the registry: pull model "),
     ("no_network", "vllm", "pull", "The box cannot reach the registry: Get "),
     ("disk_full", "vllm", "weights", "The box's disk is full."),
     ("disk_full", "sglang", "weights", "The box's disk is full."),
+    ("disk_full", "ollama", "weights", "The box's disk is full: write /root/"),
 ]
 
 
@@ -128,6 +129,7 @@ async def test_a_launch_ends_where_a_real_one_would(
     assert last.error.startswith(words)
 
 
-async def test_what_is_in_the_cache_needs_no_network(tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ["vllm", "ollama"])
+async def test_what_is_in_the_cache_needs_no_network(tmp_path: Path, engine: str) -> None:
     async with simulated(tmp_path, replace(WARM, faults=frozenset({"no_forwarding"}))) as rig:
-        await serving(await rig.box())
+        await serving(await rig.box(), engine=engine)

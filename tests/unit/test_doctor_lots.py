@@ -179,3 +179,22 @@ def test_an_engine_s_words_are_not_looked_for_where_docker_speaks() -> None:
 ])  # fmt: skip
 def test_what_stops_no_server_is_no_cause(line: str) -> None:
     assert diagnose([line]).cause is None
+
+
+@pytest.mark.parametrize("line", [
+    "panic: failed to load model: unexpected EOF",
+    "error reading tensor blk.0.attn_q.weight: unexpected EOF",
+    "couldn't open model file /root/.ollama/models/blobs/x: EOF",
+])  # fmt: skip
+def test_a_blob_that_is_cut_off_is_damaged(line: str) -> None:
+    """As Ollama 0.13.3 and 0.32.15 print it: `tests/checks/ollama_server.py`."""
+    assert diagnose([line]).cause == "weights_damaged"
+
+
+def test_an_ollama_that_came_up_misses_nothing() -> None:
+    came = ["llama-server started in 0.51 seconds"]
+    missed = [
+        'Get "https://ollama.com/api/experimental": dial tcp: lookup ollama.com: no such host'
+    ]
+    assert diagnose(missed).cause is not None
+    assert diagnose(missed + came).cause is None

@@ -148,8 +148,13 @@ def test_sglangs_figures() -> None:
 @pytest.mark.parametrize(
     ("line", "phase", "detail"),
     [
-        ('level=INFO source=server.go:398 msg="starting runner" cmd="/usr/bin/ollama runner"',
+        ('level=INFO source=server.go:392 msg="starting runner" cmd="/usr/bin/ollama runner '
+         '--ollama-engine --model /root/.ollama/models/blobs/sha256-40de --port 38221"',
          "load", "runner started"),
+        ('level=INFO msg="starting llama-server" cmd="/usr/lib/llama-server --model /x --port 1"',
+         "load", "runner started"),
+        ('msg="waiting for llama-server to start responding"', "load", "weights"),
+        ('msg="llama-server started in 0.52 seconds"', "warmup", "model loaded"),
         ('level=INFO source=ggml.go:498 msg="offloaded 37/37 layers to GPU"',
          "load", "37/37 layers on the GPU"),
         ('level=INFO source=server.go:1288 msg="llama runner started in 13.23 seconds"',
@@ -162,11 +167,29 @@ def test_ollamas_lines(line: str, phase: str, detail: str) -> None:
     assert (mark.phase, mark.detail) == (phase, detail)
 
 
-def test_ollamas_figures_are_those_of_the_gpu() -> None:
-    of_gpu = OLLAMA.read_log('msg="model weights" device=CUDA0 size="59.8 GiB"')
+def test_a_runner_without_a_model_is_no_load() -> None:
+    """It looks for GPUs: before the model is fetched, and again before each load."""
+    assert OLLAMA.read_log(
+        'level=INFO source=server.go:392 msg="starting runner" cmd="/usr/bin/ollama runner '
+        '--ollama-engine --port 40461"'
+    ) is None  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("line", "weights", "cache"),
+    [
+        ('msg="model weights" device=CUDA0 size="59.8 GiB"', 59.8, None),
+        ('msg="kv cache" device=ROCm0 size="450.0 MiB"', None, 0.44),
+        ("load_tensors:        CUDA0 model buffer size = 12288.00 MiB", 12.0, None),
+    ],
+)
+def test_ollamas_figures_are_those_of_the_gpu(
+    line: str, weights: float | None, cache: float | None
+) -> None:
+    of_gpu = OLLAMA.read_log(line)
     assert of_gpu is not None
     assert of_gpu.figures is not None
-    assert of_gpu.figures.weights_gib == 59.8
+    assert (of_gpu.figures.weights_gib, of_gpu.figures.kv_cache_gib) == (weights, cache)
     assert OLLAMA.read_log('msg="model weights" device=CPU size="1.1 GiB"') is None
 
 

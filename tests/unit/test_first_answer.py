@@ -48,6 +48,15 @@ def test_a_blob_that_was_there_is_no_progress() -> None:
     assert (pull.done_bytes, pull.total_bytes) == (0, None)
 
 
+def test_what_came_between_two_lines_is_there_at_the_end() -> None:
+    """0.32 tells of a small blob once, before its bytes."""
+    pull = ModelPull()
+    for line in (coming(400), coming(1000), '{"digest":"sha256:bb","total":162}',
+                 '{"status":"success"}'):  # fmt: skip
+        pull.feed(line)
+    assert (pull.done_bytes, pull.total_bytes, pull.detail) == (1162, 1162, "success")
+
+
 @pytest.mark.parametrize(
     "line", ["", "[]", "7", "{", '{"digest":7}', '{"digest":"a","total":"x"}', "[" * 9000]
 )
@@ -77,7 +86,8 @@ def test_a_server_that_is_asked_is_not_ready() -> None:
         ("failed ask 200 <html>", "nonsense"),
         ("failed ask 500 {}", "does not answer"),
         ("failed ask 401 {}", "its own API key"),
-        ("failed fetch pull model manifest: file does not exist", "could not fetch the model"),
+        ("failed fetch pull model manifest: file does not exist", "no model of that name: pull"),
+        ("failed fetch it is Monday", "could not fetch the model"),
         ("failed load 500 out of memory", "could not load"),
     ],
 )

@@ -43,6 +43,9 @@ def test_ollama_keeps_a_window_for_every_slot() -> None:
     assert one.kv_cache.needed_gib_for_one_request * 1024 == pytest.approx(288 + 144)
     assert (one.memory_gib.buffers - 1.39) * 1024 == pytest.approx(18)
     assert plan(request("120b", max_model_len=8192, users=256, **flags)).verdict == "does_not_fit"
+    # Below 4,096 tokens the window keeps the context alone (0.13.3 prints it so).
+    short = plan(request("120b", max_model_len=2048, **flags))
+    assert short.kv_cache.needed_gib_for_one_request * 1024 == pytest.approx(72 + 72)
 
 
 @pytest.mark.parametrize(("dtype", "share"), [("f16", 1), ("q8_0", 34 / 64), ("q4_0", 18 / 64)])

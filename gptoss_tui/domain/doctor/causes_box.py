@@ -80,7 +80,7 @@ BOX_CAUSES: tuple[tuple[str, str, str], ...] = (
      "Launch again; finished layers are not downloaded twice."),
     ("registry_unreachable",
      "The box cannot reach the registry.*",
-     "Check the box's network and DNS, or load the image by hand (docker load)."),
+     "Check the box's network and DNS, or bring what it lacks to the box by hand (an image: docker load)."),
     ("registry_certificate",
      "The registry's certificate was not accepted.*",
      "Check the box's clock and its CA certificates (a proxy may be in between)."),

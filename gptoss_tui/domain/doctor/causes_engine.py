@@ -22,7 +22,9 @@ ENGINE_CAUSES: tuple[tuple[str, str, str], ...] = (
      "Use a larger card, more GPUs (--tensor-parallel-size), or the smaller model."),
     ("gpu_memory",
      "The GPU's memory ran out.",
-     "Use a larger card, more GPUs, or lower --max-num-batched-tokens and --max-num-seqs."),
+     "Use a larger card or more GPUs, or let it do less at once: --max-num-batched-tokens and "
+     "--max-num-seqs of vLLM, --chunked-prefill-size and --max-running-requests of SGLang, "
+     "OLLAMA_NUM_PARALLEL and OLLAMA_CONTEXT_LENGTH of Ollama."),
     ("host_memory",
      "The box's own memory (RAM) ran out.",
      "Use a box with more RAM, give the container more, or end what else uses it."),

@@ -83,6 +83,7 @@ FILE_ROWS = (
         r"|PytorchStreamReader failed|WeightsUnpickler error: unexpected EOF|The file might be corrupted|Unable to load weights from|unexpectedly reached end of file"
         r"|No such file or directory: .*\.safetensors|Missing shard|gguf_init_from_file.*failed"
         r"|Error no file named|file is (?:truncated|corrupted)"
+        r"|error reading tensor .*\bEOF|(?:open model file|failed to load model\b).*\bEOF|load model metadata.*exceeds file size"
         r"|config file at .* is not a valid JSON"),
     row("disk_error", r"\[Errno (?:5|107|116|117|121)\]|\(os error (?:5|19|107|116|117|121)\)"
         r"|Transport endpoint is not connected|[Ss]tale file handle"

@@ -13,7 +13,7 @@ from gptoss_tui.domain.doctor.words import Words
 
 _MOST_MARKS, _MOST_EVIDENCE = 48, 4
 _READY = Words(
-    r"Application startup complete|The server is fired up and ready|llama runner started in"
+    r"Application startup complete|The server is fired up and ready|llama(?: runner|-server) started in"
     r"|server is listening on http"
 )
 # A request is being answered, so it came up before the first line of this piece of a log.

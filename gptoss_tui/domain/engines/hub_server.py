@@ -32,6 +32,9 @@ class HubServer:
     def fetch(self, spec: LaunchSpec) -> Call | None:
         return None
 
+    def there(self, spec: LaunchSpec) -> Call | None:
+        return None
+
     def load(self, spec: LaunchSpec) -> Call | None:
         return None
 

@@ -1,5 +1,6 @@
-"""Ollama behind the engine seam. Sources: its source of August 2026 (`envconfig/config.go`, the
-routes), https://github.com/ollama/ollama/blob/main/docs/api.md; never run on a GPU here."""
+"""Ollama behind the engine seam. Sources: 0.13.3 and 0.32.15 as they ran on a CPU
+(`tests/checks/ollama_server.py`), https://github.com/ollama/ollama/blob/main/docs/api.md; never run on
+a GPU here."""
 
 from __future__ import annotations
 
@@ -67,6 +68,10 @@ class Ollama:
         if spec.weights_dir:
             return None
         return Call(path="/api/pull", body=json.dumps({"model": spec.model}))
+
+    def there(self, spec: LaunchSpec) -> Call | None:
+        # Of the manifest, which comes after all blobs: docs/api.md, "Show Model Information".
+        return Call(path="/api/show", body=json.dumps({"model": spec.model}))
 
     def load(self, spec: LaunchSpec) -> Call | None:
         # A request without a prompt only loads: docs/api.md, "Load a model".

@@ -1,24 +1,53 @@
 """What Ollama's log lines tell of a launch; the model's download is told by the pull call itself.
 
-Source: published journals of 0.11, and its source of August 2026 (`llm/server.go`, `ggml.go`).
+Sources: 0.13.3, and 0.32.15, which runs llama.cpp's server (since 0.30), as they ran on a CPU
+(`tests/checks/ollama_server.py`); for the lines of a GPU published journals of 0.11 and `ml/device.go`.
 """
 
 from __future__ import annotations
 
-from gptoss_tui.domain.engines.log_lines import LogTable
-from gptoss_tui.domain.progress import PhaseName
+import re
 
+from gptoss_tui.domain.engines.log_lines import LogTable
+from gptoss_tui.domain.parse.numbers import finite
+from gptoss_tui.domain.progress import PhaseName
+from gptoss_tui.domain.startup import StartupFigures
+
+# A runner without a model only looks for GPUs: when the server starts, and before each load.
 _LINES: tuple[tuple[str, PhaseName, str], ...] = (
-    (r'msg="starting (?:runner|ollama engine|llama server)"', "load", "runner started"),
+    (r'msg="starting (?:runner|llama-server)" .* --model ', "load", "runner started"),
+    (r'msg="starting ollama engine"', "load", "runner started"),
     (r"offloaded (\d+/\d+) layers to GPU", "load", r"\1 layers on the GPU"),
     (r'msg="?model weights"? .*device=(?:CUDA|ROCm)\d', "load", ""),
     (r'msg="?kv cache"? .*device=(?:CUDA|ROCm)\d', "load", ""),
-    (r"waiting for (?:llama runner|server)", "load", "weights"),
-    (r"llama runner started in", "warmup", "model loaded"),
+    (r"(?:CUDA|ROCm)\d+ model buffer size = ", "load", ""),
+    (r"waiting for (?:llama runner|llama-server|server)", "load", "weights"),
+    (r"llama(?: runner|-server) started in", "warmup", "model loaded"),
 )
-_QUICK = ("starting ", "offloaded", "model weights", "kv cache", "runner", "waiting for")
-_FIGURES = (
-    ("weights_gib", r'msg="?model weights"? .*device=(?:CUDA|ROCm)\d+ size="([\d.]+) GiB"'),
-    ("kv_cache_gib", r'msg="?kv cache"? .*device=(?:CUDA|ROCm)\d+ size="([\d.]+) GiB"'),
-)
-read_log = LogTable(_LINES, _FIGURES, _QUICK).read
+_QUICK = ("starting ", "offloaded", "model weights", "kv cache", "buffer size", "started in",
+          "waiting for")  # fmt: skip
+_FIGURES = tuple(
+    (re.compile(pattern), name)
+    for pattern, name in (
+        (r'msg="?model weights"? .*device=(?:CUDA|ROCm)\d+ size="([\d.]+) (GiB|MiB)"', "weights_gib"),
+        (r'msg="?kv cache"? .*device=(?:CUDA|ROCm)\d+ size="([\d.]+) (GiB|MiB)"', "kv_cache_gib"),
+        (r"(?:CUDA|ROCm)\d+ model buffer size = +([\d.]+) (MiB)", "weights_gib"),
+    )
+)  # fmt: skip
+_UNITS = {"GiB": 1.0, "MiB": 1024.0}
+
+
+class _OllamaLog(LogTable):
+    """Its sizes have units."""
+
+    def figures(self, line: str) -> StartupFigures | None:
+        for pattern, name in _FIGURES:
+            match = pattern.search(line)
+            size = finite(match[1]) if match else None
+            if match and size is not None:
+                found = {name: round(size / _UNITS[match[2]], 2)}
+                return StartupFigures(**found)  # type: ignore[arg-type]
+        return None
+
+
+read_log = _OllamaLog(_LINES, (), _QUICK).read

@@ -1,7 +1,8 @@
 """The stream of Ollama's pull call, as bytes over all its blobs.
 
 https://github.com/ollama/ollama/blob/main/docs/api.md#pull-a-model: one JSON object a line, those of
-a blob with its `digest`, `total` and, as it comes, `completed`.
+a blob with its `digest`, `total` and, as it comes, `completed`. A small blob may come between two
+lines: 0.32 then has none that says that all of it is there.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ class ModelPull:
             self.detail = ""
         elif isinstance(said.get("status"), str):
             self.detail = said["status"]
+            if self.detail == "success":
+                self._blobs = {name: (total, total) for name, (_, total) in self._blobs.items()}
 
     def _blob(self, digest: str, done: object, total: object) -> None:
         if not (_is_size(done) and _is_size(total)) or digest in self._there:

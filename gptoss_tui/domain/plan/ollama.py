@@ -91,7 +91,7 @@ def token_bytes(model: Model, kv_cache_dtype: str | None) -> float:
 
 def slot_gib(model: Model, context: int, kv_cache_dtype: str | None) -> float:
     """The cache of one slot: its context, and what the window layers keep."""
-    return (context + _WINDOW_TOKENS) * token_bytes(model, kv_cache_dtype) / GIB
+    return (context + min(context, _WINDOW_TOKENS)) * token_bytes(model, kv_cache_dtype) / GIB
 
 
 def weights_gib(model: Model) -> float:

@@ -84,12 +84,18 @@ fetch_once() { # its JSON lines go into the log, as Docker's do
     wait "$child"; child=
     tail -n 3 fetched | grep -q '"status":"success"'
 }
+there() {
+    posted "$there_path" there.json 30
+    [ "$status" = 200 ]
+}
 fetch() { # a pull call of the server; what has come is kept, so trying again goes on
     say fetch
     tries=0
     until fetch_once; do
         running
-        why=$(sed -n 's/.*"error":"\(.*\)".*/\1/p' fetched | tail -n 1)
+        # A registry that cannot be asked is not needed where all of the model is there.
+        grep -q '"total"' fetched || ! there || break
+        why=$(sed -n 's/.*"error":"\(.*\)".*/\1/p' fetched | tail -n 1 | sed 's/\\"/"/g')
         tries=$((tries + 1))
         case $why in *'not exist'* | *'not found'* | *'no space left'*) tries=9 ;; esac
         if [ "$tries" -ge 5 ]; then
