@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from rich.segment import Segment, Segments
 from textual import on
 from textual.app import App
+from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
+from textual.notifications import Notify
 from textual.screen import Screen
-from textual.theme import Theme
 
 from gptoss_tui.app import messages as said
 from gptoss_tui.app.asking import Asking
@@ -24,25 +24,22 @@ from gptoss_tui.app.feeds import Feeds
 from gptoss_tui.app.in_app import in_app
 from gptoss_tui.app.leaving import Leaving
 from gptoss_tui.app.model import BoxModel
+from gptoss_tui.app.notices import ERROR_S, SAID_S, Notices
 from gptoss_tui.app.opening import Opening
 from gptoss_tui.app.palette import AppCommands
 from gptoss_tui.app.preemption import Preemption
 from gptoss_tui.app.screens.boxes import BoxesScreen
-from gptoss_tui.app.theming import DEFAULT, load_themes
+from gptoss_tui.app.settings import Settings
 from gptoss_tui.domain.facts import AnyFact
 from gptoss_tui.domain.instance import Endpoint, Notice
 from gptoss_tui.domain.progress import LaunchProgress
 from gptoss_tui.domain.repair.types import RepairResult
-from gptoss_tui.errors import ChangedHostKeyError, GptossError, StateError
+from gptoss_tui.errors import ChangedHostKeyError, GptossError
 from gptoss_tui.remote.fleet_port import BoxEntry, FleetPort
 from gptoss_tui.remote.target import parse_target
-from gptoss_tui.state import config, measurements
-from gptoss_tui.state.config import Config
 from gptoss_tui.state.debug_log import internal
 from gptoss_tui.state.files import write_private
-from gptoss_tui.state.paths import paths, theme_dirs
-
-ERROR_S = 8  # how long a failure stays; what a provider does with a box stays longer
+from gptoss_tui.state.paths import paths
 
 
 class GptossApp(App[None]):
@@ -77,19 +74,19 @@ class GptossApp(App[None]):
         self.confirming = Confirming(self)
         self.opening = Opening(self)
         self.preemption = Preemption(self, drains=drain_on_preemption)
+        self.notices = Notices(self)
+        self.sub_title = "read-only" if fleet.read_only else ""
         self._untap: Callable[[], None] = lambda: None
         self._unread = ""
-        # What was wrong with themes and settings, to be said once there is a screen to say it on.
-        self._problems: list[str] = []
-        self._configure()
+        self.settings = Settings(self)
 
     def get_default_screen(self) -> Screen[None]:
         return BoxesScreen()
 
     def on_mount(self) -> None:
         self._untap = self.fleet.hub.tap(self._tapped)
-        self.theme_changed_signal.subscribe(self, self._theme_chosen, immediate=True)
-        for problem in self._problems:
+        self.settings.watch()
+        for problem in self.settings.problems:
             self.tell(problem, "warning")
 
     def on_ready(self) -> None:
@@ -101,30 +98,6 @@ class GptossApp(App[None]):
         gc.freeze()  # what is loaded by now stays: the collector need not walk it again and again
         gc.set_threshold(10_000, 20, 50)  # a full walk takes as long as three pictures
         gc.enable()
-
-    def _configure(self) -> None:
-        """Themes and settings, before the first picture; a bad one is said, and the rest holds."""
-        themes, self._problems = load_themes(theme_dirs())
-        for theme in themes:
-            self.register_theme(theme)
-        settings = Config()
-        try:
-            settings = config.read(paths())
-        except GptossError as error:
-            self._problems.append(str(error))
-        wanted = settings.theme or DEFAULT
-        if wanted not in self.available_themes:
-            self._problems.append(f"There is no theme {wanted!r}: {DEFAULT} is used.")
-            wanted = DEFAULT
-        if wanted in self.available_themes:
-            self.theme = wanted
-        self.set_keymap(settings.keys)
-
-    def _theme_chosen(self, theme: Theme) -> None:
-        try:
-            config.remember_theme(paths(), theme.name)
-        except GptossError as error:
-            self.show_error(error, "remember the theme")
 
     def on_unmount(self) -> None:
         self._untap()
@@ -168,10 +141,7 @@ class GptossApp(App[None]):
             self.leaving.seen(fact.body)
         elif isinstance(fact.body, RepairResult) and self.screen.id != "repair":
             self.tell(fact.body.text, "information" if fact.body.fixed else "error")
-        for screen in self.screen_stack:
-            show = getattr(screen, "show_fact", None)
-            if show is not None and screen.is_mounted:
-                show(model, fact)
+        self._show("show_fact", model, fact)
 
     def _endpoint(self, instance: str, endpoint: Endpoint) -> None:
         where = f"open at {endpoint.base_url}" if endpoint.base_url else "no longer open"
@@ -194,7 +164,17 @@ class GptossApp(App[None]):
         self.notify(text, title=doing, severity="error", timeout=ERROR_S, markup=False)
 
     def tell(self, text: str, severity: Any = "information") -> None:
-        self.notify(text, severity=severity, timeout=4, markup=False)
+        self.notify(text, severity=severity, timeout=SAID_S, markup=False)
+
+    def only_watches(self, what: str) -> bool:
+        """Whether this session may change nothing; says so at once, before anything is asked."""
+        if self.fleet.read_only:
+            self.tell(f"This is a read-only session: nothing can be {what}.", "warning")
+        return self.fleet.read_only
+
+    def _on_notify(self, event: Notify) -> None:
+        if self.notices.holds(event.notification):
+            event.prevent_default()
 
     # --- intents go up --------------------------------------------------------------------------
 
@@ -243,14 +223,7 @@ class GptossApp(App[None]):
 
     @on(said.DashboardRequested)
     def _dashboard(self, message: said.DashboardRequested) -> None:
-        from gptoss_tui.app.screens.dashboard import DashboardScreen
-
-        here = self.screen
-        if isinstance(here, DashboardScreen) and here.box_name == message.box:
-            self._hush()
-            here.turn_to(message.instance, message.pane)
-            return
-        self.go(DashboardScreen(self.model(message.box), message.instance, message.pane))
+        self.opening.dashboard(message)
 
     @on(said.WizardRequested)
     def _wizard(self, message: said.WizardRequested) -> None:
@@ -292,31 +265,31 @@ class GptossApp(App[None]):
     def _chat_failed(self, message: said.ChatFailed) -> None:
         self.chats.failed(message)
 
+    @on(said.WatchFailed)
+    def _watch_failed(self, message: said.WatchFailed) -> None:
+        model = self.model(message.box)
+        model.unseen[message.instance, message.part] = in_app(str(message.error))
+        self._show("show_unseen", model, message.instance)
+
     def show_chat(self, model: BoxModel, instance: str) -> None:
         """A conversation changed in a way that no fact tells."""
+        self._show("show_chat", model, instance)
+
+    def _show(self, what: str, model: BoxModel, *news: Any) -> None:
+        """Every place that shows such news gets them, also those behind the one in front."""
         for screen in self.screen_stack:
-            show = getattr(screen, "show_chat", None)
+            show = getattr(screen, what, None)
             if show is not None and screen.is_mounted:
-                show(model, instance)
+                show(model, *news)
 
     @on(said.LaunchRequested)
     def _launch(self, message: said.LaunchRequested) -> None:
-        from gptoss_tui.app.screens.launch import LaunchScreen
-
-        with suppress(StateError):  # a launch without them is still a launch
-            file = paths().measurements_file
-            message.spec = measurements.recalled(file, message.box, message.spec)
-        self.leaving.launched(message.spec.launch_id, message.box)
-        self.chats.keep_key(message.box, message.spec.name, message.secrets.api_key)
-        self.pop_screen()
-        self.go(LaunchScreen(self.model(message.box), message.spec))
+        self.opening.launched(message)
         self.feeds.launch(message)
 
     @on(said.LaunchWatchRequested)
     def _watch_launch(self, message: said.LaunchWatchRequested) -> None:
-        from gptoss_tui.app.screens.launch import LaunchScreen
-
-        self.go(LaunchScreen(self.model(message.box), None, message.launch_id))
+        self.opening.launch(message)
         self.feeds.watch_launch(message.box, message.launch_id)
 
     @on(said.CancelLaunchRequested)
@@ -329,7 +302,7 @@ class GptossApp(App[None]):
 
     @on(said.ForwardRequested)
     def _forward(self, message: said.ForwardRequested) -> None:
-        self.feeds.forward(message.box, message.instance)
+        self.feeds.forwards.turn(message.box, message.instance)
 
     @on(said.CopyRequested)
     async def _copy(self, message: said.CopyRequested) -> None:
@@ -339,9 +312,7 @@ class GptossApp(App[None]):
 
     @on(said.PageRequested)
     def _page(self, message: said.PageRequested) -> None:
-        from gptoss_tui.app.screens.page import PageScreen
-
-        self.go(PageScreen(message.title, message.text))
+        self.opening.page(message)
 
     @on(said.SaveRequested)
     def _save(self, message: said.SaveRequested) -> None:
@@ -365,15 +336,13 @@ class GptossApp(App[None]):
 
     def go(self, place: Screen[None]) -> None:
         """Show this place."""
-        self._hush()
+        self.notices.hush()
         self.push_screen(place)
 
-    def _hush(self) -> None:
-        """What was said in passing was about the place that is left: it would cover the next one."""
-        for notice in tuple(self._notifications):
-            if notice.timeout <= ERROR_S:
-                self._unnotify(notice, refresh=False)
-        self._refresh_notifications()
+    def pop_screen(self) -> AwaitComplete:
+        popped = super().pop_screen()
+        self.notices.release()
+        return popped
 
     def action_toggle_help(self) -> None:
         from gptoss_tui.app.screens.keys import KeysScreen, keys_of
@@ -386,8 +355,9 @@ class GptossApp(App[None]):
         if isinstance(self.screen, BoxesScreen):
             await self.action_quit()
         else:
-            self._hush()
             self.pop_screen()
+            # The row of a box tells what its provider does with it.
+            self.notices.hush(wholly=isinstance(self.screen, BoxesScreen))
 
     async def action_quit(self) -> None:
         """Ask while a launch is under way; quitting never stops a server."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 from textual.content import Content
 
+from gptoss_tui.app.cadence import LISTED_S, LOOKED_S
 from gptoss_tui.app.model import BoxModel
 from gptoss_tui.app.preflight_text import finding_lines
 from gptoss_tui.app.widgets.figures import UNKNOWN, age, foreign, gib
@@ -34,15 +35,18 @@ _STATES = {
 _MAKE = re.compile(r"[ -](?:SXM\d?|PCIe|HBM\w*|Generation)\b")
 
 
-def row_of(entry: BoxEntry, model: BoxModel | None) -> tuple[Text, ...]:
+def row_of(entry: BoxEntry, model: BoxModel | None, now: datetime) -> tuple[Text, ...]:
     """name, state, GPUs, what runs, source."""
     link = model.link if model else None
     state = link_text(link) if link else "○ not contacted"
-    if model is not None and link is not None and link.open:
+    if model is not None and link is not None:
         leaves = leaves_at(model)
-        state = f"▼ leaves {leaves}" if leaves else state
+        if was_taken_back(model):
+            state = "▼ taken back"
+        elif link.open and leaves:
+            state = f"▼ leaves {leaves}"
     report = model.report.body if model and model.report else None
-    cells = (entry.name, state, gpus_text(report), runs_text(model), entry.source)
+    cells = (entry.name, state, gpus_text(report), runs_text(model, now), entry.source)
     return tuple(Text(cell, no_wrap=True, overflow="ellipsis") for cell in cells)
 
 
@@ -52,6 +56,12 @@ def leaves_at(model: BoxModel) -> str:
     if fact is None or not fact.body.ends or fact.body.left_s is None:
         return ""
     return f"{(fact.our_time + timedelta(seconds=fact.body.left_s)).astimezone():%H:%M}"
+
+
+def was_taken_back(model: BoxModel) -> bool:
+    """Whether the last that was heard of a box is that its provider takes it back."""
+    gone = model.link is not None and model.link.phase in ("lost", "retrying", "connecting")
+    return gone and model.spot is not None and model.spot.body.ends
 
 
 def link_text(link: LinkState) -> str:
@@ -75,12 +85,18 @@ def short_name(name: str) -> str:
     return foreign(name).removeprefix("NVIDIA ").removeprefix("GeForce ")
 
 
-def runs_text(model: BoxModel | None) -> str:
+def runs_text(model: BoxModel | None, now: datetime) -> str:
     if model is None or model.instances is None:
         return UNKNOWN
     listed = model.instances.body.instances
     text = ", ".join(f"{foreign(i.name)} {model.state_of(i)}" for i in listed) or "nothing"
-    return f"was: {text}" if is_old(model) else text
+    old = is_old(model) or _unlisted_s(model, now) is not None
+    return f"was: {text}" if old else text
+
+
+def _unlisted_s(model: BoxModel, now: datetime) -> float | None:
+    """How old the list of servers is, where a newer one should have come."""
+    return stale_age(model.instances.our_time if model.instances else None, now, LISTED_S)
 
 
 def is_old(model: BoxModel) -> bool:
@@ -104,12 +120,7 @@ def about_lines(
             Content(f"{name} has not been contacted. Press enter to connect.{more}"),
             Content("Nothing on a box changes by looking at it."),
         ]
-    lines: list[Content] = []
-    if link.open and model.spot is not None and not model.spot.body.ends:
-        lines.append(Content.assemble(("▼ ", "$warning"), model.spot.body.text(None)))
-    elif link.open and (leaves := leaves_at(model)) and model.spot is not None:
-        about = f"{model.spot.body.text(None).removesuffix('.')} at {leaves}."
-        lines.append(Content.assemble(("▼ ", "$error bold"), about))
+    lines = _spot_lines(model, link)
     if link.phase != "up" and link.reason:
         lines.append(Content.assemble(("▲ ", "$warning"), link.reason))
     if model.report is not None and is_old(model):
@@ -122,13 +133,35 @@ def about_lines(
     elif link.open:
         lines.append(Content("Looking at the box…"))
     if model.instances is not None:
+        if (old_s := _unlisted_s(model, now)) is not None and not is_old(model):
+            words = f"▲ The list of servers is {stale_words(old_s)}:"
+            lines.append(Content.assemble((words, "$warning")))
         lines += [_server_line(model, instance) for instance in model.instances.body.instances]
     if link.open:
         lines.append(Content.assemble(("enter", "$primary bold"), " opens the dashboard, ",
                                       ("w", "$primary bold"), " launches a model"))  # fmt: skip
+        looked_s = stale_age(model.report.our_time, now, LOOKED_S) if model.report else None
+        if looked_s is not None:
+            words = f" looks again: the last look is {stale_words(looked_s)}"
+            lines.append(Content.assemble(("r", "$primary bold"), words))
         if model.report and any(finding.repair for finding in model.report.body.findings):
             lines.append(Content.assemble(("m", "$primary bold"), " shows how it can be repaired"))
     return lines
+
+
+def _spot_lines(model: BoxModel, link: LinkState) -> list[Content]:
+    """What the provider has in mind with the box, or has done with it."""
+    spot, leaves = model.spot, leaves_at(model)
+    if spot is None:
+        return []
+    if link.open and not spot.body.ends:
+        return [Content.assemble(("▼ ", "$warning"), spot.body.text(None))]
+    about = spot.body.text(None).removesuffix(".") + (f" at {leaves}" if leaves else "")
+    if was_taken_back(model):
+        about += ": it is gone, it seems"
+    elif not (link.open and leaves):
+        return []
+    return [Content.assemble(("▼ ", "$error bold"), f"{about}.")]
 
 
 def _used_now(model: BoxModel) -> dict[int, int]:
@@ -138,8 +171,9 @@ def _used_now(model: BoxModel) -> dict[int, int]:
 
 
 def _used_age(model: BoxModel, now: datetime) -> str:
-    """How old those are, where a slow link brings them late; a silent box is told of as a whole."""
-    old_s = stale_age(model.gpus.our_time, now) if model.gpus and not is_old(model) else None
+    """How old those are, where none or only late ones come; a silent box is told of as a whole."""
+    seen = model.gpus or model.report
+    old_s = stale_age(seen.our_time, now) if seen and not is_old(model) else None
     return f" · {stale_words(old_s)}" if old_s is not None else ""
 
 

@@ -3,3 +3,5 @@
 from __future__ import annotations
 
 INSTANCES_S = 4.0
+LISTED_S = 3 * INSTANCES_S  # a list of servers is old after two that did not come
+LOOKED_S = 60.0  # so long a look at a whole box is as good as a new one

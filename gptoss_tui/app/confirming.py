@@ -22,14 +22,19 @@ class Confirming:
 
     def stop(self, asked: said.StopRequested) -> None:
         """Drain and stop, drain and start again, cut, or keep."""
+        if self._app.only_watches("stopped"):
+            return
         model, feeds = self._app.model(asked.box), self._app.feeds
+        if (asked.box, asked.instance) in feeds.stopping:
+            self._hasten(asked)
+            return
         instance = model.instance(asked.instance)
         warning = stop_plan(instance).warning if instance else ""
         if instance is not None and instance.has_ended:
             meaning = "It has ended: no request runs on it. What was downloaded stays."
         else:
             meaning = (
-                f"{model.busy_words(asked.instance)}\n"
+                f"{model.busy_words(asked.instance, self._app.clock())}\n"
                 f"They get {DRAIN_S} s to end; what was downloaded stays."
             )
         text = (
@@ -52,14 +57,28 @@ class Confirming:
 
         self._app.push_screen(AskDialog("Stop a server", text.rstrip(), choices), decided)
 
+    def _hasten(self, asked: said.StopRequested) -> None:
+        """It is being stopped already: another drain would only give it more time."""
+        drain = self._app.model(asked.box).drain(asked.instance)
+        self._ask(
+            "It is being stopped",
+            f"{asked.instance} on {asked.box} is being stopped already."
+            f"{f' {drain.text}' if drain else ''}\nCut what still runs on it, and stop it now?",
+            ("Yes, cut it now", "Let it end"),
+            lambda: self._app.feeds.stop(asked.box, asked.instance, drain_s=0),
+        )
+
     def cancel(self, asked: said.CancelLaunchRequested) -> None:
+        if self._app.only_watches("cancelled"):
+            return
         known = self._app.model(asked.box).launches.get(asked.launch_id)
         old = known.body.replaces if known else None
         back = f"\n{old} stays, or is started again where it was stopped." if old else ""
         self._ask(
             "Cancel an upgrade" if old else "Cancel a launch",
             f"Cancel the {f'upgrade of {old}' if old else 'launch'} on {asked.box}?\n"
-            f"What is pulled or downloaded by then is kept.{back}",
+            "Weights that have come by then are kept; an image that has not come whole begins anew."
+            f"{back}",
             ("Yes, cancel it", "Let it go on"),
             lambda: self._app.feeds.cancel(asked.box, asked.launch_id),
         )

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import NamedTuple
 
 from textual.content import Content
 
+from gptoss_tui.app.cadence import LISTED_S
 from gptoss_tui.app.model import BoxModel
-from gptoss_tui.app.widgets.figures import UNKNOWN, foreign, plural
+from gptoss_tui.app.widgets.figures import UNKNOWN, foreign
 from gptoss_tui.app.widgets.gpu_card import GpuCard, GpuHistory
 from gptoss_tui.app.widgets.gpu_pane import GpuView
+from gptoss_tui.app.widgets.stale import AFTER_S, stale_age
 from gptoss_tui.domain.draining import Draining
+from gptoss_tui.domain.facts import AnyFact
 from gptoss_tui.domain.instance import Instance
 from gptoss_tui.domain.spot.notice import seconds_left
+from gptoss_tui.domain.words import plural
 
 _STATES = {
     "launching": "▶ launching",
@@ -73,8 +79,59 @@ def _where(instance: Instance) -> str:
 
 
 def _drain_words(drain: Draining) -> str:
-    left = UNKNOWN if drain.running is None else f"{drain.running + (drain.waiting or 0):.0f}"
-    return f"{left} left, {drain.left_s:.0f} s"
+    left = _requests(drain)
+    return f"{UNKNOWN if left is None else left} left, {drain.left_s:.0f} s"
+
+
+def _requests(drain: Draining) -> int | None:
+    """How many requests are still to end; None where the engine does not tell."""
+    return None if drain.running is None else round(drain.running + (drain.waiting or 0))
+
+
+def stop_line(model: BoxModel, asked: Mapping[str, bool]) -> str:
+    """Which servers are being stopped, and how far that is; nothing where none is.
+
+    `asked` are those that were said yes to here, and whether they are started again: their figures
+    come a little later.
+    """
+    names = sorted({*asked, *model.drains})
+    told = (
+        f" ◌ {'restarting' if asked.get(name) else 'stopping'} {foreign(name)}"
+        f"{_how_far(model, name)}"
+        for name in names
+    )
+    return "  ".join(told)
+
+
+def _how_far(model: BoxModel, name: str) -> str:
+    drain = model.drain(name)
+    if drain is None:
+        return "…"
+    left = _requests(drain)
+    requests = "requests not known" if left is None else f"{plural(left, 'request')} left"
+    return f": {requests}, {drain.left_s:.0f} s"
+
+
+class Ages(NamedTuple):
+    """How old the data of each pane is, in seconds; None while it is as fresh as it should be."""
+
+    gpus: float | None
+    engine: float | None
+    servers: float | None
+
+
+def ages(model: BoxModel, watched: str | None, now: datetime) -> Ages:
+    """At once while the box is not heard, else after what should have come did not."""
+    away = model.link is not None and model.link.phase != "up"
+
+    def old(fact: AnyFact | None, after_s: float) -> float | None:
+        return stale_age(fact.our_time if fact else None, now, 0.0 if away else after_s)
+
+    return Ages(
+        gpus=old(model.gpus, AFTER_S),
+        engine=old(model.engines.get(watched or ""), AFTER_S),
+        servers=old(model.instances, LISTED_S),
+    )
 
 
 def spot_line(model: BoxModel, now: datetime) -> str:

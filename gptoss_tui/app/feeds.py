@@ -10,21 +10,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from contextlib import aclosing, contextmanager, suppress
-from functools import partial
+from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from gptoss_tui.app.cadence import INSTANCES_S
-from gptoss_tui.app.messages import ActionFailed, ChatFailed, HostKeyAsked, LaunchRequested
+from gptoss_tui.app.forwards import Forwards
+from gptoss_tui.app.messages import (
+    ActionFailed,
+    ChatFailed,
+    HostKeyAsked,
+    LaunchRequested,
+    Part,
+    WatchFailed,
+)
 from gptoss_tui.domain.chat import ChatRequest
-from gptoss_tui.domain.instance import Endpoint
 from gptoss_tui.domain.repair.types import Repair
 from gptoss_tui.domain.secret import Secret
 from gptoss_tui.errors import (
     BoxError,
     ConnectionLostError,
     GptossError,
-    NotFoundError,
     UnknownHostKeyError,
 )
 from gptoss_tui.remote.box import Box, Cadence
@@ -49,25 +54,34 @@ OPEN_S = 0.2  # how often to look whether a box is there again
 class Feeds:
     """Starts and ends feeds. Every failure becomes a message; none ends the app.
 
-    `stopping` has box and name of each server that is being stopped or restarted.
+    `stopping` has box and name of each server that is being stopped, and whether to start it again.
     """
 
     def __init__(self, app: App[Any], fleet: FleetPort) -> None:
         self._app = app
         self._fleet = fleet
-        self.stopping: set[tuple[str, str]] = set()
+        self.stopping: dict[tuple[str, str], bool] = {}
         self._keepers: dict[str, Keeper] = {}
         self._cursors: dict[tuple[str, str], LogCursor] = {}
-        self._forwards: dict[tuple[str, str], asyncio.Event] = {}
+        self.forwards = Forwards(self, fleet.hub)
 
-    def _start(self, work: Coroutine[Any, Any, None], kind: str, box: str) -> None:
+    def start(self, work: Coroutine[Any, Any, None], kind: str, box: str, doing: str = "") -> None:
+        """Run `work` beside all other kinds; where it fails, `doing` says at what."""
         self._app.run_worker(
-            work,
+            self._told(work, doing or f"{kind} {box}", box),
             name=f"{kind} {box}",
             group=f"{kind}:{box}",
             exclusive=True,
             exit_on_error=False,
         )
+
+    async def _told(self, work: Coroutine[Any, Any, None], doing: str, box: str) -> None:
+        try:
+            await work
+        except GptossError as error:
+            self._failed(box, doing, error)
+        except Exception as error:  # a fault of ours must not end a feed in silence
+            self._failed(box, doing, internal(error, paths().debug_log))
 
     def _failed(self, box: str | None, doing: str, error: GptossError) -> None:
         self._app.post_message(ActionFailed(box, doing, error))
@@ -81,14 +95,14 @@ class Feeds:
             keeper.hurry()
             return
         self._keepers[name] = keeper = Keeper(name, self._fleet, self._watch)
-        self._start(self._session(name, keeper), "session", name)
+        self.start(self._session(name, keeper), "session", name)
         if len(self._keepers) == 1:
-            self._start(self._wakes(), "wakes", "")
+            self.start(self._wakes(), "wakes", "")
 
     def disconnect(self, name: str) -> None:
         self._app.workers.cancel_group(self._app, f"session:{name}")
         self._keepers.pop(name, None)
-        self._start(self._fleet.disconnect(name), "disconnect", name)
+        self.start(self._fleet.disconnect(name), "disconnect", name)
 
     async def _session(self, name: str, keeper: Keeper) -> None:
         doing = f"connect to {name}"
@@ -171,32 +185,35 @@ class Feeds:
         if box is None or not box.link.open:
             self.connect(name)
             return
-        self._start(self._quietly(box, "look again", self._look(box)), "look", name)
-
-    async def _quietly(self, box: Box, doing: str, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        except GptossError as error:
-            self._failed(box.name, doing, error)
+        self.start(self._look(box), "look", name, "look again")
 
     # --- one server -----------------------------------------------------------------------------
 
     def watch_engine(self, name: str, instance: str | None) -> None:
         self._app.workers.cancel_group(self._app, f"engine:{name}")
         if instance is not None:
-            self._start(self._engine(name, instance), "engine", name)
+            self.start(self._engine(name, instance), "engine", name)
 
     async def _engine(self, name: str, instance: str) -> None:
         while True:
-            box = await self._open_box(name)
+            box = await self.open_box(name)
             stream = cast("Any", box.watch_engine(instance, Cadence(period_s=1.0)))
-            with suppress(BoxError, NotFoundError):
-                async with aclosing(stream) as facts:
-                    async for _ in facts:
-                        pass
+            await self._seen(box, instance, "engine", stream)
             await asyncio.sleep(AGAIN_S)
 
-    async def _open_box(self, name: str) -> Box:
+    async def _seen(self, box: Box, instance: str, part: Part, stream: Any) -> None:
+        """Follow `stream` to its end. Why it cannot be followed is said where it would be seen."""
+        try:
+            async with aclosing(stream) as facts:
+                async for _ in facts:
+                    pass
+        except ConnectionLostError:
+            pass  # the link tells of itself
+        except GptossError as error:
+            if box.link.open:
+                self._app.post_message(WatchFailed(box.name, instance, part, error))
+
+    async def open_box(self, name: str) -> Box:
         """The box, as soon as there is a connection to it."""
         while True:
             box = self._fleet.box(name)
@@ -207,22 +224,19 @@ class Feeds:
     def follow_logs(self, name: str, instance: str | None) -> None:
         self._app.workers.cancel_group(self._app, f"logs:{name}")
         if instance is not None:
-            self._start(self._logs(name, instance), "logs", name)
+            self.start(self._logs(name, instance), "logs", name)
 
     async def _logs(self, name: str, instance: str) -> None:
         """The cursor outlives connections, and other logs that are looked at in between."""
         cursor = self._cursors.setdefault((name, instance), LogCursor())
         while True:
-            box = await self._open_box(name)
+            box = await self.open_box(name)
             stream = cast("Any", box.logs(instance, tail=500, follow=True, cursor=cursor))
-            with suppress(GptossError):
-                async with aclosing(stream) as facts:
-                    async for _ in facts:
-                        pass
+            await self._seen(box, instance, "log", stream)
             await asyncio.sleep(AGAIN_S)
 
     def chat(self, name: str, instance: str, request: ChatRequest, key: Secret | None) -> None:
-        self._start(self._chat(name, instance, request, key), f"chat-{instance}", name)
+        self.start(self._chat(name, instance, request, key), f"chat-{instance}", name)
 
     def stop_chat(self, name: str, instance: str) -> None:
         self._app.workers.cancel_group(self._app, f"chat-{instance}:{name}")
@@ -238,11 +252,14 @@ class Feeds:
                     pass
         except GptossError as error:
             self._app.post_message(ChatFailed(name, instance, error))
+        except Exception as error:  # else the answer would be waited for without an end
+            failure = internal(error, paths().debug_log)
+            self._app.post_message(ChatFailed(name, instance, failure))
 
     # --- launching and stopping -----------------------------------------------------------------
 
     def launch(self, asked: LaunchRequested) -> None:
-        self._start(self._launch(asked), f"launch-{asked.spec.launch_id}", asked.box)
+        self.start(self._launch(asked), f"launch-{asked.spec.launch_id}", asked.box)
 
     async def _launch(self, asked: LaunchRequested) -> None:
         try:
@@ -261,11 +278,11 @@ class Feeds:
 
     def watch_launch(self, name: str, launch_id: str) -> None:
         """Follow a launch that is under way, also across a loss of the connection."""
-        self._start(self._watch_launch(name, launch_id), f"launch-{launch_id}", name)
+        self.start(self._watch_launch(name, launch_id), f"launch-{launch_id}", name)
 
     async def _watch_launch(self, name: str, launch_id: str) -> None:
         while True:
-            box = await self._open_box(name)
+            box = await self.open_box(name)
             try:
                 await self._follow_launch(box, launch_id)
             except BoxError:
@@ -294,20 +311,20 @@ class Feeds:
             await box.cancel(launch_id)
             await self._settled(box)
 
-        self._change(name, "cancel the launch", work(), f"cancel-{launch_id}")
+        self.start(work(), f"cancel-{launch_id}", name, "cancel the launch")
 
     def stop(self, name: str, instance: str, drain_s: int | None = None) -> None:
         async def work() -> None:
             box = await self._fleet.connect(name)
-            with self._stops(name, instance):
+            with self._stops(name, instance, restart=False):
                 await box.stop(instance, drain_s=drain_s)
             await self._settled(box)
 
-        self._change(name, f"stop {instance}", work(), f"stop-{instance}")
+        self.start(work(), f"stop-{instance}", name, f"stop {instance}")
 
     def survey(self, name: str) -> None:
         """Look at the box, and at what repairs need to know besides."""
-        self._change(name, f"look at {name}", self._survey(name), "survey")
+        self.start(self._survey(name), "survey", name, f"look at {name}")
 
     async def _survey(self, name: str) -> None:
         box = await self._fleet.connect(name)
@@ -321,69 +338,21 @@ class Feeds:
                     pass  # the hub has shown it to the app already
             await self._survey(name)
 
-        self._change(name, f"repair {name}", work(), f"repair-{repair.name}")
+        self.start(work(), f"repair-{repair.name}", name, f"repair {name}")
 
     def restart(self, name: str, instance: str) -> None:
         async def work() -> None:
             box = await self._fleet.connect(name)
-            with self._stops(name, instance):
+            with self._stops(name, instance, restart=True):
                 await box.restart(instance)
             await self._settled(box)
 
-        self._change(name, f"restart {instance}", work(), f"stop-{instance}")
+        self.start(work(), f"stop-{instance}", name, f"restart {instance}")
 
     @contextmanager
-    def _stops(self, name: str, instance: str) -> Iterator[None]:
-        self.stopping.add((name, instance))
+    def _stops(self, name: str, instance: str, *, restart: bool) -> Iterator[None]:
+        self.stopping[name, instance] = restart
         try:
             yield
         finally:
-            self.stopping.discard((name, instance))
-
-    def _change(self, name: str, doing: str, work: Coroutine[Any, Any, None], kind: str) -> None:
-        async def guarded() -> None:
-            try:
-                await work
-            except GptossError as error:
-                self._failed(name, doing, error)
-
-        self._start(guarded(), kind, name)
-
-    # --- the endpoint on this machine -----------------------------------------------------------
-
-    def forward(self, name: str, instance: str) -> None:
-        """Open the endpoint, or close it when it is open."""
-        key = (name, instance)
-        if key in self._forwards:
-            self._forwards.pop(key).set()
-            return
-        ended = self._forwards[key] = asyncio.Event()
-        self._start(self._forward(name, instance, ended), f"forward-{instance}", name)
-
-    async def _forward(self, name: str, instance: str, ended: asyncio.Event) -> None:
-        """Open until `ended`; after a loss of the connection it is opened anew, at the same port."""
-        port = 0
-        try:
-            while not ended.is_set():
-                box = await self._open_box(name)
-                with suppress(ConnectionLostError):
-                    port = await self._opened(box, instance, ended, port)
-                await asyncio.sleep(OPEN_S)
-        except GptossError as error:
-            self._failed(name, f"forward {instance}", error)
-        finally:
-            self._forwards.pop((name, instance), None)
-
-    async def _opened(self, box: Box, instance: str, ended: asyncio.Event, port: int) -> int:
-        """Open until `ended`, or until the box is lost; the port that it had."""
-        tell = partial(self._fleet.hub.publish, box=box.name, instance=instance)
-        async with box.forward(instance, port) as opened:
-            tell(Endpoint(base_url=opened.base_url))
-            try:
-                while box.link.open and not ended.is_set():
-                    with suppress(TimeoutError):
-                        async with asyncio.timeout(OPEN_S):
-                            await ended.wait()
-            finally:
-                tell(Endpoint())
-        return opened.port
+            self.stopping.pop((name, instance), None)

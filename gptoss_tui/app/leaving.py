@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from textual.screen import Screen
 
 from gptoss_tui.app.screens.dialogs import AskDialog, Choice
-from gptoss_tui.domain.draining import Draining
+from gptoss_tui.domain.draining import left_alone
 from gptoss_tui.domain.progress import LaunchProgress
 
 if TYPE_CHECKING:
@@ -65,9 +65,12 @@ class Leaving:
     def _ending(self) -> list[str]:
         """What is being stopped or drained, and what becomes of it without us."""
         found = []
-        for box, instance in sorted(self._app.feeds.stopping):
+        for (box, instance), restart in sorted(self._app.feeds.stopping.items()):
             drain = self._app.model(box).drain(instance)
-            found.append(f"{instance} on {box} is being stopped. {_without_us(drain)}")
+            doing = f"{instance} on {box} is being {'restarted' if restart else 'stopped'}."
+            far = f" {drain.text}" if drain else ""
+            left = left_alone(instance, drain, restart=restart)
+            found.append(f"{doing}{far} If you quit now: {left}")
         for box in sorted(self._app.preemption.draining):
             found.append(
                 f"{box} is taken back by its provider, and its servers are being drained. If you "
@@ -116,11 +119,3 @@ class Leaving:
                 if progress.state == "running":
                     found.append((box, progress))
         return found
-
-
-def _without_us(drain: Draining | None) -> str:
-    if drain is None:
-        return "If you quit now, it may go on serving."
-    if drain.refuses_new:
-        return f"{drain.text} If you quit now, it ends by itself, and its container stays."
-    return f"{drain.text} If you quit now, it is not stopped, and serves on."

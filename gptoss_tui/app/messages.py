@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from typing import Literal
 
 from textual.message import Message
 
@@ -59,6 +60,19 @@ class ChatFailed(Message):
     @property
     def status(self) -> int | None:
         return self.error.status if isinstance(self.error, EngineError) else None
+
+
+Part = Literal["engine", "log"]
+
+
+@dataclass
+class WatchFailed(Message):
+    """This part of a server cannot be followed now; it is tried again."""
+
+    box: str
+    instance: str
+    part: Part
+    error: GptossError
 
 
 @dataclass

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from gptoss_tui.app.conversation import Conversation
+from gptoss_tui.app.widgets.stale import stale_age, stale_words
 from gptoss_tui.domain.chat import ChatDelta, ChatDone
 from gptoss_tui.domain.draining import Draining
 from gptoss_tui.domain.facts import AnyFact, Fact
@@ -23,6 +24,7 @@ from gptoss_tui.domain.launch import is_set_aside
 from gptoss_tui.domain.progress import LaunchProgress
 from gptoss_tui.domain.serving import EngineSnapshot
 from gptoss_tui.domain.spot.notice import SpotNotice
+from gptoss_tui.domain.words import plural
 
 LOG_LINES = 5000
 HISTORY = 600
@@ -54,6 +56,7 @@ class BoxModel:
         self.launches: dict[str, Fact[LaunchProgress]] = {}
         self.drains: dict[str, Fact[Draining]] = {}
         self.endpoints: dict[str, str] = {}
+        self.unseen: dict[tuple[str, str], str] = {}  # why a part of a server cannot be followed
         self.spot: Fact[SpotNotice] | None = None
         self.logs: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=LOG_LINES))
         self.conversations: dict[str, Conversation] = defaultdict(Conversation)
@@ -74,8 +77,10 @@ class BoxModel:
             self._remember_gpus(body, self.gpus.our_time)
         elif isinstance(body, InstanceList):
             self.instances = fact
-            still = fact.our_time - DRAIN_AGE
-            self.drains = {name: f for name, f in self.drains.items() if f.our_time > still}
+            still, there = fact.our_time - DRAIN_AGE, {one.name for one in body.instances}
+            self.drains = {
+                name: f for name, f in self.drains.items() if f.our_time > still and name in there
+            }
         elif isinstance(body, LaunchProgress):
             self._launch(fact, body)
         elif isinstance(body, SpotNotice):
@@ -93,6 +98,7 @@ class BoxModel:
     def _of_server(self, name: str, fact: AnyFact, body: Any) -> None:
         if isinstance(body, EngineSnapshot):
             self.engines[name] = fact
+            self.unseen.pop((name, "engine"), None)
             self._remember_engine(name, body, fact.our_time)
         elif isinstance(body, Draining):
             self.drains[name] = fact
@@ -102,6 +108,7 @@ class BoxModel:
                 self.endpoints[name] = body.base_url
         elif isinstance(body, LogLine):
             self.logs[name].append(body.text)
+            self.unseen.pop((name, "log"), None)
         elif isinstance(body, ChatDelta | ChatDone):
             self.conversations[name].take(body)
 
@@ -148,15 +155,17 @@ class BoxModel:
         over = (now - fact.our_time).total_seconds() - fact.body.left_s
         return fact if over < NOTICE_AGE_S else None
 
-    def busy_words(self, instance: str) -> str:
-        """How many requests a server works on, as last seen."""
+    def busy_words(self, instance: str, now: datetime) -> str:
+        """How many requests a server works on, as last seen: with its age where that is old."""
         fact = self.engines.get(instance)
         running = fact.body.running if fact else None
         waiting = fact.body.waiting if fact else None
         if running is None:
             return "How many requests it works on is not known."
-        requests = "1 request" if running == 1 else f"{running:.0f} requests"
-        return f"It works on {requests}, and {waiting or 0:.0f} wait."
+        waits = "1 waits" if waiting == 1 else f"{waiting or 0:.0f} wait"
+        words = f"It works on {plural(round(running), 'request')}, and {waits}"
+        old_s = stale_age(fact.our_time, now) if fact else None
+        return f"{words}." if old_s is None else f"{words} ({stale_words(old_s)})."
 
     def _link(self, link: LinkState, at: datetime) -> None:
         if self.link and self.link.phase == "up" and link.phase != "up":

@@ -1,4 +1,4 @@
-"""The places from which a box is changed: opened where this session may, and where it is known."""
+"""The places of a box: opened where this session may, and where the box is known well enough."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from gptoss_tui.app import messages as said
+from gptoss_tui.app.cadence import LOOKED_S
 from gptoss_tui.app.model import BoxModel
 from gptoss_tui.errors import StateError
 from gptoss_tui.state import measurements
@@ -16,10 +17,40 @@ if TYPE_CHECKING:
 
 
 class Opening:
-    """Opens wizard, upgrade and repair, or says why not. They are loaded when first wanted."""
+    """Opens places, or says why not. Each is loaded when it is first wanted."""
 
     def __init__(self, app: GptossApp) -> None:
         self._app = app
+
+    def dashboard(self, asked: said.DashboardRequested) -> None:
+        """The box live; where it is in front already, another server or pane of it."""
+        from gptoss_tui.app.screens.dashboard import DashboardScreen
+
+        here = self._app.screen
+        if isinstance(here, DashboardScreen) and here.box_name == asked.box:
+            self._app.notices.hush()
+            here.turn_to(asked.instance, asked.pane)
+            return
+        model = self._app.model(asked.box)
+        self._app.go(DashboardScreen(model, asked.instance, asked.pane))
+
+    def launched(self, asked: said.LaunchRequested) -> None:
+        """The timeline of what is launched now, in the place of the form that asked for it."""
+        from gptoss_tui.app.screens.launch import LaunchScreen
+
+        with suppress(StateError):  # a launch without them is still a launch
+            file = paths().measurements_file
+            asked.spec = measurements.recalled(file, asked.box, asked.spec)
+        self._app.leaving.launched(asked.spec.launch_id, asked.box)
+        self._app.chats.keep_key(asked.box, asked.spec.name, asked.secrets.api_key)
+        self._app.pop_screen()
+        self._app.go(LaunchScreen(self._app.model(asked.box), asked.spec))
+
+    def launch(self, asked: said.LaunchWatchRequested) -> None:
+        """The timeline of a launch that was begun before, or by somebody else."""
+        from gptoss_tui.app.screens.launch import LaunchScreen
+
+        self._app.go(LaunchScreen(self._app.model(asked.box), None, asked.launch_id))
 
     def wizard(self, asked: said.WizardRequested) -> None:
         from gptoss_tui.app.screens.wizard import WizardScreen
@@ -28,6 +59,7 @@ class Opening:
         if self._may_change(model, "launched"):
             _recall(model)
             self._app.go(WizardScreen(model))
+            self._look_again(model)
 
     def upgrade(self, asked: said.UpgradeRequested) -> None:
         from gptoss_tui.app.screens.upgrade import UpgradeScreen
@@ -39,6 +71,12 @@ class Opening:
             self._app.go(UpgradeScreen(model, instance))
             self._app.feeds.look(asked.box)
 
+    def _look_again(self, model: BoxModel) -> None:
+        """A plan is made for the box as it is, not as it was when it was connected."""
+        report = model.report
+        if report is None or (self._app.clock() - report.our_time).total_seconds() > LOOKED_S:
+            self._app.feeds.look(model.name)
+
     def repairs(self, asked: said.RepairsRequested) -> None:
         from gptoss_tui.app.screens.repair import RepairScreen
 
@@ -47,13 +85,18 @@ class Opening:
             self._app.go(RepairScreen(model))
             self._app.feeds.survey(asked.box)
 
+    def page(self, asked: said.PageRequested) -> None:
+        from gptoss_tui.app.screens.page import PageScreen
+
+        self._app.go(PageScreen(asked.title, asked.text))
+
     def _may_change(self, model: BoxModel, what: str) -> bool:
         """Whether the session may, and the box is known well enough; says so where not."""
-        if self._app.fleet.read_only:
-            self._app.tell(f"This is a read-only session: nothing can be {what}.", "warning")
-        elif model.report is None:
+        if self._app.only_watches(what):
+            return False
+        if model.report is None:
             self._app.tell("The box has not been looked at yet: connect first (enter).", "warning")
-        return model.report is not None and not self._app.fleet.read_only
+        return model.report is not None
 
 
 def _recall(model: BoxModel) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from textual.content import Content
 
-from gptoss_tui.app.widgets.figures import plural
 from gptoss_tui.app.wizard_state import Outcome
 from gptoss_tui.domain.engines.base import Engine
 from gptoss_tui.domain.engines.flags import changes
@@ -15,6 +14,7 @@ from gptoss_tui.domain.engines.release import is_older
 from gptoss_tui.domain.plan.types import Alternative, Plan
 from gptoss_tui.domain.plan.versions import beyond
 from gptoss_tui.domain.preflight.images import driver_needed
+from gptoss_tui.domain.words import plural
 
 _SIGNS = {
     "fits": ("✓ fits", "$success bold"),

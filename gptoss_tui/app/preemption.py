@@ -16,6 +16,7 @@ from gptoss_tui.app import messages as said
 from gptoss_tui.app.screens.dialogs import Choice, CountdownDialog
 from gptoss_tui.domain.facts import AnyFact, Fact
 from gptoss_tui.domain.host import BoxReport
+from gptoss_tui.domain.instance import InstanceList
 from gptoss_tui.domain.spot.notice import SpotNotice, drain_time, same_notice, seconds_left
 from gptoss_tui.errors import ConnectionLostError, GptossError, NotFoundError
 from gptoss_tui.remote.preemption import drain_all, serves
@@ -39,7 +40,9 @@ class Preemption:
         self._watched: dict[str, Box] = {}
         self._silent: set[str] = set()
         self._standing: dict[str, Fact[SpotNotice]] = {}  # the notice that ends a box, by its name
+        self._handled: dict[str, frozenset[str]] = {}  # containers: drained, or asked about
         self._asking: set[str] = set()
+        self._answers: dict[str, bool] = {}  # whether to drain, as long as the notice stands
         self._draining: set[str] = set()
 
     @property
@@ -48,11 +51,13 @@ class Preemption:
         return frozenset(self._draining)
 
     def seen(self, fact: AnyFact) -> None:
-        """A look begins the watch; a notice is told once."""
+        """A look begins the watch; a notice is told once, and kept for servers that come up later."""
         if isinstance(fact.body, BoxReport) and fact.body.cloud is not None:
             self._watch(fact.box)
         elif isinstance(fact.body, SpotNotice):
             self._noticed(fact)
+        elif isinstance(fact.body, InstanceList) and fact.box in self._standing:
+            self._came_up(fact.box)
 
     # --- the watch ------------------------------------------------------------------------------
 
@@ -108,6 +113,7 @@ class Preemption:
         text = f"{name}: {notice.text(notice.left_s)}"
         if not notice.ends:
             self._standing.pop(name, None)
+            self._answers.pop(name, None)
             severity: Any = "information" if notice.action == "withdrawn" else "warning"
             self._app.notify(text, severity=severity, timeout=WARNING_S, markup=False)
             return
@@ -115,20 +121,38 @@ class Preemption:
         if before is not None and self._left(name) > 0 and same_notice(before.body, notice):
             return
         self._standing[name] = fact
-        drains = self._drains and not self._app.fleet.read_only
-        if drains:
-            self._drain(name)
-        asks = not (drains or self._app.fleet.read_only or name in self._draining)
-        if not asks or self._left(name) <= 0 or not self._serves(name):
+        self._answers.pop(name, None)
+        running = self._running(name)
+        if not self._act(fact, serving=running is None or bool(running)):
             stays = max(WARNING_S, notice.left_s or 0.0)
             self._app.notify(text, severity="error", timeout=stays, markup=False)
-        elif name not in self._asking:
-            self._ask(fact)
 
-    def _serves(self, box: str) -> bool:
-        """Whether a server of ours runs there, as far as is known."""
+    def _came_up(self, name: str) -> None:
+        """A server that was still being launched when the notice came is ready now, say."""
+        running = self._running(name) or frozenset()
+        if running - self._handled.get(name, frozenset()) and self._left(name) > 0:
+            self._act(self._standing[name], serving=True)
+
+    def _act(self, fact: Fact[SpotNotice], *, serving: bool) -> bool:
+        """Drain, or ask whether to; whether a question is open, which tells of the notice."""
+        name = fact.box
+        self._handled[name] = self._running(name) or frozenset()
+        if self._app.fleet.read_only:
+            return False
+        if self._drains or self._answers.get(name):
+            self._drain(name)
+        elif serving and self._left(name) > 0 and not {name} & {*self._answers, *self._draining}:
+            if name not in self._asking:
+                self._ask(fact)
+            return True
+        return False
+
+    def _running(self, box: str) -> frozenset[str] | None:
+        """The containers of ours that run there; None while that is not known."""
         listed = self._app.model(box).instances
-        return listed is None or any(map(serves, listed.body.instances))
+        if listed is None:
+            return None
+        return frozenset(one.container_id or "" for one in listed.body.instances if serves(one))
 
     def _ask(self, fact: Fact[SpotNotice]) -> None:
         """Until it is answered, the time is over, or the notice is withdrawn."""
@@ -145,7 +169,9 @@ class Preemption:
 
         def decided(choice: str | None) -> None:
             self._asking.discard(name)
-            if choice == "drain" and name in self._standing:
+            if name in self._standing:
+                self._answers[name] = choice == "drain"
+            if self._answers.get(name):
                 self._drain(name)
 
         choices = (Choice("drain", "d", "Drain"), Choice("keep", "k", "Serve to the end"))

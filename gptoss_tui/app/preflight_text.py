@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from textual.content import Content
 
 from gptoss_tui.app.in_app import in_app
-from gptoss_tui.app.widgets.figures import plural
 from gptoss_tui.domain.host import Finding
+from gptoss_tui.domain.words import plural
 
 _LEVELS = {"ok": ("✓ ", "$success"), "warning": ("▲ ", "$warning"), "blocker": ("✗ ", "$error")}
 

@@ -47,6 +47,14 @@ def timeline_lines(progress: LaunchProgress, now: datetime, width: int) -> list[
     return lines
 
 
+def running_row(lines: list[Content], width: int) -> int:
+    """The row at which the phase that runs stands, with one before it; the last one where none does."""
+    rows = [-(-max(1, line.cell_length) // max(1, width)) for line in lines]
+    mark = f" {_SIGNS['running'][0]} "
+    at = next((n for n, line in enumerate(lines) if line.plain.startswith(mark)), len(lines))
+    return max(0, sum(rows[:at]) - rows[0]) if rows else 0
+
+
 def _phase_line(phase: Phase, now: datetime) -> Content:
     sign, style = _SIGNS[phase.state]
     title = _TITLES[phase.name]

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import ParamSpec, TypeVar
 
 import msgspec
 
 from gptoss_tui.app.in_app import in_app
-from gptoss_tui.domain.choose import choose, named_gpus, on_disk, plan_gpu, spare, taken_gpus
+from gptoss_tui.domain.choose import (
+    choose,
+    choose_for_users,
+    named_gpus,
+    on_disk,
+    plan_gpu,
+    spare,
+    taken_gpus,
+)
 from gptoss_tui.domain.engines.registry import engine_named
 from gptoss_tui.domain.engines.release import Release, release
 from gptoss_tui.domain.gpu import Gpu
@@ -231,6 +239,22 @@ def _pinned(asked: PlanRequest) -> Plan | None:
 
 
 # --- GPUs -----------------------------------------------------------------------------------------
+
+
+def first_choices(report: BoxReport, running: Iterable[Instance] = ()) -> Choices:
+    """What the form begins with: GPUs that are free, for the usual users or as many as fit."""
+    choices = Choices()
+    asked = msgspec.structs.replace(_request(choices), users=None)
+    try:
+        gpus, plan = choose_for_users(report, asked, (), taken_gpus(running))
+    except GptossError:
+        return choices
+    users = plan.request.users if plan.serves else None
+    return replace(
+        choices,
+        users=str(users or DEFAULT_USERS),
+        gpu_ids=tuple(str(gpu.index) for gpu in gpus),
+    )
 
 
 def preselected(

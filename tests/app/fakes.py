@@ -68,7 +68,7 @@ class FakeBox:
         self.refuses: dict[str, GptossError] = {}
         self.calls: list[tuple[object, ...]] = []
         self.lost = asyncio.Event()
-        self.held: asyncio.Event | None = None  # a stop waits for it
+        self.held: asyncio.Event | None = None  # a stop or a restart waits for it
 
     @property
     def link(self) -> LinkState:
@@ -117,6 +117,7 @@ class FakeBox:
     async def watch_engine(
         self, instance: str, cadence: Cadence
     ) -> AsyncIterator[Fact[EngineSnapshot]]:
+        self._may("watch_engine")
         if self.scrape is not None:
             yield await self.engine(instance)
         await self._until_lost()
@@ -129,6 +130,7 @@ class FakeBox:
         follow: bool = False,
         cursor: LogCursor | None = None,
     ) -> AsyncIterator[Fact[LogLine]]:
+        self._may("logs")
         for text in self.log:
             yield self.hub.publish(LogLine(text=text), box=self.name, instance=instance)
         await self._until_lost()
@@ -165,6 +167,8 @@ class FakeBox:
     async def restart(self, instance: str, *, drain_s: int | None = None) -> Fact[Notice]:
         self.calls.append(("restart", instance, drain_s))
         self._may("restart")
+        if self.held is not None:
+            await self.held.wait()
         return self.hub.publish(Notice(text=f"{instance} was restarted."), box=self.name)
 
     async def stop(

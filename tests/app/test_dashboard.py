@@ -43,7 +43,7 @@ async def watching(fleet: FakeFleet, size: tuple[int, int] = (80, 24)) -> AsyncI
         await operator.press("enter")
         await operator.until(lambda: bool(fleet.connected), "alpha is connected")
         await operator.until(
-            lambda: getattr(operator.app.models["alpha"].link, "phase", "") == "up",
+            lambda: getattr(operator.app.model("alpha").link, "phase", "") == "up",
             "the link is up",
         )
         await operator.press("enter")
@@ -239,9 +239,9 @@ async def test_a_server_is_stopped_at_once_or_restarted(
     alpha(fleet).scrape = EngineSnapshot(healthy=True, running=3.0, waiting=1.0)
     async with watching(fleet) as operator:
         await operator.press("2")
-        await operator.sees("Engine · gpt-oss-20b")
+        await operator.sees("Engine · gpt-oss-20b", "running 3")
         await operator.press("s")
-        await operator.sees("It works on 3 requests, and 1 wait.", "load balancer", "Cut now (c)")
+        await operator.sees("It works on 3 requests, and 1 waits.", "load balancer", "Cut now (c)")
         await operator.press(key)
         await operator.hears("gpt-oss-20b was")
     assert alpha(fleet).calls == [call]
@@ -260,7 +260,7 @@ async def test_a_drain_is_shown_where_the_server_is_listed(fleet: FakeFleet) -> 
 async def test_with_no_server_no_key_is_offered_that_needs_one(fleet: FakeFleet) -> None:
     async with watching(fleet) as operator:
         await operator.press("2")
-        await operator.sees("No server is watched. Choose one in pane 3.", "running --")
+        await operator.sees("No server runs here. w launches one.", "running --")
         await operator.sees("c Chat  w Launch  q Back")
         await operator.press("o", "u", "l", "s", "v", "p")
         await operator.at("DashboardScreen")
@@ -276,13 +276,13 @@ async def test_the_endpoint_is_opened_here_and_closed_again(fleet: FakeFleet) ->
         await operator.press("o")
         await operator.hears("gpt-oss-20b is open at http://127.0.0.1:45678/v1 on this machine.")
         await operator.press("3")
-        await operator.sees("open on this machine: http://127.0.0.1:45678/v1")
+        await operator.sees("open: http://127.0.0.1:45678/v1")
         await operator.press("u")
         await operator.until(lambda: bool(operator.said(said.CopyRequested)), "it is copied")
         assert "http://127.0.0.1:45678/v1" in operator.said(said.CopyRequested)[-1].text
         await operator.press("o")
         await operator.hears("gpt-oss-20b is no longer open on this machine.")
-        await operator.sees_no("open on this machine")
+        await operator.sees_no("open: http")
         await operator.press("u")
         await operator.until(lambda: len(operator.said(said.CopyRequested)) == 2, "it is copied")
         assert "http://127.0.0.1:8000/v1" in operator.said(said.CopyRequested)[-1].text

@@ -18,7 +18,7 @@ from gptoss_tui.domain.host import Finding
 from gptoss_tui.domain.progress import PHASES, LaunchProgress, LaunchState, Phase, PhaseName
 from gptoss_tui.errors import ConflictError
 from tests.app.fakes import START, FakeFleet
-from tests.app.make import gpu, report
+from tests.app.make import gpu, report, server
 from tests.app.support import Operator, at_app
 
 
@@ -229,6 +229,25 @@ async def test_ready_is_copied_in_every_form(fleet: FakeFleet) -> None:
         assert command.startswith("docker run")
         await operator.press("d")
         await operator.at("DashboardScreen")
+
+
+async def test_a_key_opens_the_log_of_what_failed(fleet: FakeFleet) -> None:
+    box = fleet.boxes["alpha"]
+    box.log = ("ERROR it ran out of memory",)
+    async with wizard(fleet, (120, 24)) as operator:
+        await operator.press("ctrl+l")
+        await operator.at("LaunchScreen")
+        launch_id = operator.said(said.LaunchRequested)[0].spec.launch_id
+        fleet.hub.publish(progress(launch_id, "failed"), box="alpha")
+        await operator.sees("✗")
+        assert "p Log" not in operator.lines[-1]  # there is no container to have one
+        box.servers = (server(state="exited", launch_id=launch_id),)
+        await box.instances()
+        fleet.hub.publish(progress(launch_id, "failed"), box="alpha")
+        await operator.sees("p Log", "o As a page")
+        await operator.press("p")
+        await operator.at("DashboardScreen")
+        await operator.sees("3 Servers and log", "ERROR it ran out of memory")
 
 
 async def test_times_are_told_by_the_boxs_clock(fleet: FakeFleet) -> None:

@@ -34,9 +34,9 @@ ENTRY = BoxEntry("alpha", "ssh", "root@alpha", "ssh config")
 
 
 def test_a_row_of_an_unknown_box_has_no_figures() -> None:
-    cells = [cell.plain for cell in row_of(ENTRY, None)]
+    cells = [cell.plain for cell in row_of(ENTRY, None, START)]
     assert cells == ["alpha", "○ not contacted", "--", "--", "ssh config"]
-    assert (gpus_text(None), runs_text(None)) == ("--", "--")
+    assert (gpus_text(None), runs_text(None, START)) == ("--", "--")
     assert gpus_text(report(0)) == "none"
     assert gpus_text(report(gpus=(gpu(), gpu(1), gpu(2, name="NVIDIA GeForce RTX 4090")))) == (
         "2 x H100 80GB, 1 x RTX 4090"
@@ -51,17 +51,18 @@ def test_every_phase_of_a_link_has_words() -> None:
     for phase in get_args(LinkPhase):
         model = BoxModel("alpha")
         model.link = LinkState(phase=phase, reason="Because [x].")
-        assert row_of(ENTRY, model)[1].plain[2:]
+        assert row_of(ENTRY, model, START)[1].plain[2:]
         lines = [line.plain for line in about_lines("alpha", model, START, demo=False)]
         assert ("▲ Because [x]." in lines) is (phase != "up")
 
 
-@pytest.mark.parametrize("width", [40, 80, 99, 100, 160, 300])
+@pytest.mark.parametrize("width", [40, 60, 80, 99, 100, 160, 300])
 def test_columns_fit_their_screen(width: int) -> None:
     names = [name for name, _ in columns_for(width)]
+    assert names[:2] == ["box", "state"]
     assert ("known from" in names) is (width >= 100)
-    if width >= 80:
-        assert sum(cells + 2 for _, cells in columns_for(width)) <= width - 4
+    assert ("runs" in names) is (width >= 80)
+    assert sum(cells + 2 for _, cells in columns_for(width)) <= width - 4
 
 
 @pytest.mark.parametrize(

@@ -158,6 +158,27 @@ async def test_leaving_while_a_server_is_drained_says_what_becomes_of_it(fleet: 
         await operator.until(lambda: operator.app._exit, "nothing is asked any more")
 
 
+async def test_leaving_while_a_server_is_restarted_says_that_it_starts_again(
+    fleet: FakeFleet,
+) -> None:
+    alpha(fleet).servers = (server(),)
+    alpha(fleet).held = asyncio.Event()
+    async with watching(fleet) as operator:
+        operator.app.feeds.restart("alpha", NAME)
+        await operator.until(lambda: bool(alpha(fleet).calls), "the restart has begun")
+        figures = Draining(running=3.0, left_s=40.0, refuses_new=True)
+        fleet.hub.publish(figures, box="alpha", instance=NAME)
+        await operator.settle()
+        await operator.press("ctrl+q")
+        await operator.until(
+            lambda: (
+                "gpt-oss-20b on alpha is being restarted." in operator.flat
+                and "Docker starts it again" in operator.flat
+            ),
+            "what becomes of it",
+        )
+
+
 async def test_leaving_a_drain_and_a_launch_asks_about_both(fleet: FakeFleet) -> None:
     alpha(fleet).servers = (server(),)
     alpha(fleet).held = asyncio.Event()

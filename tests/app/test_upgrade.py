@@ -58,7 +58,7 @@ async def test_what_changes_the_plan_and_the_requests_are_shown(serves: FakeFlee
         await operator.sees("Upgrade gpt-oss-20b on alpha", f"vLLM version or tag (now {OLD})")
         await operator.sees(f"version: {OLD} → {NEW}", "✓ fits", "KV cache")
         await operator.sees(f"image: vllm/vllm-openai:v{OLD} → vllm/vllm-openai:v{NEW}")
-        await operator.sees("It works on 3 requests, and 1 wait.")
+        await operator.sees("It works on 3 requests, and 1 waits.")
         await operator.until(lambda: "serves until the image is there." in operator.flat, "how")
         await operator.press("end", "ctrl+u")
         await operator.write("0.9.0")

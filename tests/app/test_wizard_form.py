@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from textual.events import Key
 from textual.widgets import Input
 
 from gptoss_tui.app import messages as said
+from gptoss_tui.domain.gpu import MIB
 from gptoss_tui.domain.host import Finding
 from tests.app.fakes import FakeFleet
-from tests.app.make import report, server
+from tests.app.make import gpu, report, server
 from tests.app.test_wizard import fill, launched, plan_of, wizard
 
 NO_NAME = "✗ 'my server' is no container name."
@@ -63,21 +66,38 @@ async def test_where_the_form_stands_alone_the_first_fault_is_in_sight(fleet: Fa
         await operator.sees("✗ 70000 is no port.")
 
 
+async def test_the_form_begins_with_as_many_users_as_fit(fleet: FakeFleet) -> None:
+    """As `plan` and `launch` do without `--users`: a small card is launched on at once."""
+    small = gpu(
+        name="NVIDIA L4",
+        memory_total_bytes=23_034 * MIB,
+        compute_capability="8.9",
+        power_limit_w=72.0,
+    )
+    fleet.boxes["alpha"].report = report(gpus=(small,))
+    async with wizard(fleet) as operator:
+        users = operator.app.screen.query_one("#users", Input).value
+        assert 1 <= int(users) < 8
+        await operator.sees("fits")
+        assert f"For {users} user" in plan_of(operator)
+
+
 async def test_what_does_not_fit_comes_before_what_is_fine(fleet: FakeFleet) -> None:
     fine = Finding(code="docker", level="ok", what="Docker is there.", do="", topic="Docker")
     fleet.boxes["alpha"].report = report(findings=(fine,))
     async with wizard(fleet) as operator:
         await operator.sees("✓ the box was checked: nothing stands in the way")
         await fill(operator, users="5000")
-        await operator.until(
-            lambda: plan_of(operator).startswith(
-                "✗ does not fit 5,000 users with 32,768 tokens each do not fit at once: with these "
-                "flags 46 do."
-            ),
-            "the verdict comes first",
+        stops = re.compile(
+            r"✗ does not fit 5,000 users with 32,768 tokens each do not fit at once: with these "
+            r"flags (\d+) do\."
         )
         await operator.until(
-            lambda: "→ instead: 46 users at once" in plan_of(operator), "as many as those"
+            lambda: stops.match(plan_of(operator)) is not None, "the verdict comes first"
+        )
+        (many,) = stops.match(plan_of(operator)).groups()  # type: ignore[union-attr]
+        await operator.until(
+            lambda: f"→ instead: {many} users at once" in plan_of(operator), "as many as those"
         )
 
 

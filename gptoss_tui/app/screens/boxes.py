@@ -34,7 +34,7 @@ from gptoss_tui.domain.instance import InstanceList
 from gptoss_tui.domain.spot.notice import SpotNotice
 
 # Name, least width, share of what a wide screen has left.
-COLUMNS = (
+COLUMNS: tuple[tuple[str, int, float], ...] = (
     ("box", 14, 0.2),
     ("state", 15, 0.0),
     ("GPUs", 13, 0.2),
@@ -47,10 +47,16 @@ _REDRAWN = (BoxReport, LinkState, InstanceList, SpotNotice)
 
 
 def columns_for(width: int) -> tuple[tuple[str, int], ...]:
-    """Name and width of each column; a narrow screen does without the last one."""
+    """Name and width of each column; a narrow screen does without the last ones."""
     shown = COLUMNS if width >= _WIDE else COLUMNS[:-1]
-    spare = max(0, width - _FRAME - sum(least + 2 for _, least, _ in shown))
+    while len(shown) > 2 and _least(shown) > width - _FRAME:
+        shown = shown[:-1]
+    spare = max(0, width - _FRAME - _least(shown))
     return tuple((name, least + int(spare * share)) for name, least, share in shown)
+
+
+def _least(columns: tuple[tuple[str, int, float], ...]) -> int:
+    return sum(least + 2 for _, least, _ in columns)
 
 
 class BoxesScreen(Screen[None]):
@@ -69,6 +75,8 @@ class BoxesScreen(Screen[None]):
         super().__init__()
         self._columns: tuple[tuple[str, int], ...] = ()
         self._behind = False
+        self._entries: dict[str, Any] = {}  # the entry of the fleet behind each row
+        self._about = Content("")  # what the page about the chosen box says now
 
     def compose(self) -> ComposeResult:
         yield BoxTable(id="boxes", cursor_type="row", zebra_stripes=False)
@@ -79,6 +87,7 @@ class BoxesScreen(Screen[None]):
     def on_mount(self) -> None:
         self.query_one("#boxes").border_title = " Boxes "
         self._spread(self.app.size.width)
+        self.set_interval(1.0, self._age)
 
     def on_resize(self, event: Resize) -> None:
         self.set_class(event.size.height < 18, "-short")
@@ -121,8 +130,9 @@ class BoxesScreen(Screen[None]):
         """Read the candidates anew (a box was added or forgotten)."""
         table, chosen = self._table, chosen or self.chosen
         table.clear()
-        for entry in self._app.candidates():
-            cells = row_of(entry, self._app.models.get(entry.name))
+        self._entries = {entry.name: entry for entry in self._app.candidates()}
+        for entry in self._entries.values():
+            cells = row_of(entry, self._app.models.get(entry.name), self._app.clock())
             table.add_row(*cells[: len(self._columns)], key=entry.name)
         if chosen is not None and chosen in {key.value for key in table.rows}:
             table.move_cursor(row=table.get_row_index(chosen))
@@ -138,12 +148,22 @@ class BoxesScreen(Screen[None]):
         entry = next((e for e in self._app.candidates() if e.name == model.name), None)
         if entry is None:
             return
-        if model.name not in {key.value for key in self._table.rows}:
+        if model.name not in self._entries:
             self.reload()
             return
-        update_row(self._table, model.name, row_of(entry, model))
+        self._entries[model.name] = entry
+        update_row(self._table, model.name, row_of(entry, model, self._app.clock()))
         if model.name == self.chosen:
             self._show_about()
+
+    def _age(self) -> None:
+        """What is shown grows old also while nothing comes."""
+        if self.app.screen is not self:
+            return
+        for name, entry in self._entries.items():
+            if (model := self._app.models.get(name)) is not None:
+                update_row(self._table, name, row_of(entry, model, self._app.clock()))
+        self._show_about()
 
     @on(DataTable.RowHighlighted)
     def _show_about(self) -> None:
@@ -151,7 +171,10 @@ class BoxesScreen(Screen[None]):
         model = self._app.models.get(chosen) if chosen else None
         self.query_one("#about").border_title = Content(f" {chosen or 'no box'} ")
         lines = about_lines(chosen, model, self._app.clock(), demo=self._app.demo)
-        self.query_one("#about-text", Static).update(Content("\n").join(lines))
+        about = Content("\n").join(lines)
+        if about != self._about:
+            self._about = about
+            self.query_one("#about-text", Static).update(about)
 
     @on(DataTable.RowSelected)
     def action_open(self) -> None:

@@ -15,11 +15,15 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from gptoss_tui.app.boxes_text import link_text
-from gptoss_tui.app.cadence import INSTANCES_S
-from gptoss_tui.app.dashboard_text import gpu_view, server_row, spot_line, tabs_line
+from gptoss_tui.app.dashboard_text import (
+    ages,
+    gpu_view,
+    server_row,
+    spot_line,
+    stop_line,
+    tabs_line,
+)
 from gptoss_tui.app.messages import (
-    ChatRequested,
-    ChatStopRequested,
     CopyRequested,
     EngineWatchRequested,
     ForwardRequested,
@@ -31,15 +35,14 @@ from gptoss_tui.app.messages import (
     WizardRequested,
 )
 from gptoss_tui.app.model import BoxModel
+from gptoss_tui.app.screens.chat_corner import ChatCorner
 from gptoss_tui.app.together import Together
-from gptoss_tui.app.widgets.chat_pane import ChatPane
 from gptoss_tui.app.widgets.engine_pane import EnginePane, EngineView, engine_view
 from gptoss_tui.app.widgets.gpu_pane import GpuPane
 from gptoss_tui.app.widgets.keys_footer import KeysFooter
 from gptoss_tui.app.widgets.log_view import LogView
 from gptoss_tui.app.widgets.pane import Pane
 from gptoss_tui.app.widgets.server_list import ServerList
-from gptoss_tui.app.widgets.stale import AFTER_S, stale_age
 from gptoss_tui.domain.chat import ChatDelta, ChatDone
 from gptoss_tui.domain.draining import Draining
 from gptoss_tui.domain.facts import AnyFact
@@ -51,7 +54,7 @@ from gptoss_tui.domain.serving import EngineSnapshot
 
 PANES = ("pane-gpus", "pane-engine", "pane-servers", "pane-chat")
 _WIDE, _HIGH = 110, 32
-LISTED_S = 3 * INSTANCES_S  # the list of servers is old after two that did not come
+_NO_SERVER = "No server runs here. w launches one."
 
 
 class DashboardScreen(Screen[None]):
@@ -82,6 +85,7 @@ class DashboardScreen(Screen[None]):
         self._wanted = instance
         self._shown = pane
         self._zoomed = False
+        self._unlisted = True  # no list of servers has come yet
         self._figures = Together(self._draw, self.set_timer)
 
     @property
@@ -98,7 +102,8 @@ class DashboardScreen(Screen[None]):
         return self.app
 
     def compose(self) -> ComposeResult:
-        yield Static(id="spot", markup=False)
+        yield Static(id="spot", classes="banner", markup=False)
+        yield Static(id="stopping", classes="banner", markup=False)
         yield Static(id="tabs", markup=False)
         with Horizontal(id="grid"):
             with Vertical(id="left", classes="column"):
@@ -107,12 +112,11 @@ class DashboardScreen(Screen[None]):
                 yield Pane(3, "Servers and log", servers, log, id="pane-servers")
             with Vertical(id="right", classes="column"):
                 yield Pane(2, "Engine", EnginePane(), id="pane-engine")
-                yield Pane(4, "Chat", ChatPane(), id="pane-chat")
+                yield ChatCorner(4, self._model, id="pane-chat")
         yield KeysFooter()
 
     def on_mount(self) -> None:
         self.query_one(LogView).replace((), "No server is chosen.")
-        self.query_one(ChatPane).restore(self._model.draft)
         self._fit(self.app.size)
         self.set_interval(1.0, self._age)
         self._all()
@@ -150,7 +154,7 @@ class DashboardScreen(Screen[None]):
         elif isinstance(body, Endpoint):
             self._show_endpoint(name)
         elif isinstance(body, ChatDelta | ChatDone):
-            self._turns(name)
+            self.query_one(ChatCorner).show_turns()
 
     def _draw(self, news: frozenset[str]) -> None:
         if "gpus" in news:
@@ -160,18 +164,22 @@ class DashboardScreen(Screen[None]):
 
     def _show_endpoint(self, name: str | None) -> None:
         opened = self._model.endpoints.get(name or "")
-        hint = f"open on this machine: {opened}" if opened else ""
-        self.query_one("#pane-servers", Pane).hint = hint
+        self.query_one("#pane-servers", Pane).hint = f"open: {opened}" if opened else ""
 
     def show_chat(self, model: BoxModel, instance: str) -> None:
         """A conversation began an answer, or gave a question back."""
         if model.name == self.box_name and instance == self._watched:
-            self._turns(instance)
-            self.query_one(ChatPane).restore(model.draft)
+            self.query_one(ChatCorner).show_turns(restored=True)
 
-    def _turns(self, name: str | None) -> None:
-        turns = self._model.conversations[name].turns if name else ()
-        self.query_one(ChatPane).show(turns)
+    def show_unseen(self, model: BoxModel, instance: str) -> None:
+        """Why engine or log of a server cannot be followed."""
+        if model.name == self.box_name and instance == self._watched:
+            self._engine(instance)
+            self.query_one(LogView).say(self._log_words(instance))
+
+    def _log_words(self, name: str) -> str:
+        """What stands where no line of the log is."""
+        return self._model.unseen.get((name, "log"), f"Waiting for the log of {name}…")
 
     def _all(self) -> None:
         self._gpus()
@@ -186,34 +194,34 @@ class DashboardScreen(Screen[None]):
         self.query_one("#pane-gpus", Pane).detail = detail
 
     def _engine(self, name: str) -> None:
-        fact = self._model.engines.get(name)
+        fact, unseen = self._model.engines.get(name), self._model.unseen.get((name, "engine"), "")
         if fact is None:
-            view = EngineView(note=f"Waiting for the first figures of {name}…")
+            view = EngineView(note=unseen or f"Waiting for the first figures of {name}…")
         else:
-            view = engine_view(fact.body, self._model.engine_history[name])
+            view = engine_view(fact.body, self._model.engine_history[name], unseen)
         self.query_one(EnginePane).view = view
 
     def _age(self) -> None:
         """How old the data of each pane is, where it is old: at once while the box is not heard."""
         now = self._app.clock()
         link = self._model.link
-        away = link is not None and link.phase != "up"
-        after_s = 0.0 if away else AFTER_S
-        gpus, engine = self._model.gpus, self._model.engines.get(self._watched or "")
-        pane = self.query_one("#pane-gpus", Pane)
-        pane.age_s = stale_age(gpus.our_time if gpus else None, now, after_s)
-        listed = self._model.instances
-        self.query_one("#pane-servers", Pane).age_s = stale_age(
-            listed.our_time if listed else None, now, 0.0 if away else LISTED_S
-        )
-        self.query_one("#pane-engine", Pane).age_s = stale_age(
-            engine.our_time if engine else None, now, after_s
-        )
-        pane.hint = f"connection {link_text(link)[2:]}" if away and link else ""
-        self._spot(spot_line(self._model, now))
+        old = ages(self._model, self._watched, now)
+        self.query_one("#pane-gpus", Pane).age_s = old.gpus
+        self.query_one("#pane-engine", Pane).age_s = old.engine
+        self.query_one("#pane-servers", Pane).age_s = old.servers
+        hint = f"connection {link_text(link)[2:]}" if link and link.phase != "up" else ""
+        self.query_one("#pane-gpus", Pane).hint = hint
+        self._banner("#spot", spot_line(self._model, now))
+        self._banner("#stopping", stop_line(self._model, self._stopping()))
 
-    def _spot(self, line: str) -> None:
-        banner = self.query_one("#spot", Static)
+    def _stopping(self) -> dict[str, bool]:
+        """The servers of this box whose stop was said yes to, and whether they are started again."""
+        stopping = self._app.feeds.stopping.items()
+        return {name: restart for (box, name), restart in stopping if box == self.box_name}
+
+    def _banner(self, name: str, line: str) -> None:
+        """A line above the panes, in sight whichever of them is shown."""
+        banner = self.query_one(name, Static)
         banner.set_class(bool(line), "-shown")
         if line:
             banner.update(Content(line))
@@ -232,22 +240,23 @@ class DashboardScreen(Screen[None]):
         if self._watched in names:
             return
         wanted = self._wanted if self._wanted in names else (names[0] if names else None)
-        self._watch(wanted)
+        if wanted is not None or self._watched is not None or self._unlisted:
+            self._unlisted = False
+            self._watch(wanted)
 
     def _watch(self, name: str | None) -> None:
         self._watched = self.query_one(ServerList).watched = name
-        for pane in ("pane-engine", "pane-chat"):
-            self.query_one(f"#{pane}", Pane).detail = name or ""
+        self.query_one("#pane-engine", Pane).detail = name or ""
         self.query_one(LogView).replace(
             self._model.logs[name] if name else (),
-            f"Waiting for the log of {name}…" if name else "No server runs here. w launches one.",
+            self._log_words(name) if name else _NO_SERVER,
         )
         self._show_endpoint(name)
         if name:
             self._engine(name)
         else:
-            self.query_one(EnginePane).view = EngineView()
-        self._turns(name)
+            self.query_one(EnginePane).view = EngineView(note=_NO_SERVER)
+        self.query_one(ChatCorner).watch_server(name)
         self.post_message(EngineWatchRequested(self.box_name, name))
         self.post_message(LogsRequested(self.box_name, name))
 
@@ -256,38 +265,6 @@ class DashboardScreen(Screen[None]):
         self._wanted = event.name
         if self._wanted != self._watched:
             self._watch(self._wanted)
-
-    # --- chat -----------------------------------------------------------------------------------
-
-    @on(ChatPane.Asked)
-    def _asked(self, event: ChatPane.Asked) -> None:
-        if self._watched is None:
-            self._app.tell("No server runs here: launch one first (w).", "warning")
-        elif self._model.conversations[self._watched].streaming:
-            self._app.tell("An answer is still coming: ctrl+x stops it.", "warning")
-        else:
-            self.query_one(ChatPane).taken(event.prompt)
-            self._model.draft = self._model.draft.removeprefix(event.prompt)
-            self.post_message(
-                ChatRequested(self.box_name, self._watched, event.prompt, event.effort)
-            )
-
-    @on(ChatPane.Written)
-    def _written(self, event: ChatPane.Written) -> None:
-        self._model.draft = event.draft
-
-    @on(ChatPane.Stopped)
-    def _chat_stopped(self) -> None:
-        if self._watched is not None:
-            self.post_message(ChatStopRequested(self.box_name, self._watched))
-
-    @on(ChatPane.CopyAnswer)
-    def _copy_answer(self, event: ChatPane.CopyAnswer) -> None:
-        self.post_message(CopyRequested(event.text, "the answer"))
-
-    @on(ChatPane.EffortChanged)
-    def _effort_changed(self) -> None:
-        self.query_one("#pane-chat", Pane).hint = f"effort {self.query_one(ChatPane).effort}"
 
     # --- panes ----------------------------------------------------------------------------------
 

@@ -9,14 +9,17 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.events import Key
+from textual.events import Key, Resize
 from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from gptoss_tui.app.widgets.field import Field
+
+_NARROW, _SHORT = 72, 18  # cells: the buttons of four answers, and a question of some lines
+_HEIGHTS = [(0, "-small"), (_SHORT, "-tall")]  # classes by the rows of the screen
 
 
 @dataclass(frozen=True)
@@ -31,13 +34,16 @@ class Choice:
 class AskDialog(ModalScreen[str]):
     """A question with a few answers; returns the id of the one chosen.
 
-    The last answer is the harmless one: it has the focus, and is what Escape means.
+    The last answer is the harmless one: it has the focus, and is what Escape means. All answers are
+    always in sight: on a small screen they stand below each other, and the text can be scrolled.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,ctrl+g", "last", "Close", show=False),
         Binding("left", "app.focus_previous", show=False),
         Binding("right", "app.focus_next", show=False),
+        Binding("up", "scroll_text(-1)", show=False),
+        Binding("down", "scroll_text(1)", show=False),
     ]
 
     def __init__(self, title: str, text: str, choices: tuple[Choice, ...]) -> None:
@@ -48,7 +54,8 @@ class AskDialog(ModalScreen[str]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box"):
-            yield Static(Content(self._text))
+            with VerticalScroll(id="question", can_focus=False):
+                yield Static(Content(self._text))
             with Horizontal(id="buttons"):
                 for choice in self._choices:
                     yield Button(Content(f"{choice.label} ({choice.key})"), id=choice.id)
@@ -56,6 +63,17 @@ class AskDialog(ModalScreen[str]):
     def on_mount(self) -> None:
         self.query_one("#box").border_title = Content(f" {self._title} ")
         self.query(Button).last().focus()
+
+    def on_resize(self, event: Resize) -> None:
+        small = event.size.width < _NARROW or event.size.height < _SHORT
+        self.set_class(small, "-small")
+        for button in self.query(Button):
+            button.compact = small
+        around = 3 + len(self._choices) if small else 8  # frame, padding, buttons
+        self.query_one("#question").styles.max_height = max(1, event.size.height - around)
+
+    def action_scroll_text(self, direction: int) -> None:
+        self.query_one("#question").scroll_relative(y=direction, animate=False)
 
     def on_key(self, event: Key) -> None:
         for choice in self._choices:
@@ -95,7 +113,7 @@ class CountdownDialog(AskDialog):
         self.set_interval(1.0, self._tick)
 
     def _tick(self) -> None:
-        self.query_one("#box > Static", Static).update(Content(self._words()))
+        self.query_one("#question > Static", Static).update(Content(self._words()))
         if self._left_s() <= 0 and self.is_current:
             self.action_last()
 
@@ -103,6 +121,7 @@ class CountdownDialog(AskDialog):
 class AddDialog(ModalScreen[str]):
     """Asks for an ssh line; returns it, or nothing."""
 
+    VERTICAL_BREAKPOINTS = _HEIGHTS
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,ctrl+g", "close", "Close", key_display="ctrl+g")
     ]
@@ -140,6 +159,7 @@ class AddDialog(ModalScreen[str]):
 class SecretDialog(ModalScreen[str | None]):
     """Asks for a secret, shown as dots unless it may be seen; returns it, or None when closed."""
 
+    VERTICAL_BREAKPOINTS = _HEIGHTS
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,ctrl+g", "close", "Close", key_display="ctrl+g")
     ]

@@ -9,9 +9,11 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
+from textual.events import Resize
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
+_BESIDE = 70  # cells, for two columns
 # Keys that every list and text has, in words of their own: Textual's table of them is long.
 _COMMON = (
     ("tab / shift+tab", "next, previous part"),
@@ -50,7 +52,11 @@ class KeysScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box"), VerticalScroll(id="keys"):
-            yield Static(keys_page(self._keys))
+            yield Static(id="page")
+
+    def on_resize(self, event: Resize) -> None:
+        page = keys_page(self._keys, beside=event.size.width >= _BESIDE)
+        self.query_one("#page", Static).update(page)
 
     def on_mount(self) -> None:
         box = self.query_one("#box")
@@ -61,11 +67,11 @@ class KeysScreen(ModalScreen[None]):
         self.dismiss()
 
 
-def keys_page(keys: tuple[tuple[str, str], ...]) -> Content:
-    """Key, what it does; the place's own side by side, so that they need no scrolling."""
-    half = (len(keys) + 1) // 2
-    beside = zip_longest(keys[:half], keys[half:], fillvalue=("", ""))
-    lines = [Content.assemble(*_pair(one, 9, 24), *_pair(two, 9)) for one, two in beside]
+def keys_page(keys: tuple[tuple[str, str], ...], *, beside: bool) -> Content:
+    """Key, what it does; the place's own in two columns, so that they need no scrolling."""
+    half = (len(keys) + 1) // 2 if beside else len(keys)
+    pairs = zip_longest(keys[:half], keys[half:], fillvalue=("", ""))
+    lines = [Content.assemble(*_pair(one, 9, 24), *_pair(two, 9)) for one, two in pairs]
     common = [Content.assemble(*_pair(one, 18)) for one in _COMMON]
     return Content("\n").join([*lines, Content(""), *common])
 

@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
+from textual.events import Resize
 from textual.screen import Screen
 from textual.widgets import Static
 
@@ -24,11 +25,17 @@ from gptoss_tui.app.messages import (
 )
 from gptoss_tui.app.model import BoxModel
 from gptoss_tui.app.screens.dialogs import AskDialog, Choice
-from gptoss_tui.app.timeline_text import difference_table, evidence_lines, timeline_lines
+from gptoss_tui.app.screens.plan_place import blocking
+from gptoss_tui.app.timeline_text import (
+    difference_table,
+    evidence_lines,
+    running_row,
+    timeline_lines,
+)
 from gptoss_tui.app.widgets.keys_footer import KeysFooter
-from gptoss_tui.domain.blockers import blocker
 from gptoss_tui.domain.doctor.diagnosis import Change
 from gptoss_tui.domain.facts import AnyFact
+from gptoss_tui.domain.instance import Instance
 from gptoss_tui.domain.launch import LaunchSpec, Secrets
 from gptoss_tui.domain.progress import LaunchProgress
 from gptoss_tui.domain.relaunch import changed, in_words
@@ -43,6 +50,8 @@ from gptoss_tui.domain.upgrade import ROLL_BACK, fate, remains
 from gptoss_tui.errors import GptossError
 from gptoss_tui.state.identity import new_launch_id
 
+_SHORT = 20  # rows; with fewer, phases and outcome do not stand side by side in full
+
 
 class LaunchScreen(Screen[None]):
     """Shows one launch of one box, wherever it stands."""
@@ -56,7 +65,8 @@ class LaunchScreen(Screen[None]):
         Binding("f", "fix", "Apply the fix", id="launch.fix"),
         Binding("x", "cancel", "Cancel the launch", id="launch.cancel"),
         Binding("c", "copy_command", "Copy docker run", id="launch.command"),
-        Binding("p", "page", "As a page", id="launch.page"),
+        Binding("p", "log", "Log", id="launch.log"),
+        Binding("o", "page", "As a page", id="launch.page"),
         Binding("q", "app.back", "Back", id="launch.back"),
     ]
 
@@ -79,9 +89,10 @@ class LaunchScreen(Screen[None]):
 
     def on_mount(self) -> None:
         self.set_interval(1.0, self._draw)
-        self._draw()
+        self._take_in()
 
-    def on_resize(self) -> None:
+    def on_resize(self, event: Resize) -> None:
+        self.set_class(event.size.height < _SHORT, "-short")
         self.call_after_refresh(self._draw)  # the bar is as wide as there is room
 
     @property
@@ -100,7 +111,13 @@ class LaunchScreen(Screen[None]):
 
     def show_fact(self, model: BoxModel, fact: AnyFact) -> None:
         if isinstance(fact.body, LaunchProgress) and fact.body.launch_id == self._launch_id:
-            self._draw()
+            self._take_in()
+
+    def _take_in(self) -> None:
+        """What is known of the launch has changed."""
+        if self._ready_at is None and self.progress and self.progress.state == "ready":
+            self._ready_at = self._app.clock()
+        self._draw()
 
     def show_failure(self, message: ActionFailed) -> bool:
         """A launch that was refused before it began is told here, not in a passing toast."""
@@ -115,6 +132,7 @@ class LaunchScreen(Screen[None]):
         name = progress.name if progress else (self._spec.name if self._spec else "")
         timeline = self.query_one("#timeline")
         over = progress is not None and progress.state != "running"
+        self.set_class(over, "-over")
         timeline.border_title = Content(f" {self._doing(over)} {name} on {self._model.name} ")
         if progress is None:
             waiting = self._refusal or "Handing the launch over to the box…"
@@ -124,6 +142,7 @@ class LaunchScreen(Screen[None]):
         width = max(30, timeline.content_size.width)
         lines = timeline_lines(progress, self._model.box_now(self._app.clock()), width)
         self.query_one("#phases", Static).update(Content("\n").join(lines))
+        self.call_after_refresh(timeline.scroll_to, y=running_row(lines, width), animate=False)
         self._end(self._outcome(progress))
         self.refresh_bindings()
 
@@ -139,7 +158,8 @@ class LaunchScreen(Screen[None]):
         if progress.state == "running":
             old = f"\n{self._upgrades} {ROLL_BACK}" if self._upgrades else ""
             return Content(
-                f"It goes on by itself on the box: you may leave this place, or close the laptop.{old}"
+                f"{self._unheard()}It goes on by itself on the box: you may leave this place, or "
+                f"close the laptop.{old}"
             )
         if progress.state == "ready":
             return self._usage()
@@ -176,9 +196,8 @@ class LaunchScreen(Screen[None]):
     def _since(self) -> str:
         """What has become of the server that was ready; nothing while it is there."""
         listed, progress = self._model.instances, self.progress
-        if progress is None or progress.state != "ready":
+        if progress is None or self._ready_at is None:
             return ""
-        self._ready_at = self._ready_at or self._app.clock()
         if listed is None or listed.our_time <= self._ready_at:
             return ""  # the list may be from before it was there
         name = progress.name
@@ -220,18 +239,33 @@ class LaunchScreen(Screen[None]):
             return self._change is not None and not self._app.fleet.read_only
         if action == "cancel":
             return state == "running"
+        if action == "log":
+            return self._server is not None
         if action in ("copy_command", "page"):
             return self.spec is not None
         if action in ("copy_url", "copy_env", "copy_ssh"):
             return state == "ready" and self.spec is not None and not self._since()
         return True
 
+    @property
+    def _server(self) -> Instance | None:
+        """What was launched, while the box has a container of it."""
+        found = self._model.instance(self.progress.name) if self.progress else None
+        ours = found is not None and found.launch_id == self._launch_id
+        return found if found is not None and ours and found.state != "launching" else None
+
     def action_dashboard(self) -> None:
-        self.app.pop_screen()
-        name = self.progress.name if self.progress else None
         state = self.progress.state if self.progress else "running"
         # The chat where there is one to talk to, the log of what ended, else the GPUs that fill.
-        pane = {"running": 1, "ready": 3 if self._since() else 4}.get(state, 3)
+        self._turn_to({"running": 1, "ready": 3 if self._since() else 4}.get(state, 3))
+
+    def action_log(self) -> None:
+        self._turn_to(3)
+
+    def _turn_to(self, pane: int) -> None:
+        """Leave for this pane of the dashboard, about the server that was launched."""
+        self.app.pop_screen()
+        name = self.progress.name if self.progress else None
         self.app.post_message(DashboardRequested(self._model.name, name, pane))
 
     def action_cancel(self) -> None:
@@ -259,8 +293,8 @@ class LaunchScreen(Screen[None]):
             self._app.show_error(error, "apply the fix")
             return
         report = self._model.report
-        if report and (blocked := blocker(report.body, again.engine, again.image)):
-            self._app.tell(f"Nothing is launched: {blocked.what} {blocked.do}", "warning")
+        if report and (blocked := blocking(report.body, again.engine, again.image)):
+            self._app.tell(f"Nothing is launched: {' '.join(blocked)}", "warning")
             self._app.feeds.look(self._model.name)  # it may have been mended since
             return
         old = self._model.instance(spec.name)

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+
 from textual.binding import Binding
+from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Input
 
 from gptoss_tui.app.in_app import in_app
-from gptoss_tui.domain.blockers import findings_for
+from gptoss_tui.app.messages import CopyRequested, PageRequested
+from gptoss_tui.app.model import BoxModel
+from gptoss_tui.app.plan_text import warning_line
+from gptoss_tui.app.widgets.figures import age
+from gptoss_tui.domain.blockers import blocking as blocking_findings
 from gptoss_tui.domain.host import BoxReport
 
 
@@ -28,12 +36,45 @@ def plan_bindings(place: str) -> tuple[Binding, ...]:
 
 def blocking(report: BoxReport, engine: str, image: str | None) -> tuple[str, ...]:
     """What of the box a launch of `image` cannot get past, each with what to do."""
-    found = findings_for(report, engine, image)
-    return tuple(f"{one.what} {in_app(one.do)}" for one in found if one.level == "blocker")
+    found = blocking_findings(report, engine, image)
+    return tuple(f"{one.what} {in_app(one.do)}" for one in found)
+
+
+def unheard_lines(model: BoxModel, now: datetime) -> list[Content]:
+    """That the box is not heard right now, and how old what is known of it is."""
+    link, report = model.link, model.report
+    if link is None or link.phase == "up" or report is None:
+        return []
+    heard = max(fact.our_time for fact in (report, model.instances, model.gpus) if fact)
+    old = age((now - heard).total_seconds())
+    return [warning_line(f"The box is not heard right now: what is known of it is {old} old.")]
 
 
 class PlanPlace(Screen[None]):
     """A place whose plan is `#plan`, or a part of `#body` where the screen is narrow."""
+
+    def command(self) -> str:
+        """What would be launched, as a docker run line; nothing while the form is wrong."""
+        raise NotImplementedError
+
+    def problem(self) -> str:
+        """Why there is no command."""
+        raise NotImplementedError
+
+    def action_copy(self) -> None:
+        if command := self._command_or_why():
+            self.post_message(CopyRequested(command, "the docker run line"))
+
+    def action_page(self) -> None:
+        if command := self._command_or_why():
+            self.post_message(PageRequested("docker run", command))
+
+    def _command_or_why(self) -> str:
+        app: Any = self.app
+        command = self.command()
+        if not command:
+            app.tell(f"There is no command yet: {self.problem()}", "warning")
+        return command
 
     async def action_leave(self) -> None:
         """Out of the field, which keeps what it holds; from elsewhere, out of the place."""

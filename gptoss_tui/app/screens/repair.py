@@ -11,6 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
+from textual.events import Resize
 from textual.screen import Screen
 from textual.widgets import DataTable, Static
 
@@ -26,6 +27,7 @@ from gptoss_tui.errors import GptossError
 
 _LINES = 500  # of a script's output: what came before is in the log on the box
 _NAME_WIDTH = 18
+_AROUND = 8  # frame, and the padding of table and cells
 
 
 class RepairTable(DataTable[Text]):
@@ -67,9 +69,22 @@ class RepairScreen(Screen[None]):
         table = self.query_one("#offers", DataTable)
         table.border_title = Content(f" Repair {self._model.name} ")
         table.add_column("repair", width=_NAME_WIDTH)
-        table.add_column("why")
+        table.add_column("why", key="why")
         self._draw()
         table.focus()
+
+    def on_resize(self, event: Resize) -> None:
+        """The reason takes what is left, so that it is cut with a sign."""
+        table = self.query_one("#offers", DataTable)
+        why = next(one for key, one in table.columns.items() if key.value == "why")
+        why.width, why.auto_width = max(10, event.size.width - _NAME_WIDTH - _AROUND), False
+        table.refresh()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys that could do nothing now are not offered."""
+        if action == "page":
+            return self.chosen is not None
+        return action != "go_on" or self.chosen is not None or self._ended is not None
 
     @property
     def chosen(self) -> Offer | None:
@@ -129,6 +144,7 @@ class RepairScreen(Screen[None]):
         scroll = self.query_one("#script", VerticalScroll)
         going = self._under_way is not None or self._ended is not None
         self.query_one("#script-text", Static).update(self._progress() if going else self._text())
+        self.refresh_bindings()
         if going:
             scroll.scroll_end(animate=False)
         else:

@@ -12,18 +12,18 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from gptoss_tui.app.in_app import in_app
-from gptoss_tui.app.messages import CopyRequested, LaunchRequested, PageRequested
+from gptoss_tui.app.messages import LaunchRequested
 from gptoss_tui.app.model import BoxModel
 from gptoss_tui.app.plan_text import notes, stop_lines, verdict_line, warning_line
 from gptoss_tui.app.screens.dialogs import AskDialog, Choice
-from gptoss_tui.app.screens.plan_place import PlanPlace, blocking, plan_bindings
+from gptoss_tui.app.screens.plan_place import PlanPlace, blocking, plan_bindings, unheard_lines
 from gptoss_tui.app.widgets.field import Field
 from gptoss_tui.app.widgets.keys_footer import KeysFooter
 from gptoss_tui.app.widgets.memory_bar import MemoryBar
 from gptoss_tui.domain.draining import stop_plan
 from gptoss_tui.domain.engines.registry import engine_named
 from gptoss_tui.domain.facts import AnyFact
-from gptoss_tui.domain.host import BoxReport
+from gptoss_tui.domain.host import BoxReport, LinkState
 from gptoss_tui.domain.instance import Instance, InstanceList
 from gptoss_tui.domain.launch import LaunchSpec, Secrets
 from gptoss_tui.domain.render import command_page, docker_run
@@ -89,7 +89,7 @@ class UpgradeScreen(PlanPlace):
             return
         if isinstance(fact.body, BoxReport):
             self._replan()
-        elif isinstance(fact.body, InstanceList | EngineSnapshot):
+        elif isinstance(fact.body, InstanceList | EngineSnapshot | LinkState):
             self._draw()
 
     @on(Input.Changed)
@@ -131,21 +131,25 @@ class UpgradeScreen(PlanPlace):
         memory.display = plan is not None
         memory.memory = plan.memory_gib if plan else None
         self.query_one("#notes", Static).update(notes(plan))
-        self.query_one("#command", Static).update(Content(self._command()))
+        self.query_one("#command", Static).update(Content(self.command()))
 
     def _changes(self) -> list[Content]:
         """What changes, how many requests it hits, what becomes of them and of the server."""
         warning = stop_plan(self._server).warning
         said = (
             *(self._made.changes if self._made else ()),
-            self._model.busy_words(self._instance),
+            self._busy(),
             f"{self._instance} {ROLL_BACK}",
         )
         return [*map(Content, said), *([warning_line(warning)] if warning else [])]
 
+    def _busy(self) -> str:
+        return self._model.busy_words(self._instance, self._app.clock())
+
     def _verdict(self) -> list[Content]:
         """What stands in the way, and the plan's verdict where anything would change."""
         made, found = self._made, stop_lines(self._stops())
+        found += unheard_lines(self._model, self._app.clock())
         if made is not None and made.same:
             found.append(Content(f"{made.same} Write another one above to see what it changes."))
         elif made is not None and made.plan is not None:
@@ -154,8 +158,11 @@ class UpgradeScreen(PlanPlace):
             found.append(warning_line(made.warning))
         return found
 
-    def _command(self) -> str:
+    def command(self) -> str:
         return command_page(docker_run(self._made.spec)) if self._made else ""
+
+    def problem(self) -> str:
+        return self._problem
 
     def _stops(self) -> list[str]:
         """What is in the way: the server was replaced, the box blocks, the form makes no sense."""
@@ -190,7 +197,7 @@ class UpgradeScreen(PlanPlace):
         text = (
             f"Put {title} {made.spec.engine_version} in the place of {self._instance} "
             f"({made.old.engine_version}) on {self._model.name}?\n"
-            f"{self._model.busy_words(self._instance)}\n{stop_plan(self._server).warning}"
+            f"{self._busy()}\n{stop_plan(self._server).warning}"
         )
         choices = (Choice("yes", "y", "Yes, upgrade it"), Choice("no", "n", "Keep it"))
         intent = LaunchRequested(self._model.name, made.spec, Secrets(), upgrades=self._instance)
@@ -204,11 +211,3 @@ class UpgradeScreen(PlanPlace):
             self._app.post_message(intent)
 
         self.app.push_screen(AskDialog("Upgrade a server", text.rstrip(), choices), decided)
-
-    def action_copy(self) -> None:
-        if self._made:
-            self.post_message(CopyRequested(self._command(), "the docker run line"))
-
-    def action_page(self) -> None:
-        if self._made:
-            self.post_message(PageRequested("docker run", self._command()))

@@ -16,15 +16,13 @@ from textual.widgets import Input, RadioSet, SelectionList, Static
 
 from gptoss_tui.app import wizard_state
 from gptoss_tui.app.messages import (
-    CopyRequested,
     LaunchRequested,
-    PageRequested,
     RepairsRequested,
 )
 from gptoss_tui.app.model import BoxModel
 from gptoss_tui.app.plan_text import brief_line, notes, release_lines, stop_lines, verdict_line
 from gptoss_tui.app.preflight_text import step_one
-from gptoss_tui.app.screens.plan_place import PlanPlace, blocking, plan_bindings
+from gptoss_tui.app.screens.plan_place import PlanPlace, blocking, plan_bindings, unheard_lines
 from gptoss_tui.app.widgets.field import Field
 from gptoss_tui.app.widgets.keys_footer import KeysFooter
 from gptoss_tui.app.widgets.marks import MarkedList, MarkedRadio
@@ -33,7 +31,7 @@ from gptoss_tui.app.wizard_state import Choices, Outcome, Stamp
 from gptoss_tui.domain.blockers import findings_for
 from gptoss_tui.domain.engines.registry import ENGINES, engine_named
 from gptoss_tui.domain.facts import AnyFact
-from gptoss_tui.domain.host import BoxReport
+from gptoss_tui.domain.host import BoxReport, LinkState
 from gptoss_tui.domain.instance import Instance, InstanceList
 from gptoss_tui.domain.launch import Secrets
 from gptoss_tui.domain.progress import LaunchProgress
@@ -68,8 +66,7 @@ class WizardScreen(PlanPlace):
         assert model.report is not None
         self._model = model
         self._report: BoxReport = model.report.body
-        chosen = wizard_state.preselected(self._report, Choices(), self._servers)
-        self._choices = Choices(gpu_ids=chosen)
+        self._choices = wizard_state.first_choices(self._report, self._servers)
         self._holders = wizard_state.holders(self._report, self._servers)
         self._seen = self._report, self._servers
         # What stands behind each engine, while another one is chosen.
@@ -146,6 +143,9 @@ class WizardScreen(PlanPlace):
     def show_fact(self, model: BoxModel, fact: AnyFact) -> None:
         """A box that was repaired, looked at again or launched on is planned for as it is now."""
         if model is not self._model:
+            return
+        if isinstance(fact.body, LinkState):
+            self._draw()
             return
         if isinstance(fact.body, BoxReport):
             self._report = fact.body
@@ -253,7 +253,7 @@ class WizardScreen(PlanPlace):
         self.query_one("#verdict", Static).update(Content("\n").join(self._verdict()))
         self.query_one("#brief", Static).update(brief_line(plan, self._stops()))
         self.query_one("#notes", Static).update(notes(plan))
-        self.query_one("#command", Static).update(Content(self._command()))
+        self.query_one("#command", Static).update(Content(self.command()))
 
     def _verdict(self) -> list[Content]:
         """What stands in the way comes first, so that the first line never looks like a go."""
@@ -262,6 +262,7 @@ class WizardScreen(PlanPlace):
         verdict = [verdict_line(plan)] if plan else []
         return [
             *stop_lines(self._outcome.faults),
+            *unheard_lines(self._model, self._app.clock()),
             *([*box, *verdict] if plan and plan.serves else [*verdict, *box]),
             *release_lines(self._outcome, self._report.driver_version),
         ]
@@ -279,10 +280,12 @@ class WizardScreen(PlanPlace):
     def _image(self) -> str | None:
         return self._outcome.spec.image if self._outcome.spec else None
 
-    def _command(self) -> str:
-        """What would be launched as a docker run line; nothing while the form is wrong."""
+    def command(self) -> str:
         spec = None if self._outcome.faults else self._outcome.spec
         return command_page(docker_run(spec)) if spec else ""
+
+    def problem(self) -> str:
+        return self._outcome.problem
 
     def _draw_labels(self) -> None:
         """What the labels tell besides: what is chosen, and what the engine makes of it."""
@@ -315,15 +318,3 @@ class WizardScreen(PlanPlace):
 
     def action_repair(self) -> None:
         self.post_message(RepairsRequested(self._model.name))
-
-    def action_copy(self) -> None:
-        self._with_command(lambda text: CopyRequested(text, "the docker run line"))
-
-    def action_page(self) -> None:
-        self._with_command(lambda text: PageRequested("docker run", text))
-
-    def _with_command(self, make: Any) -> None:
-        if command := self._command():
-            self.post_message(make(command))
-        else:
-            self._app.tell(f"There is no command yet: {self._outcome.problem}", "warning")

@@ -100,7 +100,7 @@ class ChatPane(Vertical):
         with VerticalScroll(id="turns"):
             yield Static(Content(_hint()), id="hint", markup=False)
         yield Field(
-            placeholder="Ask the model: enter sends, ctrl+g leaves",
+            placeholder="Ask the model: enter sends",
             id="prompt",
             select_on_focus=False,  # the next letter would replace what was written before
         )
@@ -187,7 +187,9 @@ class ChatPane(Vertical):
             return self.query_one(Input).has_focus
         if action == "stop_answer":
             return bool(self._turns) and self._turns[-1].going_on
-        return action not in ("copy", "reasoning") or bool(self._turns)
+        if action == "copy":
+            return bool(self._turns) and bool(self._turns[-1].answer)
+        return action != "reasoning" or bool(self._turns)
 
     def action_effort(self) -> None:
         self.effort = EFFORTS[(EFFORTS.index(self.effort) + 1) % len(EFFORTS)]

@@ -31,12 +31,14 @@ class EngineView:
         return dict(self.history).get(name, ())
 
 
-def engine_view(snapshot: EngineSnapshot, history: Mapping[str, Series]) -> EngineView:
-    """The view of a scrape and what came before it."""
-    note = ""
-    if snapshot.healthy is False:
+def engine_view(
+    snapshot: EngineSnapshot, history: Mapping[str, Series], unseen: str = ""
+) -> EngineView:
+    """The view of a scrape and what came before it; `unseen` is why no newer one comes."""
+    note = unseen
+    if not note and snapshot.healthy is False:
         note = "The server does not answer: it is loading, or it has stopped (see its log)."
-    elif not snapshot.metrics:
+    elif not note and not snapshot.metrics:
         note = "The server answers, but serves no metrics."
     return EngineView(
         snapshot=snapshot,

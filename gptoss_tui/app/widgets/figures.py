@@ -72,11 +72,6 @@ def age(value: float) -> str:
     return f"{days} d {hours} h"
 
 
-def plural(number: int, noun: str) -> str:
-    """`1 line`, `2 lines`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def foreign(text: str | None, limit: int = 200) -> str:
     """A name from a box, fit for one line of the screen; `--` where there is none."""
     return (clean_line(text, limit) if text else "") or UNKNOWN

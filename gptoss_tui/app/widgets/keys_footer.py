@@ -1,4 +1,7 @@
-"""The footer: the keys that work where the focus is, and at the right the one that shows them all."""
+"""The footer: the keys that work where the focus is; at the right the one that shows them all.
+
+Before that one stands the app's sub-title, which is about every place ("read-only").
+"""
 
 from __future__ import annotations
 
@@ -69,7 +72,8 @@ class KeysFooter(Painted):
             if active.binding.show:  # a place may have a key of its own for what all places have
                 found.setdefault(active.binding.description, self._key(active.binding))
         keys = [*found.values(), every]
-        room = self.size.width - sum(width_of(key.cells) for key in keys if key.back)
+        room = self.size.width - width_of(self._mark)
+        room -= sum(width_of(key.cells) for key in keys if key.back)
         fitting: list[Key] = []
         for key in keys:
             cells = 0 if key.back else width_of(key.cells)
@@ -77,6 +81,10 @@ class KeysFooter(Painted):
                 room -= cells
                 fitting.append(key)
         return fitting
+
+    @property
+    def _mark(self) -> list[Cell]:
+        return [(f" {self.app.sub_title} ", "warn")] if self.app.sub_title else []
 
     def _key(self, binding: Binding) -> Key:
         back = binding.action.rpartition(".")[2] in ("back", "leave")
@@ -88,7 +96,8 @@ class KeysFooter(Painted):
             return self.blank(width)
         *keys, every = self._keys
         line = [cell for key in keys for cell in key.cells]
-        return self.strip([*padded(line, width - width_of(every.cells)), *every.cells], width)
+        end = [*self._mark, *every.cells]
+        return self.strip([*padded(line, width - width_of(end)), *end], width)
 
     def on_click(self, event: Click) -> None:
         """A key is pressed by a click on it."""

@@ -73,6 +73,12 @@ class LogView(Painted, can_focus=True):
         self._rows, self._widest = [], 0
         self.flush()
 
+    def say(self, placeholder: str) -> None:
+        """What an empty log says from now on."""
+        self._placeholder = placeholder
+        if not self._rows:
+            self.refresh()
+
     def add(self, lines: Iterable[str]) -> None:
         """Append; many calls in a moment are drawn once."""
         idle = not self._fresh

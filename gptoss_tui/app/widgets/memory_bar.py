@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textual.geometry import Size
 from textual.reactive import reactive
 from textual.strip import Strip
 
@@ -69,10 +70,13 @@ class MemoryBar(Painted):
     A plan for Ollama has the memory of all GPUs together: it spreads the layers by itself.
     """
 
-    DEFAULT_CSS = "MemoryBar { overflow: hidden hidden; }"
+    DEFAULT_CSS = "MemoryBar { overflow: hidden hidden; height: auto; }"
     can_focus = False
-    memory: reactive[MemoryPlan | None] = reactive(None)
+    memory: reactive[MemoryPlan | None] = reactive(None, layout=True)
     engine: reactive[str] = reactive("vllm")
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        return 0 if self.memory is None else _BAR.stop + len(self._legend(width))
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width

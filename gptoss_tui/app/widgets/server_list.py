@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from rich.cells import cell_len
 from textual.binding import Binding, BindingType
 from textual.events import Click
 from textual.geometry import Size
@@ -22,6 +23,8 @@ from gptoss_tui.app.widgets.paint import Cell, Painted
 
 Cells = tuple[str, ...]
 COLUMNS = (13, 18, 22)  # cells of state, name, where; the model takes what is left
+# The mark, the columns and what parts them; with less room a column is as wide as its text.
+_ALL = 2 + sum(COLUMNS) + 2
 SHOWN = 4  # lines, at most; more are scrolled through
 
 
@@ -121,10 +124,17 @@ class ServerList(Painted, can_focus=True):
             return self.blank(width)
         return self.strip(self._line(name, width), width)
 
+    def _columns(self, width: int) -> tuple[int, ...]:
+        """Where it is narrow the port, which others need, must not be cut for empty cells."""
+        if width >= _ALL:
+            return COLUMNS
+        widest = (max(map(cell_len, cells)) for cells in zip(*self.rows.values(), strict=True))
+        return tuple(map(min, COLUMNS, widest))
+
     def _line(self, name: str, width: int) -> list[Cell]:
         mark = "▸ " if name == self.watched else "  "
         *columns, last = self.rows[name]
-        sized = map(left, columns, COLUMNS)
+        sized = map(left, columns, self._columns(width))
         text = left(mark + " ".join([*sized, last]), width)
         if self.has_focus and name == self._cursor:
             return [(text, "cursor")]
