@@ -17,8 +17,6 @@ from gptoss_tui.errors import UsageError
 from gptoss_tui.remote.fleet import Fleet, FleetOptions
 from gptoss_tui.state.paths import paths
 
-DEMO_TRAFFIC = 7.0
-
 
 async def open_app(arguments: Namespace, output: Output) -> int:
     """Open the app on this user's boxes."""
@@ -29,8 +27,7 @@ async def demo(arguments: Namespace, output: Output) -> int:
     """Simulated boxes over real SSH, in a home of their own that is removed at the end."""
     from gptoss_tui.cli.sim_command import simulated
 
-    traffic = DEMO_TRAFFIC if arguments.traffic is None else arguments.traffic
-    sim = simulated(arguments, traffic)
+    sim = simulated(arguments)
     with tempfile.TemporaryDirectory(prefix="gptoss-tui-demo-") as home:
         os.environ["GPTOSS_TUI_HOME"] = home
         async with sim:

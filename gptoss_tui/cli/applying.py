@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from gptoss_tui.cli.output import Output
+from gptoss_tui.cli.plan_text import tell_command
 from gptoss_tui.cli.session import agreed, same_way
 from gptoss_tui.domain import blockers
 from gptoss_tui.domain.doctor.diagnosis import Diagnosis
 from gptoss_tui.domain.launch import LaunchSpec, Secrets
 from gptoss_tui.domain.relaunch import changed, in_words
-from gptoss_tui.domain.render import command_page, docker_run
 from gptoss_tui.errors import GptossError, StateError, UsageError
 from gptoss_tui.state.identity import new_launch_id
 
@@ -52,8 +52,8 @@ async def apply(
         driver_version=report.driver_version,
     )
     blockers.check(report, again.engine, again.image)
-    output.line(f"\nagain, {in_words(found.change)}:")
-    output.line(command_page(docker_run(again)))
+    output.line()
+    tell_command(f"again, {in_words(found.change)}", again, output)
     old = [one for one in listed if one.managed and one.launch_id == spec.launch_id]
     if old:
         output.line(f"The stopped container {old[0].name} is removed.")

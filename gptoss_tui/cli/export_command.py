@@ -13,7 +13,6 @@ from gptoss_tui.cli.session import connected, pick
 from gptoss_tui.domain import export as exports
 from gptoss_tui.domain.export import again
 from gptoss_tui.domain.launch import LaunchSpec, Secrets
-from gptoss_tui.domain.render import command_page, docker_run
 from gptoss_tui.errors import NotFoundError, StateError, UsageError
 from gptoss_tui.remote.box import Box
 from gptoss_tui.state.identity import new_launch_id, who
@@ -96,10 +95,3 @@ def _text(file: str) -> str:
         return sys.stdin.read() if file == "-" else Path(file).expanduser().read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise StateError(f"The file {file} cannot be read.", "Check the path.") from error
-
-
-def tell(spec: LaunchSpec, box: str, output: Output) -> None:
-    """What will run, as `docker run` would start it."""
-    output.line(f"on {box}, as exported:")
-    output.line(command_page(docker_run(spec)))
-    output.line()

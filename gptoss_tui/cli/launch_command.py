@@ -11,19 +11,20 @@ from typing import Any, cast
 import msgspec
 
 from gptoss_tui.cli import export_command
-from gptoss_tui.cli.launch_lines import LaunchLines
+from gptoss_tui.cli.launch_lines import LaunchLines, took
 from gptoss_tui.cli.output import Output, figure
-from gptoss_tui.cli.plan_command import gpu_ids_of, request_of
-from gptoss_tui.cli.plan_text import tell
+from gptoss_tui.cli.plan_command import chosen, release_in, request_of
+from gptoss_tui.cli.plan_text import tell, tell_command
 from gptoss_tui.cli.session import agreed, connected, same_way
 from gptoss_tui.domain import blockers, choose
 from gptoss_tui.domain.gpu import Gpu
 from gptoss_tui.domain.host import BoxReport
 from gptoss_tui.domain.launch import LaunchSpec, Secrets
+from gptoss_tui.domain.launch_words import span
 from gptoss_tui.domain.plan.advice import alternatives
 from gptoss_tui.domain.plan.types import Plan, PlanRequest
 from gptoss_tui.domain.progress import LaunchProgress
-from gptoss_tui.domain.render import base_url, command_page, docker_run, openai_env
+from gptoss_tui.domain.render import base_url, docker_run, openai_env
 from gptoss_tui.domain.spec import build_spec
 from gptoss_tui.domain.startup import compare
 from gptoss_tui.errors import (
@@ -47,13 +48,15 @@ async def launch(arguments: Namespace, output: Output) -> int:
             spec = await export_command.placed(exported, arguments, box, secrets)
             if arguments.export_as is not None:
                 return export_command.hand_out(spec, arguments.export_as, arguments, output)
-            export_command.tell(spec, box.name, output)
+            tell_command(f"on {box.name}, as exported", spec, output)
             return 0 if arguments.dry_run else await start(arguments, output, box, spec, secrets)
         spec, plan = await _spec(arguments, box, secrets)
         if arguments.export_as is not None:
             tell(plan, output.beside())
             return export_command.hand_out(spec, arguments.export_as, arguments, output)
-        _tell(spec, plan, arguments.box, output)
+        tell(plan, output)
+        output.line()
+        tell_command(f"on {box.name}", spec, output)
         if arguments.dry_run:
             output.document({"spec": spec, "command": docker_run(spec), "plan": plan})
             return 0
@@ -86,6 +89,7 @@ async def begin(
     replaces: str | None = None,
 ) -> int:
     """Start the helper unasked; with --wait follow it until it is ready or has failed."""
+    arguments.name = spec.name  # what is advised from here on names this server
     launch_id = await box.launch(spec, secrets, replaces=replaces)
     output.document({"launch_id": launch_id, "spec": spec, "command": docker_run(spec)})
     if not arguments.wait:
@@ -101,7 +105,7 @@ async def _spec(arguments: Namespace, box: Box, secrets: Secrets) -> tuple[Launc
     request = request_of(arguments, box.name)
     blockers.check(report, request.engine)
     taken = choose.taken_gpus(instances.instances)
-    gpus, plan = choose.choose(report, request, gpu_ids_of(arguments), taken, arguments.image)
+    gpus, plan = chosen(arguments, request, report, taken)
     if not plan.serves and not arguments.force:
         raise DoesNotFitError(plan.reason, _instead(request, plan, report, gpus, taken))
     now = datetime.now(UTC)
@@ -114,7 +118,7 @@ async def _spec(arguments: Namespace, box: Box, secrets: Secrets) -> tuple[Launc
         created_at=now,
         name=arguments.name,
         port=arguments.port,
-        image=arguments.image,
+        image=release_in(arguments).image,
         bind=arguments.bind,
         access=arguments.gpu_access,
         weights_dir=arguments.weights_dir,
@@ -138,18 +142,10 @@ def _instead(
     taken: frozenset[str],
 ) -> str:
     """What would fit, in a sentence."""
-    asked = msgspec.structs.replace(request, gpus=plan.request.gpus)
+    asked = msgspec.structs.replace(request, gpus=plan.request.gpus, users=plan.request.users)
     others = alternatives(asked, plan, choose.spare(report, gpus, taken), box=True)
     words = "; ".join(f"{other.change} ({shlex.join(other.flags)})" for other in others[:3])
     return f"These would fit: {words}. Or --force." if words else "Use other GPUs, or --force."
-
-
-def _tell(spec: LaunchSpec, plan: Plan, box: str, output: Output) -> None:
-    tell(plan, output)
-    output.line()
-    output.line(f"on {box}:")
-    output.line(command_page(docker_run(spec)))
-    output.line()
 
 
 async def follow(
@@ -168,13 +164,13 @@ async def follow(
         sentence = last.error if last and last.error else "The launch did not become ready."
         left = f" What remains: {'; '.join(last.leftovers)}." if last and last.leftovers else ""
         raise LaunchError(sentence + left, _next_step(last) if last else "")
+    _tell_difference(last, output)
     url = base_url(spec)
-    output.line(f"ready: {spec.served_name} at {url} on {box.name}")
+    output.line(f"ready in {span(took(last))}: {spec.served_name} at {url} on {box.name}")
     output.line(openai_env(url, spec.served_name, spec.needs_api_key))
     if box.ssh_target is not None:
         here = same_way(arguments, "forward", box.name, spec.name)
         output.line(f"# that is the box's own address; here: {here}")
-    _tell_difference(last, output)
     return 0
 
 
@@ -183,8 +179,7 @@ def _next_step(failed: LaunchProgress) -> str:
     from gptoss_tui.cli.doctor_command import remedy
 
     change = failed.diagnosis.change if failed.diagnosis else None
-    step = f"{failed.next_step} {remedy(change)}" if change else failed.next_step
-    return step.replace("BOX NAME", f"BOX {failed.name}")
+    return f"{failed.next_step} {remedy(change)}" if change else failed.next_step
 
 
 def _tell_difference(progress: LaunchProgress, output: Output) -> None:
@@ -204,11 +199,8 @@ def _tell_difference(progress: LaunchProgress, output: Output) -> None:
 async def cancel(arguments: Namespace, output: Output) -> int:
     """Cancel the named launch, or the only one in progress."""
     async with connected(arguments, arguments.box) as box:
-        launch_id = arguments.launch_id or ""
-        if not arguments.read_only:  # else it is refused, whatever is named
-            launches = [fact.body for fact in await box.launches()]
-            launch_id = _meant(launches, arguments.launch_id, box.name)
-        fact = await box.cancel(launch_id)
+        launches = [fact.body for fact in await box.launches()]
+        fact = await box.cancel(_meant(launches, arguments.launch_id, box.name))
     output.document(fact)
     output.line(fact.body.text)
     return 0

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from gptoss_tui.cli.output import Output
 from gptoss_tui.domain.facts import Fact
-from gptoss_tui.domain.launch_words import phase_words, stall_advice
+from gptoss_tui.domain.gpu import GIB
+from gptoss_tui.domain.launch_words import phase_words, span, stall_advice
 from gptoss_tui.domain.progress import LaunchProgress, Phase
 
 FIGURES_S = 5.0
@@ -20,11 +21,26 @@ class LaunchLines:
         self._shown = ""
         self._state: tuple[object, ...] = ()
         self._at: datetime | None = None
+        self._ended: set[str] = set()
 
     def show(self, fact: Fact[LaunchProgress]) -> None:
-        phase = fact.body.current
-        if phase is None:
+        for phase in fact.body.phases:
+            if phase.state == "done" and phase.name not in self._ended:
+                self._ended.add(phase.name)
+                self._end(phase)
+        current = fact.body.current
+        if current is not None and current.state != "done":
+            self._now(current, fact)
+
+    def _end(self, phase: Phase) -> None:
+        """What took a while, or was shown as running, is said to be done."""
+        seconds_taken = seconds(phase.started_at, phase.ended_at)
+        if phase.name == "ready" or (seconds_taken < 1 and self._state[:1] != (phase.name,)):
             return
+        size = f"{phase.total_bytes / GIB:.1f} GiB  " if phase.total_bytes else ""
+        self._output.line(f"{phase.name:8} done     {size}{span(seconds_taken)}")
+
+    def _now(self, phase: Phase, fact: Fact[LaunchProgress]) -> None:
         stalled = phase.stalled_s is not None
         state = (phase.name, phase.state, stalled, phase.retries)
         new = state != self._state
@@ -38,6 +54,18 @@ class LaunchLines:
         if new and stalled:
             self._output.line(f"  {stall_advice(phase)}")
         self._shown, self._state, self._at = line, state, fact.our_time
+
+
+def seconds(begin: datetime | None, end: datetime | None) -> float:
+    """From one to the other; 0 where either is not known."""
+    return 0.0 if begin is None or end is None else (end - begin).total_seconds()
+
+
+def took(progress: LaunchProgress) -> float:
+    """The seconds from a launch's first phase to the end of its last."""
+    begun = (phase.started_at for phase in progress.phases if phase.started_at is not None)
+    ended = (phase.ended_at for phase in progress.phases if phase.ended_at is not None)
+    return seconds(min(begun, default=None), max(ended, default=None))
 
 
 def _line(phase: Phase, now: datetime | None) -> str:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from gptoss_tui.cli.output import Output
 from gptoss_tui.cli.session import confirm, connected_fleet, pick, same_way, telling
-from gptoss_tui.domain.draining import Draining, busy, check_ours, cut_words, stop_plan
+from gptoss_tui.domain.draining import Draining, busy, check_ours, cut_words, left_alone, stop_plan
 from gptoss_tui.domain.facts import AnyFact, Hub
 from gptoss_tui.domain.instance import Instance
 from gptoss_tui.domain.serving import EngineSnapshot
@@ -115,17 +115,6 @@ def _followed(
         raise
 
 
-def left_alone(name: str, drain: Draining | None, *, restart: bool) -> str:
-    """What becomes of a server when nobody is there any more who drains it, as last seen."""
-    if drain is None:
-        return f"{name} may go on serving."
-    if not drain.refuses_new:
-        return f"{name} was not stopped, as far as was seen, and serves on."
-    if restart:
-        return f"{name} ends its requests, and Docker starts it again."
-    return f"{name} ends by itself, and its container stays."
-
-
 async def _until_ready(box: Box, name: str) -> None:
     """Raises `LaunchError` when the server ends instead, or is not ready in an hour."""
     deadline = asyncio.get_running_loop().time() + READY_S
@@ -134,6 +123,11 @@ async def _until_ready(box: Box, name: str) -> None:
         now = next((one for one in listed if one.name == name), None)
         if now is not None and now.state == "ready":
             return
+        if now is not None and now.state == "unhealthy":
+            raise LaunchError(
+                f"{name} is up again, but its model was never seen to answer.",
+                "Ask it: gptoss-tui chat BOX NAME -p hello",
+            )
         if now is None or now.has_ended:
             break
         await asyncio.sleep(LOOK_S)

@@ -6,12 +6,18 @@ import asyncio
 import time
 from argparse import Namespace
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from pathlib import Path
 
 from gptoss_tui.cli.output import Output, gib
 from gptoss_tui.cli.session import agreed, connected
+from gptoss_tui.domain.drivers import cuda_of
+from gptoss_tui.domain.engines.base import Engine
+from gptoss_tui.domain.engines.registry import engine_named, engine_of
+from gptoss_tui.domain.engines.release import Release, release_of
+from gptoss_tui.domain.launch_words import span
 from gptoss_tui.errors import StateError, UsageError
+from gptoss_tui.remote.box import Box
 from gptoss_tui.text import decode
 
 _PART = 1024 * 1024
@@ -22,32 +28,49 @@ async def load_image(arguments: Namespace, output: Output) -> int:
     """Stream a saved image to the box's Docker, and say what it has then."""
     if (arguments.file is None) == (arguments.image is None):
         raise UsageError("Which image?", "Give a FILE of `docker save`, or --image NAME:TAG.")
-    async with connected(arguments, arguments.box) as box, _source(arguments) as (parts, total):
-        what = arguments.file or arguments.image
+    meant = None if arguments.image is None else _meant(arguments)
+    async with connected(arguments, arguments.box) as box, AsyncExitStack() as stack:
+        image = None if meant is None else await _image(*meant, box)
+        parts, total = await stack.enter_async_context(_source(arguments.file, image))
+        what = arguments.file or image
         question = f"Load {what} into Docker on {box.name}?"
         if not agreed(arguments, question, "to load without a question"):
             output.line("Nothing was loaded.")
             return 130
+        began = time.monotonic()
         async with aclosing(_told(parts, total, output)) as told:
             fact = await box.load_image(told)
     output.document(fact)
-    output.line(fact.body.text)
+    output.line(f"done in {span(time.monotonic() - began)}: {fact.body.text}")
     return 0
+
+
+def _meant(arguments: Namespace) -> tuple[Engine, Release]:
+    """What --image names: an image, or an engine's by a version or a tag. Raises `UsageError`."""
+    engine = engine_of(arguments.image, ()) or engine_named(arguments.engine)
+    return engine, release_of(engine, None, arguments.image)
+
+
+async def _image(engine: Engine, meant: Release, box: Box) -> str:
+    """Of a version the image that a launch on this box takes, by its driver."""
+    if meant.image is not None:
+        return meant.image
+    return engine.image(meant.version, cuda_of((await box.look()).body.driver_version))
 
 
 @asynccontextmanager
 async def _source(
-    arguments: Namespace,
+    file: str | None, image: str | None
 ) -> AsyncIterator[tuple[AsyncGenerator[bytes, None], int | None]]:
-    """The bytes of the image, and how many where that is known. Raises `StateError`."""
-    if arguments.file is not None:
-        path, total = _sized(arguments.file)
+    """The bytes of `file` or of `image`, and how many where that is known. Raises `StateError`."""
+    if file is not None:
+        path, total = _sized(file)
         async with aclosing(_file(path)) as parts:
             yield parts, total
         return
     try:
         process = await asyncio.create_subprocess_exec(
-            "docker", "save", arguments.image,
+            "docker", "save", image or "",
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, limit=_PART,
         )  # fmt: skip
     except OSError as error:

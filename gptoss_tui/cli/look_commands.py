@@ -10,17 +10,20 @@ from typing import Any
 import msgspec
 
 from gptoss_tui.cli.output import Output, figure, gib
-from gptoss_tui.cli.plan_text import plural
 from gptoss_tui.cli.session import connected, connected_fleet, not_there, same_way
 from gptoss_tui.cli.ssh_text import tell_ssh
+from gptoss_tui.domain.engines.registry import ENGINES
+from gptoss_tui.domain.engines.release import image_release
 from gptoss_tui.domain.facts import Fact
 from gptoss_tui.domain.gpu import GpuSnapshot
 from gptoss_tui.domain.host import BoxReport
 from gptoss_tui.domain.instance import Instance
+from gptoss_tui.domain.preflight.fetching import to_bring
 from gptoss_tui.domain.progress import LaunchProgress
 from gptoss_tui.domain.serving import EngineSnapshot
 from gptoss_tui.domain.spot.notice import SpotNotice
-from gptoss_tui.errors import BoxError, EngineError, GptossError, NotFoundError
+from gptoss_tui.domain.words import plural
+from gptoss_tui.errors import BoxError, EngineError, GptossError, NotFoundError, UsageError
 from gptoss_tui.remote.box import Box
 
 _SIGNS = {"ok": "ok     ", "warning": "WARNING", "blocker": "BLOCKER"}
@@ -66,6 +69,8 @@ def _findings(report: BoxReport, arguments: Namespace, output: Output) -> None:
     levels = Counter(finding.level for finding in found)
     if levels["blocker"]:
         verdict = f"{plural(levels['blocker'], 'blocker')}: nothing can be launched until then"
+    elif lacking := to_bring(report):
+        verdict = f"a launch needs {lacking} brought to the box first, as said above"
     else:
         verdict = "nothing stands in the way of a launch"
     warned = f", {plural(levels['warning'], 'warning')}" if levels["warning"] else ""
@@ -159,7 +164,8 @@ def _tell_instance(instance: Instance, fact: Fact[EngineSnapshot] | None, output
     ours = "" if instance.managed else "  (not ours: watched only)"
     port = f"port {instance.port}" if instance.port else "no port"
     state = "upgrading" if instance.replaced_by else instance.state
-    output.line(f"{instance.name}  {state}  {instance.model or '--'}  {port}{ours}")
+    runs = f"{_engine(instance)}  {instance.model or '--'}"
+    output.line(f"{instance.name}  {state}  {runs}  {port}{ours}")
     if fact is None:
         return
     body = fact.body
@@ -171,6 +177,20 @@ def _tell_instance(instance: Instance, fact: Fact[EngineSnapshot] | None, output
         f"  running {figure(body.running)}, waiting {figure(body.waiting)}, "
         f"KV cache {figure(usage, ' %', 1)} of {figure(body.kv_cache_tokens, ' tokens')}"
     )
+
+
+def _engine(instance: Instance) -> str:
+    """Its engine and version: as it was launched, else as its image tells them."""
+    name, spec = instance.engine, instance.spec
+    if spec is not None:
+        return f"{spec.engine} {spec.engine_version}"
+    if name not in ENGINES or instance.image is None:
+        return name or "--"
+    try:
+        told = image_release(ENGINES[name], instance.image)
+    except UsageError:  # an image without a name, say
+        return name
+    return f"{name} {told.version}" if told.told else name
 
 
 def _tell_launch(progress: LaunchProgress, output: Output) -> None:

@@ -6,11 +6,14 @@ That is how far a plan was off, how fast its servers generate, and how long the 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
 from gptoss_tui.domain.facts import AnyFact
+from gptoss_tui.domain.host import BoxReport
 from gptoss_tui.domain.instance import InstanceList
+from gptoss_tui.domain.launch import LaunchSpec
 from gptoss_tui.domain.progress import LaunchProgress, durations
 from gptoss_tui.domain.serving import EngineSnapshot
 from gptoss_tui.domain.startup import correction_gib
@@ -31,11 +34,14 @@ class Measuring:
         self._fastest: dict[tuple[str, str], float] = {}
         self._unpacked: set[str] = set()
         self._started: dict[str, LaunchProgress] = {}
+        self._gpus: dict[str, frozenset[str]] = {}
 
     def __call__(self, fact: AnyFact) -> None:
         body = fact.body
         if isinstance(body, LaunchProgress):
             self._start(fact.box, body)
+        elif isinstance(body, BoxReport):
+            self._machine(fact.box, body)
         elif isinstance(body, InstanceList):
             for instance in body.instances:
                 if instance.spec is not None and instance.spec.planned is not None:
@@ -43,7 +49,23 @@ class Measuring:
         elif isinstance(body, EngineSnapshot):
             self._speed(fact.box, self._keys.get((fact.box, fact.instance or "")), body)
 
+    def _machine(self, box: str, report: BoxReport) -> None:
+        gpus = frozenset(gpu.uuid for gpu in report.gpus if gpu.uuid)
+        if gpus and self._gpus.get(box) != gpus:
+            self._gpus[box] = gpus
+            self._fastest = {key: rate for key, rate in self._fastest.items() if key[0] != box}
+            with _logged(box):
+                measurements.forget_others(paths().measurements_file, box, gpus)
+
+    def _is_elsewhere(self, box: str, spec: LaunchSpec | None) -> bool:
+        """Whether the box has none of the GPUs any more that a launch was for."""
+        asked = {gpu for gpu in spec.gpu_ids if gpu.startswith("GPU-")} if spec else set()
+        known = self._gpus.get(box)
+        return bool(asked and known and not asked & known)
+
     def _start(self, box: str, progress: LaunchProgress) -> None:
+        if self._is_elsewhere(box, progress.spec):
+            return
         self._image(box, progress)
         if progress.state != "ready" or progress.planned is None:
             return
@@ -53,11 +75,11 @@ class Measuring:
         took = durations(progress)
         if took.keys() - {"warmup"}:  # else the server's own log was not kept: it tells nothing
             key = progress.planned.start_key
-            _keep(box, partial(measurements.remember_start, key=key, phases_s=took))
+            self._keep(box, partial(measurements.remember_start, key=key, phases_s=took))
         difference = correction_gib(progress.planned, progress.measured)
         if difference is not None:
             key = progress.planned.key
-            _keep(box, partial(measurements.remember, key=key, difference_gib=difference))
+            self._keep(box, partial(measurements.remember, key=key, difference_gib=difference))
 
     def _image(self, box: str, progress: LaunchProgress) -> None:
         """Once for each pull, when it is over."""
@@ -67,7 +89,7 @@ class Measuring:
         if progress.launch_id not in self._unpacked:
             self._unpacked.add(progress.launch_id)
             rate = pull.unpack_bytes_per_s
-            _keep(box, partial(measurements.remember_unpacking, bytes_per_s=rate))
+            self._keep(box, partial(measurements.remember_unpacking, bytes_per_s=rate))
 
     def _speed(self, box: str, key: str | None, snapshot: EngineSnapshot) -> None:
         rate = snapshot.rates.generation_tokens_per_s if snapshot.rates else None
@@ -76,14 +98,23 @@ class Measuring:
         if rate > _STEP * self._fastest.get((box, key), 0.0):
             self._fastest[box, key] = rate
             ran = snapshot.running
-            _keep(
+            self._keep(
                 box,
                 partial(measurements.remember_speed, key=key, tokens_per_s=rate, requests=ran),
             )
 
+    def _keep(self, box: str, remember: Callable[..., None]) -> None:
+        file = paths().measurements_file
+        with _logged(box):
+            remember(file, box)
+            if box in self._gpus:
+                measurements.remember_machine(file, box, self._gpus[box])
 
-def _keep(box: str, remember: Callable[..., None]) -> None:
+
+@contextmanager
+def _logged(box: str) -> Iterator[None]:
+    """A measurement that cannot be kept is no failure of what is being done."""
     try:
-        remember(paths().measurements_file, box)
+        yield
     except StateError as error:
         logging.getLogger(NAME).warning("measurement of %s: %s", box, error)

@@ -148,7 +148,9 @@ def _box(
         "box", metavar="BOX", help="a Host of the ssh config, user@host:port, local"
     )
     if name:
-        parser.add_argument("name", nargs="?", metavar="NAME", help="a server on the box")
+        parser.add_argument(
+            "name", nargs="?", metavar="NAME", help="a server on the box; needed among several"
+        )
     _connection(parser)
     return parser
 
@@ -157,12 +159,15 @@ def _plan_flags(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("plan")
     group.add_argument("--model", default="20b", help="20b or 120b (default 20b)")
     group.add_argument("--engine", default="vllm", help="vllm (default), sglang, ollama")
-    group.add_argument("--engine-version", metavar="VERSION", help="default: the pinned one")
+    parser_engines.add_release(group, "the pinned one")
     group.add_argument(
         "--max-model-len", "--context", type=tokens, dest="max_model_len", metavar="N",
-        help="tokens of one request: 32768, 32k, or auto",
+        help="tokens of one request: 32768 (default), 32k, or auto",
     )  # fmt: skip
-    group.add_argument("--users", type=int, metavar="N", help="simultaneous requests")
+    group.add_argument(
+        "--users", type=int, metavar="N",
+        help="simultaneous requests; on a box by default 8, or as many as fit",
+    )  # fmt: skip
     group.add_argument("--tensor-parallel-size", type=int, metavar="N")
     group.add_argument("--max-num-seqs", type=int, metavar="N")
     group.add_argument("--max-num-batched-tokens", type=int, metavar="N")
@@ -188,7 +193,8 @@ def _plan(commands: argparse._SubParsersAction[Command]) -> None:
     _plan_flags(parser)
     group = parser.add_argument_group(
         "a card instead of a box",
-        "Flags left out have the engine's own defaults; with --users they are chosen.",
+        "Without --users the flags left out, --context too, have the engine's own defaults; with "
+        "it they are chosen as for a box.",
     )
     group.add_argument("--gpu", metavar="NAME", help='as nvidia-smi prints it: "NVIDIA L40S"')
     group.add_argument(
@@ -224,7 +230,6 @@ def _launch(commands: argparse._SubParsersAction[Command]) -> None:
     parser = _box(commands, "launch", "launch GPT-OSS in a container on a box")
     _plan_flags(parser)
     group = parser.add_argument_group("launch")
-    group.add_argument("--image", help="default: the engine's own, pinned by version")
     group.add_argument("--name", help="of the container")
     group.add_argument("--port", type=int, help="on the box; default: the first free from 8000")
     group.add_argument("--bind", default="127.0.0.1", metavar="ADDRESS", help="default 127.0.0.1")
@@ -232,7 +237,9 @@ def _launch(commands: argparse._SubParsersAction[Command]) -> None:
     group.add_argument("--hf-token-file", metavar="FILE", help="not needed for GPT-OSS")
     group.add_argument("--yes", "-y", action="store_true", help="do not ask")
     group.add_argument("--wait", action="store_true", help="until it is ready or has failed")
-    group.add_argument("--dry-run", action="store_true", help="print the docker run line only")
+    group.add_argument(
+        "--dry-run", action="store_true", help="show the plan and the docker run line only"
+    )
     group.add_argument(
         "--force", action="store_true", help="also when the plan does not fit, or -o FILE is there"
     )
@@ -242,9 +249,9 @@ def _launch(commands: argparse._SubParsersAction[Command]) -> None:
 
 def _logs(commands: argparse._SubParsersAction[Command]) -> None:
     parser = _box(commands, "logs", "print a server's log", name=True)
-    parser.add_argument("--follow", "-f", action="store_true")
+    parser.add_argument("--follow", "-f", action="store_true", help="until it ends")
     parser.add_argument(
-        "--tail", type=line_count, default=200, metavar="LINES", help="0: everything"
+        "--tail", type=line_count, default=200, metavar="LINES", help="default 200; 0: everything"
     )
 
 
@@ -264,8 +271,14 @@ def _doctor(commands: argparse._SubParsersAction[Command]) -> None:
 def _chat(commands: argparse._SubParsersAction[Command]) -> None:
     parser = _box(commands, "chat", "ask a server; the answer streams", name=True)
     parser.add_argument("-p", "--prompt", help="default: read from standard input")
-    parser.add_argument("--effort", choices=("low", "medium", "high"), default="medium")
-    parser.add_argument("--max-tokens", type=int)
+    parser.add_argument(
+        "--effort", choices=("low", "medium", "high"), default="medium",
+        help="of the reasoning; default medium",
+    )  # fmt: skip
+    parser.add_argument(
+        "--max-tokens", type=int, metavar="N",
+        help="of the answer and its reasoning; default: the server's limit",
+    )  # fmt: skip
     parser.add_argument("--api-key-file", metavar="FILE", help="or the variable GPTOSS_TUI_API_KEY")
 
 
@@ -278,22 +291,27 @@ def _forward(commands: argparse._SubParsersAction[Command]) -> None:
 
 def _sim(commands: argparse._SubParsersAction[Command]) -> None:
     parser = _command(commands, "sim", "run simulated GPU boxes that any SSH client can use")
-    _sim_flags(parser)
+    _sim_flags(parser, 1, 0.0)
     parser.add_argument("--warm", action="store_true", help="no pull, no download, no load")
     parser.add_argument(
         "--list-faults", action="store_true", help="what --fault can break, a line each"
     )
 
 
-def _sim_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--boxes", type=int, default=1, metavar="N", help="how many (1 to 256)")
-    parser.add_argument("--seed", type=int, default=0, help="the same seed, the same figures")
+def _sim_flags(parser: argparse.ArgumentParser, boxes: int, traffic: float) -> None:
     parser.add_argument(
-        "--speed", type=above_zero, default=1.0, help="of the boxes' time; default 1"
+        "--boxes", type=int, default=boxes, metavar="N", help=f"how many; default {boxes}"
     )
     parser.add_argument(
-        "--traffic", type=zero_or_more, default=None, help="requests of others at once, in the mean"
+        "--seed", type=int, default=0, metavar="N", help="the same seed, the same figures"
     )
+    parser.add_argument(
+        "--speed", type=above_zero, default=1.0, metavar="N", help="how fast things go; default 1"
+    )
+    parser.add_argument(
+        "--traffic", type=zero_or_more, default=traffic, metavar="N",
+        help=f"requests of others at once, in the mean; default {traffic:g}",
+    )  # fmt: skip
     parser.add_argument(
         "--fault", action="append", default=[], metavar="NAME", dest="faults",
         help="break the boxes, once for each fault; `gptoss-tui sim --list-faults` has the names",
@@ -303,6 +321,5 @@ def _sim_flags(parser: argparse.ArgumentParser) -> None:
 
 def _demo(commands: argparse._SubParsersAction[Command]) -> None:
     parser = _command(commands, "demo", "open the app on simulated boxes")
-    _sim_flags(parser)
-    parser.set_defaults(boxes=3)
+    _sim_flags(parser, 3, 7.0)
     parser_spot.add_app(parser, argparse.SUPPRESS)

@@ -1,8 +1,19 @@
-"""The words of what a launch takes from the box or the laptop itself. Imports nothing heavy."""
+"""The words for an engine's release, and for what a launch takes from the box. Light."""
 
 from __future__ import annotations
 
 import argparse
+
+
+def add_release(group: argparse._ActionsContainer, default: str) -> None:
+    """Which release of the engine: `domain.engines.release.release_of` reads both words."""
+    group.add_argument(
+        "--engine-version", metavar="VERSION",
+        help=f"0.32.0, a tag as :nightly, or an image; default: {default}",
+    )  # fmt: skip
+    group.add_argument(
+        "--image", help="REPOSITORY:TAG, or a tag; default: the engine's own of that version"
+    )
 
 
 def add_launch(group: argparse._ArgumentGroup) -> None:
@@ -25,5 +36,8 @@ def add_launch(group: argparse._ArgumentGroup) -> None:
 def add_load_image(parser: argparse.ArgumentParser) -> None:
     """What `load-image BOX` takes."""
     parser.add_argument("file", nargs="?", metavar="FILE", help="what `docker save` wrote here")
-    parser.add_argument("--image", metavar="NAME:TAG", help="an image of this machine's own Docker")
+    parser.add_argument("--engine", default="vllm", help="of a version or tag; default vllm")
+    parser.add_argument(
+        "--image", help="REPOSITORY:TAG of this machine's own Docker; or a version, a tag"
+    )
     parser.add_argument("--yes", "-y", action="store_true", help="do not ask")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from gptoss_tui.cli import parser_engines
 from gptoss_tui.cli.words import seconds
 
 
@@ -25,11 +26,12 @@ def add_restart(parser: argparse.ArgumentParser) -> None:
 
 
 def add_upgrade(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--engine-version", metavar="VERSION", required=True)
-    parser.add_argument("--image", help="default: the engine's own, pinned by version")
+    parser_engines.add_release(parser, "that of --image")
     parser.add_argument("--yes", "-y", action="store_true", help="do not ask")
     parser.add_argument("--wait", action="store_true", help="until it is ready or rolled back")
-    parser.add_argument("--dry-run", action="store_true", help="show the plan only")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="show the plan and the docker run line only"
+    )
     parser.add_argument("--force", action="store_true", help="also when the plan does not fit")
 
 

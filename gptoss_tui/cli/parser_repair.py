@@ -8,7 +8,7 @@ import argparse
 def add_words(parser: argparse.ArgumentParser) -> None:
     """What `repair BOX` takes besides what every command on a box does."""
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="what to repair; without, what can be is listed"
+        "names", nargs="*", metavar="REPAIR", help="what to repair; without, what can be is listed"
     )
     parser.add_argument("--yes", "-y", action="store_true", help="do not ask about those named")
     parser.add_argument("--dry-run", action="store_true", help="print their scripts only")

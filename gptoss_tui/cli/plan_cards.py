@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from argparse import Namespace
 
+from gptoss_tui.domain.gpu import MIB
 from gptoss_tui.domain.near import did_you_mean
 from gptoss_tui.domain.plan.catalogue import Card, card_named, cards, cards_like
 from gptoss_tui.domain.plan.checks import GPUS_AT_MOST, checked_capability
 from gptoss_tui.domain.plan.device import is_guessed, reserved_bytes, whole_card
 from gptoss_tui.domain.plan.types import PlanGpu
 from gptoss_tui.domain.plan.wrong import PlanInputError
-
-_MIB = 1024**2
 
 
 def gpus_of(arguments: Namespace, default: int) -> int:
@@ -45,8 +44,8 @@ def cards_of(arguments: Namespace) -> tuple[PlanGpu, ...]:
     return tuple(
         PlanGpu(
             name=name,
-            memory_total_bytes=mib * _MIB,
-            memory_reserved_bytes=reserved_bytes(name, mib * _MIB),
+            memory_total_bytes=mib * MIB,
+            memory_reserved_bytes=reserved_bytes(name, mib * MIB),
             reserved_guessed=is_guessed(name),
             compute_capability=capability,
             index=index,

@@ -8,20 +8,39 @@ import msgspec
 
 from gptoss_tui.cli.output import Output
 from gptoss_tui.cli.plan_cards import cards_of, gpus_of
-from gptoss_tui.cli.plan_text import plural, tell, tell_arrangements, tell_more
+from gptoss_tui.cli.plan_text import tell, tell_arrangements, tell_more
 from gptoss_tui.cli.session import connected
 from gptoss_tui.domain import choose
+from gptoss_tui.domain.engines.registry import engine_named
+from gptoss_tui.domain.engines.release import Release, release_of
+from gptoss_tui.domain.gpu import Gpu
+from gptoss_tui.domain.host import BoxReport
 from gptoss_tui.domain.plan.catalogue import HostedPrice
 from gptoss_tui.domain.plan.checks import checked_amount
 from gptoss_tui.domain.plan.complete import Money, complete
+from gptoss_tui.domain.plan.planner import check_engine
 from gptoss_tui.domain.plan.planner import plan as plan_as_it_stands
 from gptoss_tui.domain.plan.recommend import recommend
 from gptoss_tui.domain.plan.search import GPUS_A_BOX, search
 from gptoss_tui.domain.plan.settle import DEFAULT_CONTEXT
-from gptoss_tui.domain.plan.types import AUTO_CONTEXT, DEFAULT_VERSIONS, Plan, PlanRequest
+from gptoss_tui.domain.plan.types import AUTO_CONTEXT, Plan, PlanRequest
 from gptoss_tui.domain.plan.wrong import PlanInputError
+from gptoss_tui.domain.preflight.fetching import out_of_reach
+from gptoss_tui.domain.words import plural
 from gptoss_tui.state import measurements
 from gptoss_tui.state.paths import paths
+
+# What a plan for a card goes by where nobody says how many users there are.
+_OWN_DEFAULTS = (
+    "What was left out has the engine's own defaults; with --users N it is chosen, as for a launch."
+)
+
+
+def release_in(arguments: Namespace) -> Release:
+    """The version to plan by, and the image where it is not the engine's own. Raises `UsageError`."""
+    check_engine(arguments.engine)
+    engine = engine_named(arguments.engine)
+    return release_of(engine, arguments.engine_version, arguments.image)
 
 
 def request_of(
@@ -35,7 +54,7 @@ def request_of(
         model=arguments.model,
         gpus=(),
         engine=arguments.engine,
-        engine_version=arguments.engine_version or DEFAULT_VERSIONS.get(arguments.engine, ""),
+        engine_version=release_in(arguments).version,
         tensor_parallel_size=arguments.tensor_parallel_size,
         max_model_len=context if arguments.max_model_len is None else arguments.max_model_len,
         users=arguments.users,
@@ -61,6 +80,22 @@ def gpu_ids_of(arguments: Namespace) -> tuple[str, ...]:
     return tuple(part.strip() for part in (arguments.gpu_ids or "").split(",") if part.strip())
 
 
+def chosen(
+    arguments: Namespace, request: PlanRequest, report: BoxReport, taken: frozenset[str]
+) -> tuple[tuple[Gpu, ...], Plan]:
+    """The GPUs of a box and the plan for them, as `plan BOX` and `launch` take both by their words."""
+    meant, ids = release_in(arguments), gpu_ids_of(arguments)
+    gpus, made = choose.choose_for_users(report, request, ids, taken, meant.image)
+    weights_dir: str | None = getattr(arguments, "weights_dir", None)
+    lacking = out_of_reach(report, made.request, meant.image, weights_dir)
+    return gpus, _noted(made, meant.note, *lacking)
+
+
+def _noted(made: Plan, *notes: str) -> Plan:
+    told = tuple(note for note in notes if note)
+    return msgspec.structs.replace(made, warnings=(*told, *made.warnings))
+
+
 async def plan(arguments: Namespace, output: Output) -> int:
     """Exit 0 when it fits (or is tight), 5 when it does not."""
     if arguments.gpu is None and (arguments.box or arguments.box_option) is None:
@@ -68,8 +103,10 @@ async def plan(arguments: Namespace, output: Output) -> int:
     made = await _made(arguments)
     output.document(made)
     tell(made, output)
+    if arguments.gpu and arguments.users is None:
+        output.line(f"  note: {_OWN_DEFAULTS}")
     tell_more(made, output)
-    return 0 if made.verdict in ("fits", "tight") else 5
+    return 0 if made.serves else 5
 
 
 async def _made(arguments: Namespace) -> Plan:
@@ -85,9 +122,9 @@ async def _made(arguments: Namespace) -> Plan:
     async with connected(arguments, name) as box:
         report = (await box.look()).body
         instances = (await box.instances()).body
-    ids, taken = gpu_ids_of(arguments), choose.taken_gpus(instances.instances)
-    gpus, made = choose.choose(report, request, ids, taken)
-    asked = msgspec.structs.replace(request, gpus=made.request.gpus)
+    taken = choose.taken_gpus(instances.instances)
+    gpus, made = chosen(arguments, request, report, taken)
+    asked = msgspec.structs.replace(request, gpus=made.request.gpus, users=made.request.users)
     spare = choose.spare(report, gpus, taken)
     return complete(_with_context(asked, made), made, spare=spare, money=money)
 
@@ -105,7 +142,9 @@ def _card_plan(arguments: Namespace, money: Money) -> Plan:
     else:
         asked = msgspec.structs.replace(request_of(arguments), gpus=cards)
         made = recommend(asked)
-    return complete(_with_context(asked, made), made, money=money)
+    return complete(
+        _with_context(asked, made), _noted(made, release_in(arguments).note), money=money
+    )
 
 
 def _with_context(asked: PlanRequest, made: Plan) -> PlanRequest:

@@ -6,11 +6,14 @@ import shlex
 from collections import Counter
 
 from gptoss_tui.cli.output import Output
+from gptoss_tui.domain.launch import LaunchSpec
 from gptoss_tui.domain.plan.cost import Cost
 from gptoss_tui.domain.plan.search import Arrangement
 from gptoss_tui.domain.plan.speed import Band, Throughput
 from gptoss_tui.domain.plan.types import Plan, PlanRequest
 from gptoss_tui.domain.plan.verdict import held
+from gptoss_tui.domain.render import command_page, docker_run
+from gptoss_tui.domain.words import plural
 
 # What the command of a plan begins with where the engine is installed.
 _STARTS = {"vllm": "vllm serve", "sglang": "sglang serve", "ollama": "ollama run"}
@@ -22,7 +25,8 @@ def tell(made: Plan, output: Output) -> None:
     output.line(f"{made.verdict.replace('_', ' ')}: {made.reason}")
     kinds = Counter(gpu.name for gpu in request.gpus[: made.gpus_used])
     gpus = " and ".join(f"{count} x {name}" for name, count in kinds.items())
-    output.line(f"  {request.model} on {gpus}, {request.engine} {request.engine_version}")
+    asked = "" if request.users is None else f", for {plural(request.users, 'user')}"
+    output.line(f"  {request.model} on {gpus}, {request.engine} {request.engine_version}{asked}")
     output.line(f"  GiB {_whose(request)}: {_shares(made)}")
     output.line(
         f"  KV cache: {made.kv_cache.tokens:,} tokens, "
@@ -57,6 +61,13 @@ def _shares(made: Plan) -> str:
     if memory.activation is None and memory.outside_budget:
         told.append(f"{memory.outside_budget:.1f} left for activation and graphs")
     return f"{', '.join(told)}, {memory.device_total:.1f} in all"
+
+
+def tell_command(heading: str, spec: LaunchSpec, output: Output) -> None:
+    """What will run, as `docker run` would start it."""
+    output.line(f"{heading}:")
+    output.line(command_page(docker_run(spec)))
+    output.line()
 
 
 def tell_more(made: Plan, output: Output) -> None:
@@ -141,14 +152,10 @@ def tell_arrangements(
         speed = "" if made.tokens_per_s is None else f", {_band(made.tokens_per_s)} tokens/s"
         output.line(
             f"  {price:>15}  {made.gpus} x {made.gpu}{spread}: "
-            f"{made.verdict}, holds {made.holds} requests{speed}"
+            f"{made.verdict}, holds {plural(made.holds, 'request')}{speed}"
         )
         if made.loses:
             output.line(f"{'':19}{made.loses}")
-
-
-def plural(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _band(band: Band) -> str:

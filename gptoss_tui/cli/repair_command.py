@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from argparse import Namespace
 from contextlib import aclosing
 
 from gptoss_tui.cli.output import Output
 from gptoss_tui.cli.session import agreed, connected_fleet, same_way
 from gptoss_tui.domain.host import BoxReport
+from gptoss_tui.domain.launch_words import span
 from gptoss_tui.domain.near import did_you_mean
 from gptoss_tui.domain.prompts import Prompter
 from gptoss_tui.domain.repair.build import Offer, make, offers
 from gptoss_tui.domain.repair.toolkit import REPOSITORY
 from gptoss_tui.domain.repair.types import NAMES, Repair, RepairLine, RepairResult, Survey
-from gptoss_tui.errors import NotFoundError, ReadOnlyError, UsageError
+from gptoss_tui.errors import NotFoundError, UsageError
 from gptoss_tui.remote.answers import Answers
 from gptoss_tui.remote.box import Box
 from gptoss_tui.remote.carry_out import carry_out
@@ -51,11 +53,6 @@ def _check(arguments: Namespace) -> None:
         raise UsageError(
             "--yes needs the name of each repair that it is for.",
             "`gptoss-tui repair BOX` lists what can be repaired.",
-        )
-    if arguments.read_only and arguments.names and not arguments.dry_run:
-        raise ReadOnlyError(
-            "This is a read-only session: repair would change the box.",
-            "Start without --read-only.",
         )
 
 
@@ -122,6 +119,7 @@ async def _run(
 ) -> RepairResult:
     output.line("It goes on by itself on the box, should the connection be lost.")
     result: RepairResult | None = None
+    began = time.monotonic()
     async with aclosing(carry_out(fleet, box, one, prompter)) as facts:
         async for fact in facts:
             output.document(fact)
@@ -130,7 +128,8 @@ async def _run(
             elif isinstance(fact.body, RepairResult):
                 result = fact.body
     assert result is not None
-    output.line(result.text)
+    how = "done" if result.fixed else "not mended"
+    output.line(f"{how} in {span(time.monotonic() - began)}: {result.text}")
     for finding in result.remaining:
         output.advice(f"  {finding.do or finding.what}")
     return result

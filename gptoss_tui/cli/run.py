@@ -8,7 +8,7 @@ from argparse import Namespace
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from gptoss_tui.cli import secrets
+from gptoss_tui.cli import read_only, secrets
 from gptoss_tui.cli.output import Output
 from gptoss_tui.errors import GptossError
 from gptoss_tui.state.debug_log import internal, open_debug_log
@@ -17,7 +17,7 @@ from gptoss_tui.state.paths import paths
 Command = Callable[[Namespace, Output], Coroutine[Any, Any, int]]
 
 # Where each command lives; only the one that was asked for is imported.
-_COMMANDS: dict[str | None, str] = {
+COMMANDS: dict[str | None, str] = {
     None: "gptoss_tui.cli.app_command:open_app",
     "demo": "gptoss_tui.cli.app_command:demo",
     "sim": "gptoss_tui.cli.sim_command:sim",
@@ -50,10 +50,11 @@ def run(arguments: Namespace) -> int:
         return filled(arguments, text)
 
     output = Output(getattr(arguments, "json", False), fill)
-    module, _, name = _COMMANDS[arguments.command].partition(":")
+    module, _, name = COMMANDS[arguments.command].partition(":")
     command: Command = getattr(importlib.import_module(module), name)
     log = open_debug_log(paths().debug_log)
     try:
+        read_only.check(arguments)
         secrets.take(arguments)
         return asyncio.run(command(arguments, output))
     except GptossError as error:

@@ -74,7 +74,8 @@ class _Printer:
             self.exit_code = 8
         if self._output.json:
             return
-        print(flush=True)
+        if self._channel:  # the line that was cut, on the stream where it stands
+            print(file=sys.stderr if self._channel == "reasoning" else sys.stdout, flush=True)
         ttft = None if body.ttft_s is None else body.ttft_s * 1000
         print(
             f"[{body.finish_reason or 'ended'}; first token after {figure(ttft, ' ms')}, "

@@ -13,7 +13,7 @@ from gptoss_tui.sim.faults import FAULTS
 from gptoss_tui.sim.run import SimFleet
 
 
-def simulated(arguments: Namespace, traffic: float, *, warm: bool = False) -> SimFleet:
+def simulated(arguments: Namespace, *, warm: bool = False) -> SimFleet:
     """The boxes that the words of `sim` and `demo` ask for. Raises `UsageError`."""
     if not 1 <= arguments.boxes <= 256:
         raise UsageError(f"{arguments.boxes} boxes cannot be simulated.", "Choose 1 to 256.")
@@ -27,7 +27,7 @@ def simulated(arguments: Namespace, traffic: float, *, warm: bool = False) -> Si
         arguments.boxes,
         seed=arguments.seed,
         speed=arguments.speed,
-        traffic=traffic,
+        traffic=arguments.traffic,
         faults=frozenset(arguments.faults),
         preempt_after_s=arguments.preempt_after,
         warm=warm,
@@ -41,7 +41,7 @@ async def sim(arguments: Namespace, output: Output) -> int:
         for name, what in FAULTS.items():
             output.line(f"{name:16} {what}")
         return 0
-    fleet = simulated(arguments, arguments.traffic or 0.0, warm=arguments.warm)
+    fleet = simulated(arguments, warm=arguments.warm)
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

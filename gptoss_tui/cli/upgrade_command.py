@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 
 from gptoss_tui.cli.launch_command import begin
 from gptoss_tui.cli.output import Output
-from gptoss_tui.cli.plan_text import tell
+from gptoss_tui.cli.plan_text import tell, tell_command
 from gptoss_tui.cli.session import agreed, connected, pick, same_way
 from gptoss_tui.domain import blockers
 from gptoss_tui.domain.draining import stop_plan
 from gptoss_tui.domain.instance import Instance
 from gptoss_tui.domain.launch import LaunchSpec, Secrets
-from gptoss_tui.domain.render import command_page, docker_run
+from gptoss_tui.domain.render import docker_run
 from gptoss_tui.domain.upgrade import ROLL_BACK, Upgrade, moved_on, upgraded
 from gptoss_tui.errors import (
     ConflictError,
@@ -29,6 +29,8 @@ from gptoss_tui.state.paths import paths
 
 async def upgrade(arguments: Namespace, output: Output) -> int:
     """Show the plan of the new version, ask, and let the helper on the box put it in place."""
+    if not (arguments.engine_version or arguments.image):
+        raise UsageError("Which version?", "Give --engine-version VERSION, or --image IMAGE.")
     async with connected(arguments, arguments.box) as box:
         instance = await pick(box, arguments.name, managed=True)
         old = _launched(instance)
@@ -108,8 +110,8 @@ def _tell(made: Upgrade, instance: Instance, output: Output) -> None:
     if made.plan is None and made.warning:  # a plan has told it
         output.line(f"  note: {made.warning}")
     output.line()
-    output.line(f"in the place of {made.old.name} ({made.old.engine} {made.old.engine_version}):")
-    output.line(command_page(docker_run(made.spec)))
-    output.line()
+    old = made.old
+    place = f"in the place of {old.name} ({old.engine} {old.engine_version})"
+    tell_command(place, made.spec, output)
     output.line(f"{made.old.name} {ROLL_BACK}")
     output.line(stop_plan(instance).warning)

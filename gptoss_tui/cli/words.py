@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 
 class WordsError(Exception):
@@ -27,7 +27,10 @@ def _number_words(found: re.Match[str]) -> str:
 
 
 class Words(argparse.ArgumentParser):
-    """Says what is wrong in one sentence instead of a page of usage."""
+    """Says what is wrong in one sentence instead of a page of usage. Flags are written out."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
         head, lacking, names = message.partition(_LACKING)
@@ -63,9 +66,23 @@ class Command(Words):
             return super().parse_known_args(args, namespace)
         self._mixing = True
         try:
-            return self.parse_known_intermixed_args(args, namespace)
+            known, rest = self.parse_known_intermixed_args(args, namespace)
         finally:
             self._mixing = False
+        if rest:
+            raise self._unknown(rest)
+        return known, rest
+
+    def _unknown(self, rest: list[str]) -> WordsError:
+        """Said here, where the flags are known that may have been meant."""
+        from gptoss_tui.domain.near import did_you_mean
+
+        flag = next((word.partition("=")[0] for word in rest if word.startswith("--")), "")
+        known = [word for action in self._actions for word in action.option_strings]
+        meant = did_you_mean(flag, known) if flag else ""
+        return WordsError(
+            f"Unrecognized arguments: {' '.join(rest)}.", f"{meant}See `{self.prog} --help`."
+        )
 
 
 # --- values ---------------------------------------------------------------------------------------

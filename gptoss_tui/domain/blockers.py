@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gptoss_tui.domain.host import BoxReport, Finding
-from gptoss_tui.domain.preflight import image_finding, launches_blocked_by
+from gptoss_tui.domain.preflight import image_finding
 from gptoss_tui.errors import DockerError
 
 # What keeps vLLM and SGLang alone from a box: Ollama runs on older GPUs.
@@ -23,13 +23,13 @@ def findings_for(report: BoxReport, engine: str, image: str | None = None) -> tu
     return (*found, new)
 
 
-def blocker(report: BoxReport, engine: str, image: str | None = None) -> Finding | None:
-    """The first thing that keeps `image` of `engine` from being launched; None where nothing does."""
-    return launches_blocked_by(findings_for(report, engine, image))
+def blocking(report: BoxReport, engine: str, image: str | None = None) -> tuple[Finding, ...]:
+    """All that a launch of `image` by `engine` cannot get past, the hardest first."""
+    return tuple(one for one in findings_for(report, engine, image) if one.level == "blocker")
 
 
 def check(report: BoxReport, engine: str, image: str | None = None) -> None:
-    """Raises `DockerError` with that finding, where there is one."""
-    found = blocker(report, engine, image)
-    if found is not None:
-        raise DockerError(found.what, found.do)
+    """Raises `DockerError` with all of them, where there are any."""
+    found = blocking(report, engine, image)
+    if found:
+        raise DockerError(" ".join(one.what for one in found), " ".join(one.do for one in found))

@@ -16,6 +16,7 @@ from gptoss_tui.domain.plan.catalogue import card_named
 from gptoss_tui.domain.plan.device import is_guessed, is_unified, reserved_bytes
 from gptoss_tui.domain.plan.models import model_named
 from gptoss_tui.domain.plan.recommend import recommend
+from gptoss_tui.domain.plan.settle import DEFAULT_USERS
 from gptoss_tui.domain.plan.types import Plan, PlanGpu, PlanRequest
 from gptoss_tui.domain.plan.wrong import PlanInputError
 from gptoss_tui.domain.preflight import MIG_SENTENCE, MIG_STEP, gpu_is_free
@@ -106,6 +107,40 @@ def choose(
             break
     assert best is not None
     return best
+
+
+def choose_for_users(
+    report: BoxReport,
+    request: PlanRequest,
+    ids: tuple[str, ...] = (),
+    taken: frozenset[str] = frozenset(),
+    image: str | None = None,
+) -> tuple[tuple[Gpu, ...], Plan]:
+    """As `choose`; where nobody says how many users there are, for as many of the usual as fit.
+
+    So the same words give the same plan as the wizard's form, which begins with the usual number,
+    and a card that holds fewer is still launched on. Raises as `choose` does.
+    """
+    if request.users is not None:
+        return choose(report, request, ids, taken, image)
+    usual = max(1, min(DEFAULT_USERS, request.max_num_seqs or DEFAULT_USERS))
+    best: tuple[tuple[Gpu, ...], Plan] | None = None
+    for users in range(usual, 0, -1):
+        asked = msgspec.structs.replace(request, users=users)
+        gpus, made = choose(report, asked, ids, taken, image)
+        if best is None or not best[1].serves or made.verdict == "fits":
+            best = gpus, made
+        if made.verdict in ("fits", "unsupported") or (users == usual and made.serves):
+            break
+    assert best is not None
+    gpus, made = best
+    if not made.serves or made.request.users == usual:
+        return best
+    note = (
+        f"No number of users is given, and {usual} do not fit at once: planned for "
+        f"{made.request.users}."
+    )
+    return gpus, msgspec.structs.replace(made, warnings=(note, *made.warnings))
 
 
 def candidates(free: tuple[Gpu, ...], size: int) -> Iterator[tuple[Gpu, ...]]:

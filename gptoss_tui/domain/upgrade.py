@@ -11,7 +11,7 @@ from gptoss_tui.domain import choose
 from gptoss_tui.domain.drivers import cuda_of
 from gptoss_tui.domain.engines import flags
 from gptoss_tui.domain.engines.registry import engine_named
-from gptoss_tui.domain.engines.release import image_release, is_older, release
+from gptoss_tui.domain.engines.release import Release, is_older, release_of
 from gptoss_tui.domain.gpu import Gpu
 from gptoss_tui.domain.host import BoxReport
 from gptoss_tui.domain.instance import Instance
@@ -72,7 +72,7 @@ def upgraded(
     old: LaunchSpec,
     report: BoxReport,
     *,
-    version: str,
+    version: str | None,
     launch_id: str,
     created_by: str,
     created_at: datetime,
@@ -82,20 +82,20 @@ def upgraded(
 ) -> Upgrade:
     """`old` with what `version` changes, planned as if `old` had left the box.
 
-    `version` may be an image too, and `image` goes before it. Raises `UsageError` where there is
-    no such image, a version that cannot serve GPT-OSS, or flags that cannot be planned anew.
+    `version` and `image` are as `release_of` reads them, one of them at least. Raises `UsageError`
+    where there is no such image, a version that cannot serve GPT-OSS, or flags that cannot be
+    planned anew.
     """
-    if not version.strip():
+    if not ((version or "").strip() or image):
         raise UsageError("No version is named.", f"Write it as {old.engine_version}.")
     engine = engine_named(old.engine)
-    meant = release(engine, version)
+    meant = release_of(engine, version, image)
     versions.parse(meant.version, engine.name)
-    own = image_release(engine, image).image if image else meant.image
     spec = msgspec.structs.replace(
         old,
         launch_id=launch_id,
         engine_version=meant.version,
-        image=own or engine.image(meant.version, cuda_of(report.driver_version)),
+        image=meant.image or engine.image(meant.version, cuda_of(report.driver_version)),
         created_by=created_by,
         created_at=created_at.isoformat(timespec="seconds"),
         planned=None,
@@ -167,8 +167,8 @@ def _changes(made: Upgrade) -> Iterator[str]:
     old, new = made.old, made.spec
     yield _differs("version:", old.engine_version, new.engine_version)
     yield _differs("image:", old.image, new.image)
-    if not made.told:
-        yield f"The image does not tell its version: it is planned as {new.engine_version}."
+    if note := Release(new.engine_version, told=made.told).note:
+        yield note
     if is_older(new.engine_version, old.engine_version):
         yield "It is older than what runs."
     different = flags.changes(old.arguments, new.arguments)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import pytest
+
 from gptoss_tui.sim.profile import RTX4090, Profile
 from gptoss_tui.sim.run import SimBox
 from tests.cli.conftest import Background, Cli
@@ -45,13 +47,15 @@ def test_a_context_that_does_not_fit_is_lowered_and_launched_again(
     assert "no change" in nothing.err
 
 
+@pytest.mark.parametrize("named", [("--name", "one"), ()])
 def test_a_launch_that_fails_tells_how_to_launch_again(
-    cli: Cli, boxes: Callable[..., Background]
+    cli: Cli, boxes: Callable[..., Background], named: tuple[str, ...]
 ) -> None:
     where = ("sim-1", "-F", boxes(SMALL, speed=20.0).config)
     words = ("--max-model-len", "131072", "--gpu-memory-utilization", "0.7", "--force")
-    failed = cli("launch", *where, *words, "--yes", "--wait", "--name", "one")
-    line = f"gptoss-tui doctor -F {where[2]} sim-1 one --apply"
+    failed = cli("launch", *where, *words, "--yes", "--wait", *named)
+    name = "one" if named else "gpt-oss-20b"
+    line = f"gptoss-tui doctor -F {where[2]} sim-1 {name} --apply"
     step = failed.err.splitlines()[-1]
     assert "To launch again with --max-model-len " in step
     assert step.endswith(f": {line}")

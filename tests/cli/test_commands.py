@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import threading
 from argparse import Namespace
 from collections.abc import Callable
@@ -81,9 +82,17 @@ def test_launch_tells_people_what_will_run_and_where_it_serves(
     assert "docker run" in result.out
     assert "vllm serve openai/gpt-oss-20b" in result.out
     assert "\nload     running" in result.out
-    assert "ready: openai/gpt-oss-20b at http://127.0.0.1:8000/v1 on sim-1" in result.out
-    assert "OPENAI_BASE_URL" in result.out
+    assert re.search(r"\nload     done     \d+ s\n", result.out)
     assert result.err == ""
+    # A pipe ends with what counts: that it is ready, after how long, and where.
+    *_, ready, url, key, model, here = result.out.splitlines()
+    place = "openai/gpt-oss-20b at http://127.0.0.1:8000/v1 on sim-1"
+    assert re.fullmatch(rf"ready in \d+ s: {place}", ready)
+    assert url == "export OPENAI_BASE_URL=http://127.0.0.1:8000/v1"
+    assert (key, model) == (
+        "export OPENAI_API_KEY=none", "export OPENAI_MODEL=openai/gpt-oss-20b"
+    )  # fmt: skip
+    assert here.endswith(f"here: gptoss-tui forward -F {warm.config} sim-1 gpt-oss-20b")
 
 
 def test_without_wait_the_launch_goes_on_on_the_box(cli: Cli, boxes: Callable[..., Any]) -> None:
@@ -103,7 +112,7 @@ def test_without_wait_the_launch_goes_on_on_the_box(cli: Cli, boxes: Callable[..
     cancelled = cli("cancel", "sim-1", "gpt-oss-20b", "-F", cold.config)
     assert cancelled.code == 0
     assert "The launch of gpt-oss-20b was cancelled." in cancelled.out
-    assert "already pulled" in cancelled.out
+    assert "Nothing of it remains." in cancelled.out  # Docker drops a pull that was broken off
     again = cli("cancel", "sim-1", "-F", cold.config)
     assert (again.code, again.out) == (7, "")
     assert "No launch is in progress on sim-1." in again.err
@@ -123,7 +132,7 @@ def test_a_dry_run_launches_nothing(cli: Cli, warm: Background) -> None:
 def test_status_for_people(cli: Cli, serving: Background) -> None:
     result = cli("status", "sim-1", "-F", serving.config)
     assert "GPU 1  NVIDIA H100 80GB HBM3" in result.out
-    assert "gpt-oss-20b  ready  openai/gpt-oss-20b  port 8000\n" in result.out
+    assert "gpt-oss-20b  ready  vllm 0.32.0  openai/gpt-oss-20b  port 8000\n" in result.out
     assert "running 0, waiting 0, KV cache 0.0 % of" in result.out
     assert "of gpt-oss-20b: ready\n" in result.out
     assert cli("status", "sim-1", "gpt-oss-20b", "-F", serving.config).code == 0
@@ -132,11 +141,16 @@ def test_status_for_people(cli: Cli, serving: Background) -> None:
     assert unknown.err.startswith("gptoss-tui: There is no server nobody on sim-1 (there: gpt-oss-")
 
 
+def difference(told: str) -> list[str]:
+    """The lines of the table of what was planned and measured."""
+    _, table = told.split("what the plan said of the memory, and what came of it:\n")
+    return table.partition("\nready in ")[0].splitlines()
+
+
 def test_what_was_planned_and_what_came_of_it_is_a_table(cli: Cli, warm: Background) -> None:
     """With a heading, whole tokens, and without a row of which the plan says nothing."""
     told = cli("launch", "sim-1", "-F", warm.config, "--engine", "sglang", "--yes", "--wait").out
-    _, table = told.split("what the plan said of the memory, and what came of it:\n")
-    head, *rows = (line.split() for line in table.splitlines())
+    head, *rows = (line.split() for line in difference(told))
     assert head == ["planned", "measured", "difference"]
     assert [row[:-3] for row in rows] == [
         ["weights", "GiB"], ["KV", "cache", "GiB"], ["KV", "cache", "tokens"],
@@ -149,7 +163,7 @@ def test_what_was_planned_and_what_came_of_it_is_a_table(cli: Cli, warm: Backgro
 
 def test_what_ollama_was_planned_to_hold_is_what_it_holds(cli: Cli, warm: Background) -> None:
     told = cli("launch", "sim-1", "-F", warm.config, "--engine", "ollama", "--yes", "--wait").out
-    _, _, *rows = told[told.index("what the plan said") :].splitlines()
+    _, *rows = difference(told)
     assert [abs(float(row.split()[-1])) < 0.1 for row in rows] == [True, True]
 
 
@@ -187,6 +201,16 @@ def test_chat_puts_the_answer_on_stdout_alone(cli: Cli, serving: Background) -> 
     assert result.err.startswith("A greeting. Answer briefly.\n")
     assert "[stop; first token after " in result.err
     assert " tokens/s, " in result.err
+
+
+def test_a_chat_that_was_cut_while_it_reasoned_has_its_figures_on_a_line_of_their_own(
+    cli: Cli, serving: Background
+) -> None:
+    result = cli("chat", "sim-1", "-F", serving.config, "-p", "Hello!", "--max-tokens", "2")
+    assert (result.code, result.out) == (0, "")
+    reasoning, figures = result.err.splitlines()
+    assert "A greeting".startswith(reasoning)
+    assert figures.startswith("[length; first token after ")
 
 
 def test_chat_reads_its_prompt_from_standard_input(

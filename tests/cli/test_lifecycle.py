@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from gptoss_tui.cli import lifecycle_command
-from gptoss_tui.domain.draining import Draining
+from gptoss_tui.domain.draining import Draining, left_alone
 from gptoss_tui.sim.container import Container
 from gptoss_tui.sim.profile import H100, Profile
 from gptoss_tui.sim.run import SimBox
@@ -140,7 +140,7 @@ def test_what_is_only_being_launched_is_said_to_be(
 def test_what_becomes_of_a_server_whose_drain_is_interrupted(
     drain: Draining | None, restart: bool, told: str
 ) -> None:
-    assert told in lifecycle_command.left_alone("one", drain, restart=restart)
+    assert told in left_alone("one", drain, restart=restart)
 
 
 def test_a_server_that_has_ended_takes_no_requests_to_warn_of(

@@ -10,6 +10,7 @@ import pytest
 
 from gptoss_tui.cli.measuring import Measuring
 from gptoss_tui.domain.facts import Hub
+from gptoss_tui.domain.gpu import Gpu
 from gptoss_tui.domain.instance import InstanceList
 from gptoss_tui.domain.plan.catalogue import card_named
 from gptoss_tui.domain.plan.complete import complete
@@ -19,11 +20,11 @@ from gptoss_tui.domain.plan.recommend import recommend
 from gptoss_tui.domain.plan.types import PlanRequest
 from gptoss_tui.domain.progress import LaunchProgress, Phase
 from gptoss_tui.domain.serving import EngineRates, EngineSnapshot
-from gptoss_tui.domain.startup import Prediction
+from gptoss_tui.domain.startup import Prediction, StartupFigures
 from gptoss_tui.domain.timeline import LaunchLog
 from gptoss_tui.state import measurements
 from gptoss_tui.state.paths import paths
-from tests.app.make import server
+from tests.app.make import report, server
 from tests.unit.make import spec
 
 
@@ -90,3 +91,37 @@ def test_what_a_start_and_an_image_needed_is_told_the_next_time(
     log = LaunchLog("2")
     log.feed("@1767225600 begin " + msgspec.json.encode({"planned": again}).decode())
     assert {p.name: p.last_s for p in log.progress.phases if p.last_s} == {"load": 41.0}
+
+
+def test_another_machine_under_the_name_of_a_box_inherits_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GPTOSS_TUI_HOME", str(tmp_path))
+    file = paths().measurements_file
+
+    def session(*gpus: str, tells: LaunchProgress | None = None) -> None:
+        hub = Hub(lambda: datetime.now(UTC))
+        hub.tap(Measuring())
+        cards = tuple(Gpu(index=at, name="L40S", uuid=uuid) for at, uuid in enumerate(gpus))
+        hub.publish(report(gpus=cards), box="box")
+        if tells is not None:
+            hub.publish(tells, box="box")
+
+    asked = msgspec.structs.replace(
+        spec(gpu_ids=("GPU-a",)), planned=prediction(recommend(request()))
+    )
+    assert asked.planned is not None
+    planned_gib = asked.planned.figures.kv_cache_gib
+    assert planned_gib is not None
+    done = LaunchProgress(
+        launch_id="1", name="x", state="ready", phases=(), planned=asked.planned, spec=asked,
+        measured=StartupFigures(kv_cache_gib=planned_gib - 1),
+    )  # fmt: skip
+    session("GPU-a", "GPU-b", tells=done)
+    kept = ((asked.planned.key, -1.0),)
+    assert measurements.corrections(file, "box") == kept
+    session("GPU-b")  # a card was taken out
+    session()  # its driver does not answer
+    assert measurements.corrections(file, "box") == kept
+    session("GPU-c", tells=done)  # its disk, with the old launches, on another machine
+    assert measurements.corrections(file, "box") == ()

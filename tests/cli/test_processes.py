@@ -155,8 +155,7 @@ def test_ctrl_c_in_a_drain_says_what_becomes_of_the_server(
     see = f"gptoss-tui status -F {busy.config} sim-1"
     assert (code, err) == (
         130,
-        "Interrupted: gpt-oss-20b was not stopped, as far as was seen, and serves on. "
-        f"See: {see}\n",
+        f"Interrupted: gpt-oss-20b is not stopped, and serves on, as far as was seen. See: {see}\n",
     )
     assert busy.do(lambda box: [one.state for one in box.world.containers.values()]) == ["running"]
 

@@ -249,7 +249,7 @@ def test_the_context_proposed_is_the_largest_that_fits() -> None:
 def test_spare_gpus_of_the_box_are_proposed() -> None:
     asked = request("120b", max_model_len=131_072, users=4)
     made = complete(asked, recommend(asked), spare=(plan_gpu(index=1), plan_gpu(index=2)))
-    assert ("--gpu-ids", "0,1") in {other.flags for other in made.alternatives}
+    assert ("--gpu-ids", "0,1") in {other.flags[:2] for other in made.alternatives}
 
 
 @pytest.mark.parametrize(("used", "offered"), [(0, False), (20, True), (60, True)])
@@ -353,3 +353,13 @@ def test_a_card_of_the_catalogue_is_free_and_whole() -> None:
     card = next(card for card in cards() if card.name == H100)
     gpu = gpu_of(card, 3)
     assert (gpu.index, gpu.memory_used_bytes, gpu.compute_capability) == (3, 0, "9.0")
+
+
+def test_where_nothing_fits_the_flags_that_hold_most_say_how_many_would() -> None:
+    asked = request("120b", max_model_len=32_768, users=30)
+    made = complete(asked, recommend(asked))
+    most = int(made.kv_cache.max_concurrency)
+    assert f"with these flags {most} do." in made.reason
+    fewer = next(other for other in made.alternatives if other.flags[0] == "--users")
+    assert fewer.flags[1] == str(most)
+    assert recommend(request("120b", max_model_len=32_768, users=most + 1)).serves is False

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from gptoss_tui.domain.blockers import blocker, findings_for
+from gptoss_tui.domain.blockers import blocking, check, findings_for
 from gptoss_tui.domain.engines.registry import engine_named
-from gptoss_tui.domain.engines.release import Release, is_older, release
+from gptoss_tui.domain.engines.release import Release, is_older, release, release_of
 from gptoss_tui.domain.host import Finding
 from gptoss_tui.domain.plan.recommend import recommend
 from gptoss_tui.domain.plan.versions import beyond
 from gptoss_tui.domain.plan.wrong import PlanInputError
-from gptoss_tui.errors import UsageError
+from gptoss_tui.errors import DockerError, UsageError
 from tests.unit.make import report, request
 
 DIGEST = "sha256:" + "0f" * 32
@@ -122,6 +122,34 @@ def test_a_known_release_is_not_warned_of(engine: str) -> None:
     assert beyond("0.33.99-cu129", "vllm") == beyond("0.11", "ollama") == ""
 
 
+@pytest.mark.parametrize(
+    ("version", "image", "meant"),
+    [
+        (None, None, Release("0.32.0")),
+        ("", " ", Release("0.32.0")),
+        (":v0.31.0", None, Release("0.31.0", "vllm/vllm-openai:v0.31.0")),
+        (None, "mirror.lan/vllm:v0.31.0", Release("0.31.0", "mirror.lan/vllm:v0.31.0")),
+        (None, ":v0.31.0", Release("0.31.0", "vllm/vllm-openai:v0.31.0")),
+        (None, "v0.31.0", Release("0.31.0")),
+        (None, "mine", Release("0.32.0", "mine", told=False)),
+        # A tag tells the engine's version only where the image is the engine's by its name.
+        (None, "corp/serving:3.1", Release("0.32.0", "corp/serving:3.1", told=False)),
+        ("0.30.1", "corp/serving:3.1", Release("0.30.1", "corp/serving:3.1")),
+        ("0.30.1", "0.31.0", Release("0.30.1", "vllm/vllm-openai:v0.31.0")),
+        (":v0.30.1", ":nightly", Release("0.30.1", "vllm/vllm-openai:nightly")),
+    ],
+)
+def test_a_version_and_an_image_together(
+    version: str | None, image: str | None, meant: Release
+) -> None:
+    assert release_of(engine_named("vllm"), version, image) == meant
+
+
+def test_a_guessed_version_is_said() -> None:
+    assert Release("0.32.0").note == ""
+    assert "planned as 0.32.0" in Release("0.32.0", "mine", told=False).note
+
+
 def test_what_is_older() -> None:
     assert is_older("0.9.2", "0.32.0")
     assert not is_older("0.32.0", "0.32.0-cu129")
@@ -133,17 +161,16 @@ def test_what_is_older() -> None:
 
 def test_an_image_that_the_driver_does_not_run_blocks() -> None:
     box = report(driver_version="550.54", findings=(WARNING,))
-    found = blocker(box, "vllm", "vllm/vllm-openai:v0.32.0")
-    assert found is not None
+    (found,) = blocking(box, "vllm", "vllm/vllm-openai:v0.32.0")
     assert found.what.startswith("The driver 550.54 is too old for vllm/vllm-openai:v0.32.0")
     assert "-cu129" in found.do
-    assert blocker(box, "vllm", "vllm/vllm-openai:v0.32.0-cu129") is None
-    assert blocker(box, "vllm") is None
+    assert blocking(box, "vllm", "vllm/vllm-openai:v0.32.0-cu129") == ()
+    assert blocking(box, "vllm") == ()
 
 
 def test_what_ails_the_box_comes_before_the_image() -> None:
     box = report(driver_version="550.54", findings=(FULL, WARNING))
-    assert blocker(box, "vllm", "vllm/vllm-openai:v0.32.0") == FULL
+    assert blocking(box, "vllm", "vllm/vllm-openai:v0.32.0")[0] == FULL
     assert [finding.code for finding in findings_for(box, "vllm", "vllm/vllm-openai:v0.32.0")] == [
         "disk_docker", "driver_old", "driver_too_old",
     ]  # fmt: skip
@@ -157,5 +184,13 @@ def test_a_driver_that_is_too_old_for_all_is_said_once() -> None:
 
 def test_ollama_runs_on_older_gpus() -> None:
     box = report(findings=(OLD_GPU,))
-    assert blocker(box, "sglang") == blocker(box, "vllm") == OLD_GPU
-    assert blocker(box, "ollama") is None
+    assert blocking(box, "sglang") == blocking(box, "vllm") == (OLD_GPU,)
+    assert blocking(box, "ollama") == ()
+
+
+def test_all_that_blocks_is_named_at_once() -> None:
+    box = report(findings=(FULL, OLD_GPU, WARNING))
+    with pytest.raises(DockerError) as raised:
+        check(box, "vllm")
+    assert str(raised.value) == ("The disk is full. The GPU is too old. Free some. Change it.")
+    check(report(findings=(WARNING,)), "vllm")

@@ -34,6 +34,13 @@ class Release(msgspec.Struct, frozen=True):
     image: str | None = None
     told: bool = True
 
+    @property
+    def note(self) -> str:
+        """A sentence where the version is a guess; else nothing."""
+        if self.told:
+            return ""
+        return f"The image does not tell its version: it is planned as {self.version}."
+
 
 def release(engine: Engine, text: str) -> Release:
     """What `text` names: "0.31.0", ":nightly" or "mirror.lan/vllm:0.31.0"; empty is the pinned one.
@@ -50,11 +57,28 @@ def release(engine: Engine, text: str) -> Release:
     version = text.removeprefix("v")
     if not _is_version(version):
         tag = text if _TAG.fullmatch(text) else "latest"
-        raise UsageError(
+        raise PlanInputError(
             f"{text!r} is no {engine.title} version.",
             f"Write it as {engine.default_version}, or the image's tag with a colon, as :{tag}.",
         )
     return Release(version)
+
+
+def release_of(engine: Engine, version: str | None, image: str | None) -> Release:
+    """What `--engine-version` and `--image` name together: each a version, a tag or an image.
+
+    `image` is what is launched, and `version` what it is planned as, which else the image tells.
+    Raises `UsageError`.
+    """
+    if not (image or "").strip():
+        return release(engine, version or "")
+    assert image is not None
+    named = image.strip().startswith(":") or _is_version(image.strip().removeprefix("v"))
+    own = release(engine, image) if named else image_release(engine, image)
+    if not (version or "").strip():
+        return own
+    planned = release(engine, version or "").version
+    return Release(planned, own.image or engine.image(own.version))
 
 
 def is_older(version: str, other: str) -> bool:
@@ -66,7 +90,10 @@ def is_older(version: str, other: str) -> bool:
 
 
 def image_release(engine: Engine, image: str) -> Release:
-    """An image of one's own, with the version that its tag tells. Raises `UsageError`."""
+    """An image of one's own, with the version that its tag tells. Raises `UsageError`.
+
+    A tag is the engine's version only where the image's name is the engine's.
+    """
     image = image.strip()
     match = _IMAGE.fullmatch(image)
     if match is None:
@@ -78,7 +105,7 @@ def image_release(engine: Engine, image: str) -> Release:
             f"Choose the engine {other.title} for it.",
         )
     version = (match["tag"] or "").removeprefix("v")
-    if _is_version(version):
+    if _is_version(version) and engine.recognises(image, ()):
         return Release(version, image)
     return Release(engine.default_version, image, told=False)
 

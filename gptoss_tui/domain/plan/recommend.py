@@ -33,12 +33,19 @@ def recommend(request: PlanRequest) -> Plan:
         _batches(request),
     ):
         candidate = plan(_with(request, utilization, batch))
-        if best is None or _RANK[candidate.verdict] < _RANK[best.verdict]:
+        if best is None or _better(candidate, best):
             best = candidate
         if best.verdict == "fits":
             break
     assert best is not None
     return best
+
+
+def _better(candidate: Plan, best: Plan) -> bool:
+    """Where neither fits, the one that holds more says how many would."""
+    if candidate.verdict == best.verdict == "does_not_fit":
+        return candidate.kv_cache.max_concurrency > best.kv_cache.max_concurrency
+    return _RANK[candidate.verdict] < _RANK[best.verdict]
 
 
 def _with_seqs(request: PlanRequest) -> PlanRequest:

@@ -20,6 +20,7 @@ from gptoss_tui.domain.plan.planner import check_engine
 from gptoss_tui.domain.plan.recommend import recommend
 from gptoss_tui.domain.plan.speed import Band, throughput
 from gptoss_tui.domain.plan.types import Plan, PlanGpu, PlanRequest, Verdict
+from gptoss_tui.domain.words import plural
 
 GPUS_A_BOX = 8
 _SIZES = (1, 2, 4, 8)
@@ -147,7 +148,7 @@ def _loses(made: Arrangement, dearer: Arrangement | None) -> str:
         return ""
     lost: list[str] = []
     if made.holds < dearer.holds:
-        lost.append(f"holds {dearer.holds - made.holds} more requests")
+        lost.append(f"holds {plural(dearer.holds - made.holds, 'more request')}")
     if made.tokens_per_s and dearer.tokens_per_s:
         share = 1 - made.tokens_per_s.expected / dearer.tokens_per_s.expected
         if share > 0.02:
