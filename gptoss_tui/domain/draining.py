@@ -143,6 +143,17 @@ def busy(snapshot: EngineSnapshot | None) -> float | None:
     return snapshot.running + (snapshot.waiting or 0.0)
 
 
+def left_alone(name: str, drain: Draining | None, *, restart: bool) -> str:
+    """What becomes of a server when nobody is there any more who drains it, as last seen."""
+    if drain is None:
+        return f"{name} may go on serving."
+    if not drain.refuses_new:
+        return f"{name} is not stopped, and serves on, as far as was seen."
+    if restart:
+        return f"{name} ends its requests, and Docker starts it again."
+    return f"{name} ends by itself, and its container stays."
+
+
 def cut_words(snapshot: EngineSnapshot | None, *, asked: bool) -> str:
     """How many requests a stop without a drain cuts: before it is agreed to (`asked`), or done."""
     count = busy(snapshot)

@@ -53,10 +53,14 @@ class InstanceList(Body, frozen=True, kw_only=True, tag="instances"):
 
 
 class LogLine(Body, frozen=True, kw_only=True, tag="log"):
-    """One line of a server's log, without its end. Docker's time stamp is the fact's `box_time`."""
+    """One line of a server's log, without its end. Docker's time stamp is the fact's `box_time`.
+
+    `ours` is a line that no server wrote: it marks where another run begins.
+    """
 
     text: str
     stream: Literal["stdout", "stderr"] = "stdout"
+    ours: bool = False
 
 
 class Endpoint(Body, frozen=True, kw_only=True, tag="endpoint"):

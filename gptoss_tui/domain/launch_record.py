@@ -20,7 +20,8 @@ from gptoss_tui.domain.parse.kept_log import read_kept
 from gptoss_tui.domain.timeline import LaunchLog
 
 _EVENT = re.compile(r"@(\d+) (\S+)")
-_ENDS = ("ready", "failed", "cancelled")
+# The server has come up, or has ended: what it said in that second, it said before.
+_ENDS = ("ask", "ready", "failed", "cancelled")
 
 Mark = tuple[datetime | None, PhaseMark]
 
@@ -35,7 +36,7 @@ def reread(launch_id: str, lines: Iterable[str], kept: str = "") -> LaunchLog:
             if event[2] == "wait":  # the server runs: from here on it speaks
                 said = deque(_marks(log.engine_name, kept))
             if said:
-                # The helper stamps whole seconds: at the end, what was said in its second counts.
+                # The helper stamps whole seconds.
                 _tell(log, said, int(event[1]) + (event[2] in _ENDS))
         log.feed(line)
     if kept and log.progress.state == "failed":

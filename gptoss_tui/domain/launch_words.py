@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from gptoss_tui.domain.gpu import GIB, MIB
-from gptoss_tui.domain.progress import Phase
+from gptoss_tui.domain.progress import LaunchProgress, Phase
 
 # What to do where nothing comes any more, for the phases with bytes.
 _STALLED = {
@@ -23,16 +23,23 @@ def phase_words(phase: Phase, now: datetime | None = None) -> str:
         return ""
     said = [_amount(phase)]
     if phase.stalled_s is not None:
-        said.append(f"stalled for {_span(phase.stalled_s)}")
+        said.append(f"stalled for {span(phase.stalled_s)}")
     else:
         if phase.rate_bytes_per_s is not None:
             said.append(f"{_bytes(phase.rate_bytes_per_s)}/s")
         if phase.left_s is not None:
-            said.append(f"about {_span(phase.left_s)} left")
+            said.append(f"about {span(phase.left_s)} left")
     if phase.retries:
         said.append("1 retry" if phase.retries == 1 else f"{phase.retries} retries")
     said.append(_last_time(phase, now))
     return ", ".join(text for text in said if text)
+
+
+def cancelled(progress: LaunchProgress) -> str:
+    """That a launch was cancelled, and what it has left on the box."""
+    left = "; ".join(progress.leftovers)
+    remains = f"What remains: {left}." if left else "Nothing of it remains."
+    return f"The launch of {progress.name} was cancelled. {remains}"
 
 
 def stall_advice(phase: Phase) -> str:
@@ -52,7 +59,7 @@ def _amount(phase: Phase) -> str:
 def _last_time(phase: Phase, now: datetime | None) -> str:
     if phase.last_s is None:
         return ""
-    took = f"took {_span(phase.last_s)} last time"
+    took = f"took {span(phase.last_s)} last time"
     if now is None or phase.started_at is None or phase.left_s is not None:
         return took
     longer = (now - phase.started_at).total_seconds() > 1.2 * phase.last_s + 2
@@ -63,7 +70,7 @@ def _bytes(value: float) -> str:
     return f"{value / GIB:.1f} GiB" if value >= GIB else f"{value / MIB:.1f} MiB"
 
 
-def _span(seconds: float) -> str:
+def span(seconds: float) -> str:
     """`12 s`, `4 min`, `3 h 05 min`."""
     whole = max(0, round(seconds))
     if whole < 100:

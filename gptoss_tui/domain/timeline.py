@@ -133,7 +133,7 @@ class LaunchLog:
         if self._state == "running" and not self._phases["ready"].ended_at:
             self._fail(
                 "The launch helper on the box ended without a word (a reboot, perhaps).",
-                "Launch again; what was downloaded is kept.",
+                "Launch again; what was downloaded of the weights is kept.",
             )
 
     # --- the helper's events --------------------------------------------------------------------
@@ -235,6 +235,7 @@ class LaunchLog:
             self._fail(*told)
             return
         if step in server_failures.STEPS:
+            self._said = said
             told = self._error if self._error[0] else server_failures.server_failure(step, said)
             self._fail(*told)
             return
@@ -302,6 +303,11 @@ class LaunchLog:
 
 def _died(said: str, engine: str) -> tuple[str, str]:
     match = re.search(r"exited (\d+)", said)
+    if match and match[1] in ("0", "143") and engine != "sglang":  # which ends so by itself as well
+        return (
+            f"The server was stopped while it loaded (exit code {match[1]}): it did not fail.",
+            "Launch it again; if nobody stopped it, its log says more.",
+        )
     if match and match[1] == "137" and engine != "sglang":  # SGLang kills itself so as well
         return (
             "The server was killed while loading (exit code 137): the box's memory ran out, "

@@ -100,21 +100,24 @@ class Docker:
                 "Docker's answer cannot be read.", "Something else may listen on its socket."
             ) from error
 
-    async def post(self, path: str, params: Mapping[str, str] | None = None) -> None:
-        """A change; 304 ("already so") is fine."""
-        await self._call("POST", path, params)
+    async def post(
+        self, path: str, params: Mapping[str, str] | None = None, body: object = None
+    ) -> None:
+        """A change, with a `body` as JSON where it needs one; 304 ("already so") is fine."""
+        await self._call("POST", path, params, body)
 
     async def delete(self, path: str, params: Mapping[str, str] | None = None) -> None:
         await self._call("DELETE", path, params)
 
     async def _call(
-        self, method: str, path: str, params: Mapping[str, str] | None
+        self, method: str, path: str, params: Mapping[str, str] | None, body: object = None
     ) -> httpx.Response:
         timeout = httpx.Timeout(20, read=None if method == "POST" else 20)
         try:
             reply = await http.read(
-                self._client, method, f"/v{self.api}{path}", params=params, timeout=timeout
-            )
+                self._client, method, f"/v{self.api}{path}", params=params, json=body,
+                timeout=timeout,
+            )  # fmt: skip
         except httpx.HTTPError as error:
             raise _broken(error) from error
         self.box_now = _date_of(reply)

@@ -116,6 +116,7 @@ async def read(
     *,
     params: Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
+    json: object = None,
     timeout: httpx.Timeout | float | None = None,
     limit: int = BODY_LIMIT,
 ) -> httpx.Response:
@@ -126,7 +127,7 @@ async def read(
     """
     asked = {"Accept-Encoding": "identity", **(headers or {})}
     limits = client.timeout if timeout is None else httpx.Timeout(timeout)
-    sent = client.stream(method, url, params=params, headers=asked, timeout=limits)
+    sent = client.stream(method, url, params=params, headers=asked, json=json, timeout=limits)
     try:
         async with asyncio.timeout(None if limits.read is None else WHOLE_S), sent as reply:
             body = await body_of(reply, limit)

@@ -10,8 +10,9 @@ from typing import Any
 
 from gptoss_tui.domain.draining import cut_told, stop_plan
 from gptoss_tui.domain.instance import Instance
+from gptoss_tui.domain.launch_words import cancelled
 from gptoss_tui.domain.spot.drain import MARGIN_S, drain_plan
-from gptoss_tui.errors import CommandError, NotFoundError
+from gptoss_tui.errors import CommandError, ConflictError, NotFoundError
 from gptoss_tui.remote.draining import COUNT_S, Drain
 from gptoss_tui.remote.endpoints import Endpoints
 from gptoss_tui.remote.launcher import Replaced
@@ -40,11 +41,15 @@ class Lifecycle:
         self._pulse = pulse
 
     async def stop(self, drain_s: int | None, grace_s: int | None) -> str:
-        """Stop and remove it; returns a sentence.
+        """Stop and remove it; returns a sentence. One that is still being launched is cancelled.
 
         Raises `NotFoundError`, `DockerError`, `ConflictError` while an upgrade of it is under way.
         """
         instance = await self._servers.ours(self._name, settled=True)
+        if instance.state == "launching" and instance.launch_id is not None:
+            with suppress(CommandError):  # it has just ended by itself: then the server is stopped
+                return cancelled(await self._servers.cancel(instance.launch_id))
+            instance = await self._servers.ours(self._name, settled=True)
         plan = stop_plan(instance, drain_s, grace_s)
         signal = partial(self._servers.signal, instance, plan.grace_s)
         cut = await self._drain.run(plan, signal)
@@ -89,8 +94,16 @@ class Lifecycle:
         return Replaced(self._name, instance.container_id, stop_plan(instance).grace_s)
 
     async def restart(self, drain_s: int | None) -> str:
-        """Restart its container; returns a sentence. Raises as `stop` does."""
+        """Restart its container; returns a sentence.
+
+        Raises as `stop` does, and `ConflictError` while it is being launched.
+        """
         instance = await self._servers.ours(self._name, settled=True)
+        if instance.state == "launching":
+            raise ConflictError(
+                f"{self._name} is still being launched, which a restart would break off.",
+                f"Wait for it, or cancel it (`gptoss-tui cancel BOX {instance.launch_id or ''}`).",
+            )
         plan = stop_plan(instance, drain_s)
         cut = await self._drain.run(plan, partial(self._servers.restart, instance, plan.grace_s))
         return f"{self._name} was restarted and loads again.{cut_told(instance, plan, cut)}"

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
+from datetime import datetime
+from typing import NamedTuple
 
+from gptoss_tui.domain.instance import LogLine
+from gptoss_tui.domain.parse.docker_json import parse_time
 from gptoss_tui.domain.parse.docker_log import LogReader, MuxReader, TtyReader
 from gptoss_tui.remote.docker import Docker
 from gptoss_tui.remote.resume import LogCursor, Stamped
@@ -35,8 +39,33 @@ async def docker_logs(
                 async for line in lines:
                     yield line
     cursor.finish()
-    while cursor.ready:
-        yield cursor.ready.popleft()
+    for line in log.ready():
+        yield line
+
+
+class Run(NamedTuple):
+    """One run of a server: its container, and when that was started the last time."""
+
+    container: str
+    since: datetime | None = None
+
+    @property
+    def key(self) -> str:
+        return f"{self.container} {self.since}"
+
+    @property
+    def words(self) -> str:
+        since = f", started {self.since:%Y-%m-%d %H:%M:%S} UTC" if self.since else ""
+        return f"--- from here on: container {self.container[:12]}{since} ---"
+
+    def of(self, at: datetime | None) -> str:
+        """The key of the run that said a line: this one, or an earlier one in the same container."""
+        earlier = at is not None and self.since is not None and at < self.since
+        return f"{self.container} earlier" if earlier else self.key
+
+    def is_another(self, before: str, now: str) -> bool:
+        """Whether what runs `now` is told apart from what ran `before`, both keys."""
+        return now == self.key or before.partition(" ")[0] != self.container
 
 
 class _Log:
@@ -47,6 +76,7 @@ class _Log:
         self._path = path
         self._cursor = cursor
         self._tty = False
+        self._run = Run("")
 
     async def queries(self, tail: int | None, follow: bool) -> AsyncGenerator[dict[str, str], None]:
         """One after the other, each to be read before the next one is asked for.
@@ -70,21 +100,33 @@ class _Log:
         about = await self._docker.get(f"{self._path}/json")
         self._tty = bool((about.get("Config") or {}).get("Tty"))
         name = str(about.get("Id") or self._path)
+        self._run = Run(name, parse_time((about.get("State") or {}).get("StartedAt")))
         return self._cursor.enter(name, tail, self._docker.box_now, asked)
 
     async def read(self, query: dict[str, str]) -> AsyncGenerator[Stamped, None]:
         """The lines of one answer, until it ends or turns out to miss some."""
         cursor = self._cursor
         # What a message brought and was not taken any more, the last time.
-        while cursor.ready:
-            yield cursor.ready.popleft()
+        for line in self.ready():
+            yield line
         reader: LogReader = TtyReader() if self._tty else MuxReader()
         parts = self._docker.stream(f"{self._path}/logs", _ALWAYS | query)
         async with aclosing(parts):
             async for part in parts:
                 for message in reader.feed(part):
                     cursor.take(message)
-                    while cursor.ready:
-                        yield cursor.ready.popleft()
+                    for line in self.ready():
+                        yield line
                 if cursor.missed:
                     return
+
+    def ready(self) -> Iterator[Stamped]:
+        """What the cursor has to hand over, with a mark where another run of the server begins."""
+        lines = self._cursor.ready
+        while lines:
+            before, run = self._cursor.run, self._run.of(lines[0][0])
+            if before != self._run.key:  # a clock that was set back begins no earlier run
+                self._cursor.run = run
+                if before and self._run.is_another(before, run):
+                    yield lines[0][0], LogLine(text=self._run.words, ours=True)
+            yield lines.popleft()

@@ -45,6 +45,7 @@ class LogCursor:
 
     def __init__(self, clock: Callable[[], float] = REAL.seconds) -> None:
         self._container = ""
+        self.run = ""  # of the server that said what was handed over last (`remote.logs`)
         self._box_clock = BoxClock(clock)
         self.clock = clock
         self._clear()

@@ -26,6 +26,7 @@ from gptoss_tui.remote import launcher
 from gptoss_tui.remote.docker import Docker
 from gptoss_tui.remote.engine_client import EngineClient
 from gptoss_tui.remote.engine_clients import EngineClients
+from gptoss_tui.remote.first_answers import FirstAnswers
 from gptoss_tui.remote.transport import Transport
 
 
@@ -43,6 +44,7 @@ class Servers:
         self._docker = docker
         self._probe = probe
         self._clients = clients
+        self._answers = FirstAnswers(transport, docker)
         self._last: InstanceList | None = None
 
     async def all(self, *, ask: bool = True) -> InstanceList:
@@ -118,6 +120,11 @@ class Servers:
         await docker.post(f"/containers/{instance.container_id}/restart", {"t": str(grace_s)})
         self._last = None
 
+    async def cancel(self, launch_id: str) -> LaunchProgress:
+        """End the launch of a server that is not ready. Raises `CommandError` where it has ended."""
+        self._last = None
+        return await launcher.cancel(self._transport, launch_id)
+
     async def remove(self, instance: Instance) -> None:
         """Remove a container that has ended."""
         docker = await self._docker()
@@ -144,18 +151,25 @@ class Servers:
     async def _with_health(
         self, instance: Instance, launching: set[str | None], *, ask: bool
     ) -> Instance:
-        """Tell a server that answers from one that still loads."""
+        """Tell a server that answers from one that still loads, and from one that never answered."""
         if instance.state != "unknown" or instance.port is None or instance.engine is None:
             return instance
         client = self._clients.of(instance)
         healthy = await client.healthy(timeout_s=3) if ask else None
         model = instance.model or (await self._model(client) if healthy else None)
         state: InstanceState = "ready" if healthy else "loading"
+        detail = instance.detail
         if instance.launch_id in launching:  # it may answer, and still fetch its model
             state = "launching"
         elif healthy is None:
             state = self._state_before(instance) or "unknown"
-        return msgspec.structs.replace(instance, state=state, model=model)
+        elif healthy and (missing := await self._answers.missing(instance)):
+            state, detail = "unhealthy", missing
+        return msgspec.structs.replace(instance, state=state, detail=detail, model=model)
+
+    async def answered(self, instance: Instance) -> None:
+        """Its model was seen to answer."""
+        await self._answers.note(instance)
 
     def _state_before(self, instance: Instance) -> InstanceState | None:
         """What was last known of a server that did not answer in time."""

@@ -1,4 +1,4 @@
-"""The simulated box's time: scaled real time, or one that only moves when told to."""
+"""The simulated box's time: real time in which things take less, or one that moves when told to."""
 
 from __future__ import annotations
 
@@ -10,15 +10,19 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """`seconds` since the box was switched on; `now` as wall time (UTC)."""
+    """`seconds` is what things take, since the box was switched on.
+
+    `now` is the box's wall clock (UTC), and `at` what that shows when `seconds` is so much.
+    """
 
     def seconds(self) -> float: ...
     def now(self) -> datetime: ...
+    def at(self, seconds: float) -> datetime: ...
     async def sleep(self, seconds: float) -> None: ...
 
 
 class ScaledClock:
-    """Real time, `speed` times as fast."""
+    """Things go `speed` times as fast; the wall clock does not, for clients compare it with theirs."""
 
     def __init__(self, speed: float = 1.0) -> None:
         self._speed = speed
@@ -29,7 +33,10 @@ class ScaledClock:
         return (asyncio.get_running_loop().time() - self._began) * self._speed
 
     def now(self) -> datetime:
-        return self._epoch + timedelta(seconds=self.seconds())
+        return self.at(self.seconds())
+
+    def at(self, seconds: float) -> datetime:
+        return self._epoch + timedelta(seconds=seconds / self._speed)
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds / self._speed)
@@ -48,7 +55,10 @@ class ManualClock:
         return self._seconds
 
     def now(self) -> datetime:
-        return self._epoch + timedelta(seconds=self._seconds)
+        return self.at(self._seconds)
+
+    def at(self, seconds: float) -> datetime:
+        return self._epoch + timedelta(seconds=seconds)
 
     async def sleep(self, seconds: float) -> None:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -36,7 +36,10 @@ def size_of(text: str) -> str:
 
 @dataclass
 class Container:
-    """`memory_mib` is what it holds on each of its GPUs; `engine` is there once it is ready."""
+    """`memory_mib` is what it holds on each of its GPUs; `engine` is there once it is ready.
+
+    `is_upgrade`: it takes the place of another one.
+    """
 
     id: str
     name: str
@@ -54,6 +57,7 @@ class Container:
     restart_policy: str = "no"
     task: asyncio.Task[None] | None = None
     loaded: str = ""
+    is_upgrade: bool = False
 
     @property
     def kind(self) -> EngineName:
@@ -196,10 +200,8 @@ class _Start:
         if failure := await self._fetch():
             self._end(failure)
             return
-        if self.world.profile.has("dies_loading"):
-            await self._die()
+        if not await self._load():
             return
-        await self._load()
         await self._compile()
         if self.shares.serves:
             await self._capture()
@@ -231,7 +233,8 @@ class _Start:
         self.core(self.info("weight_utils.py:551", said))
         return None
 
-    async def _load(self) -> None:
+    async def _load(self) -> bool:
+        """Whether there was memory for all of it."""
         for shard in range(self.shards + 1):
             percent = 100 * shard // self.shards
             self.core(
@@ -241,6 +244,12 @@ class _Start:
             self.container.memory_mib = 1024 * self.shares.weights * shard / self.shards
             self.container.busy = 0.08
             await self.world.starting(3.2 / self.shards)
+            if shard == self.shards - 1 and self.world.dies_loading(self.container):
+                self._end(
+                    "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 786.00 MiB. "
+                    "GPU 0 has a total capacity of 79.18 GiB of which 512.00 MiB is free."
+                )
+                return False
         self.core(self.info("default_loader.py:384", "Loading weights took 3.20 seconds"))
         self.core(
             self.info(
@@ -248,6 +257,7 @@ class _Start:
                 f"Model loading took {self.shares.weights:.2f} GiB memory and 4.1 seconds",
             )
         )
+        return True
 
     async def _compile(self) -> None:
         self.container.busy = 0.35
@@ -338,13 +348,6 @@ class _Start:
         self.api("INFO:     Waiting for application startup.")
         self.api("INFO:     Application startup complete.")
         self.world.changed()
-
-    async def _die(self) -> None:
-        await self.world.starting(1)
-        self._end(
-            "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 786.00 MiB. "
-            "GPU 0 has a total capacity of 79.18 GiB of which 512.00 MiB is free."
-        )
 
     def _max_seqs(self) -> int:
         return int(self.container.option("--max-num-seqs") or 256)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from gptoss_tui.sim import pull
 from gptoss_tui.sim.container import Container, size_of
 from gptoss_tui.sim.docker_api import DockerApi, unpacked
-from gptoss_tui.sim.first_answer import CALLS, called
+from gptoss_tui.sim.first_answer import CALLS, STEPS, called
 from gptoss_tui.sim.http import Request
 from gptoss_tui.sim.world import World
 
@@ -124,15 +124,25 @@ async def _carry(world: World, launch: Launch) -> None:
         if launch.container is not None:
             world.remove(launch.container)
         _restore(world, launch)
-        if launch.step == "pull":
-            _say(world, launch, "left the layers that were already pulled, in the Docker cache")
-        if launch.step in ("start", "wait"):
-            image, cache = launch.variables.get("image"), launch.variables.get("cache_dir")
-            _say(world, launch, f"left the image {image} and what was downloaded to {cache}")
+        if left := _remains(world, launch):
+            _say(world, launch, f"left {left}")
         _say(world, launch, "cancelled")
     finally:
         launch.alive = False
         _say(world, launch, "end")
+
+
+def _remains(world: World, launch: Launch) -> str:
+    """What a cancelled launch leaves: of a broken-off pull, Podman keeps what Docker drops."""
+    image, cache = launch.variables.get("image"), launch.variables.get("cache_dir")
+    if launch.step == "pull":
+        kept = world.profile.has("podman") and b'"Pull complete"' in launch.log
+        return "the layers of the image that were complete: the next pull takes them up" * kept
+    if launch.step in ("replace", "create"):
+        return f"the image {image}"
+    if launch.step in ("start", "wait"):
+        return f"the image {image}" + (f" and what was downloaded to {cache}" if cache else "")
+    return ""
 
 
 async def _steps(world: World, launch: Launch) -> None:
@@ -145,7 +155,7 @@ async def _steps(world: World, launch: Launch) -> None:
     created = await _post(docker, "create", "/containers/create", name, launch.body)
     container = world.find(str(json.loads(created)["Id"]))
     assert container is not None
-    launch.container = container
+    launch.container, container.is_upgrade = container, launch.old is not None
     if launch.secrets:
         container.files.update(unpacked(launch.secrets))
         launch.secrets = None
@@ -217,13 +227,16 @@ async def _first_answer(
         launch.log += line
         world.changed()
 
-    for step in CALLS:
+    async def call(step: str) -> str | None:
+        path = launch.variables[f"{step}_path"]
+        return await called(world, container, step, path, launch.calls[step], note)
+
+    for step in STEPS:
         if step not in launch.calls:
             continue
         _say(world, launch, step)
-        path = launch.variables[f"{step}_path"]
-        failure = await called(world, container, step, path, launch.calls[step], note)
-        if failure is None:
+        failure = await call(step)
+        if failure is None or (step == "fetch" and await call("there") is None):
             continue
         await _keep_log(docker, launch, container)
         if step == "fetch":

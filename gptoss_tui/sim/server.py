@@ -10,6 +10,7 @@ from typing import Any
 
 import asyncssh
 
+from gptoss_tui.sim.container import Container
 from gptoss_tui.sim.docker_api import DockerApi
 from gptoss_tui.sim.http import serve
 from gptoss_tui.sim.metadata import ADDRESS, MetadataApi
@@ -132,11 +133,11 @@ class BoxServer(asyncssh.SSHServer):
             return self._served(MetadataApi(self._world).handle)
         container = self._world.serving(dest_port)
         handler = server(self._world, container) if container else None
-        if handler is None:
+        if container is None or handler is None:
             raise asyncssh.ChannelOpenError(
                 asyncssh.OPEN_CONNECT_FAILED, "Connect failed: Connection refused"
             )
-        return self._served(handler)
+        return self._served(handler, container)
 
     def unix_connection_requested(self, dest_path: str) -> Any:
         profile = self._world.profile
@@ -146,9 +147,21 @@ class BoxServer(asyncssh.SSHServer):
             raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, "open failed")
         return self._served(DockerApi(self._world).handle)
 
-    def _served(self, handler: Any) -> _Streams:
+    def _served(self, handler: Any, container: Container | None = None) -> _Streams:
+        """Requests on one connection, which ends with the server in `container`."""
+
         async def streams(reader: Any, writer: Any) -> None:
             async with self._work():
-                await serve(reader, writer, handler)
+                serving = ending = asyncio.ensure_future(serve(reader, writer, handler))
+                if container is not None:
+                    ending = asyncio.ensure_future(self._world.ended(container))
+                try:
+                    await asyncio.wait({serving, ending}, return_when=asyncio.FIRST_COMPLETED)
+                    if serving.done():
+                        serving.result()  # raises what is wrong with the handler
+                finally:
+                    serving.cancel()
+                    ending.cancel()
+                    await asyncio.gather(serving, ending, return_exceptions=True)
 
         return streams

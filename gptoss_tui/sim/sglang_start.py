@@ -49,7 +49,7 @@ class _Start:
         self._say(text, " TP0" if self._parallel > 1 else "")
 
     async def load(self) -> bool:
-        """Whether the model could be had, and is loaded."""
+        """Whether the model could be had, and there was memory for it."""
         world, weights = self._world, self._weights
         self._say(f"server_args={{'model_path': '{self._container.model}', 'api_key': None}}")
         await world.starting(1.5)
@@ -69,6 +69,14 @@ class _Start:
             self._container.memory_mib = 1024 * weights * shard / self._shards
             self._container.busy = 0.08
             await world.starting(3.0 / self._shards)
+            if shard == self._shards - 1 and world.dies_loading(self._container):
+                self._rank(
+                    "Scheduler hit an exception: Traceback (most recent call last):\n"
+                    "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 786.00 MiB. "
+                    "GPU 0 has a total capacity of 79.18 GiB of which 512.00 MiB is free."
+                )
+                self._killed()
+                return False
         self._rank(
             f"Load weight end. elapsed=3.10 s, type=GptOssForCausalLM, avail mem="
             f"{self._free - weights:.2f} GB, mem usage={weights:.2f} GB."

@@ -6,7 +6,7 @@ import asyncio
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from gptoss_tui.domain.engines.registry import ENGINES
@@ -88,6 +88,12 @@ class World:
     async def change(self) -> None:
         await self._event.wait()
 
+    async def ended(self, container: Container) -> None:
+        """Until the server that now runs in it runs no more."""
+        engine = container.engine
+        while container.engine is engine:
+            await self.change()
+
     async def starting(self, seconds: float) -> None:
         """Let a server's start take so long, where it takes any time."""
         await self.clock.sleep(0.0 if self.profile.starts_at_once else seconds)
@@ -129,7 +135,7 @@ class World:
         left = self.until_taken_back()
         if left is None or left > self._notice_s:
             return None
-        return self.clock.now() + timedelta(seconds=left)
+        return self.clock.at(self.clock.seconds() + left)
 
     def until_taken_back(self) -> float | None:
         """Seconds until then, said or not; None: it stays."""
@@ -209,6 +215,11 @@ class World:
 
     def weights_cached(self, size: str) -> bool:
         return self.cached_gib().get(size, 0.0) >= MODELS[size][0]
+
+    def dies_loading(self, container: Container) -> bool:
+        """Whether the model finds too little memory on the GPUs."""
+        profile = self.profile
+        return profile.has("dies_loading") or (profile.has("upgrade_dies") and container.is_upgrade)
 
     @property
     def cut_off(self) -> bool:

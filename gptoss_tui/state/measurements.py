@@ -4,6 +4,8 @@ For each box and key (`domain/plan/predict.py`: the release, the cards, and the 
 depends on) the newest difference counts, and the highest speed. For each box and `start_key` (the
 release, the model and the cards) what the phases of its last start took counts, and for each box
 how fast it unpacked its last image.
+
+A name may get another machine behind it. Its GPUs (UUIDs) tell: what was kept of others is forgotten.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from gptoss_tui.state import files
 VERSION = 1
 _KV, _SPEED, _START = "kv_cache_gib", "tokens_per_s", "start_s"
 _IMAGES, _UNPACK = "images", "unpack_bytes_per_s"
+_MACHINES, _GPUS = "machines", "gpus"
 
 
 def corrections(path: Path, box: str) -> tuple[tuple[str, float], ...]:
@@ -75,6 +78,31 @@ def remember_unpacking(path: Path, box: str, bytes_per_s: float) -> None:
         files.write_versioned(path, VERSION, tables)
 
 
+def remember_machine(path: Path, box: str, gpus: frozenset[str]) -> None:
+    """Keep on which GPUs that was measured. Raises `StateError`."""
+    with files.locked(path):
+        tables = _tables(path)
+        if _gpus(tables, box) != gpus:
+            tables[_MACHINES][box] = {_GPUS: sorted(gpus)}
+            files.write_versioned(path, VERSION, tables)
+
+
+def forget_others(path: Path, box: str, gpus: frozenset[str]) -> None:
+    """Forget what the box has shown, where it had none of these GPUs then. Raises `StateError`."""
+    known = _gpus(_tables(path), box)
+    if not known or known & gpus:
+        return
+    with files.locked(path):
+        tables = _tables(path)
+        for mine in tables.values():
+            mine.pop(box, None)
+        files.write_versioned(path, VERSION, tables)
+
+
+def _gpus(tables: dict[str, dict[str, dict[str, Any]]], box: str) -> frozenset[str]:
+    return frozenset(map(str, tables[_MACHINES].get(box, {}).get(_GPUS, ())))
+
+
 def recalled(path: Path, box: str, spec: LaunchSpec) -> LaunchSpec:
     """`spec` with what this box needed for an image and such a start the last time.
 
@@ -100,7 +128,7 @@ def _tables(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
     with _readable(path):
         return {
             name: {str(box): dict(mine) for box, mine in table.get(name, {}).items()}
-            for name in (_KV, _SPEED, _START, _IMAGES)
+            for name in (_KV, _SPEED, _START, _IMAGES, _MACHINES)
         }
 
 

@@ -22,6 +22,7 @@ from gptoss_tui.sim.profile import H100, Profile
 from tests.remote.support import (
     WARM,
     bodies,
+    fleet_of,
     replaced,
     serving,
     simulated,
@@ -97,6 +98,64 @@ async def test_a_server_that_dies_while_it_loads_tells_its_cause(tmp_path: Path)
     assert (instance.state, instance.exit_code) == ("failed", 1)
     assert "Engine core initialization failed" in lines[-1]
     assert (later.error, later.next_step) == (last.error, last.next_step)
+
+
+@pytest.mark.parametrize("engine", ["vllm", "sglang", "ollama"])
+async def test_a_model_that_is_too_large_fails_while_it_loads(tmp_path: Path, engine: str) -> None:
+    async with simulated(tmp_path, faulty("dies_loading"), speed=20.0) as rig:
+        box = await rig.box()
+        spec = await spec_on(box, engine=engine)
+        await box.launch(spec, Secrets())
+        last = (await watched(box, spec.launch_id))[-1]
+    assert (last.state, failed_phase(last)) == ("failed", "load")
+    assert last.diagnosis is not None
+    assert last.diagnosis.cause == "gpu_memory"
+
+
+async def test_a_failed_upgrade_brings_the_old_server_back(tmp_path: Path) -> None:
+    """The one fault with which a roll-back can be tried: the first launch succeeds."""
+    async with simulated(tmp_path, faulty("upgrade_dies")) as rig:
+        box = await rig.box()
+        old = await serving(box)
+        new = replaced(old, engine_version="0.31.0")
+        await box.launch(new, Secrets(), replaces=old.name)
+        last = (await watched(box, new.launch_id))[-1]
+        listed = {one.name: one for one in (await box.instances()).body.instances}
+    assert (last.state, failed_phase(last)) == ("failed", "load")
+    assert any("as it was before, started again" in left for left in last.leftovers)
+    assert listed[old.name].launch_id == old.launch_id
+    assert listed[f"{old.name}-{new.launch_id}"].state == "failed"
+
+
+async def test_a_server_that_never_answered_is_not_called_ready(tmp_path: Path) -> None:
+    async with simulated(tmp_path, faulty("no_answer")) as rig:
+        box, world = await rig.box(), rig.sim.boxes[0].world
+        spec = await spec_on(box)
+        await box.launch(spec, Secrets())
+        assert (await watched(box, spec.launch_id))[-1].state == "failed"
+        (found,) = (await box.instances()).body.instances
+        assert found.state == "unhealthy"
+        assert "the model does not answer" in found.detail
+        assert (await box.engine(spec.name)).body.healthy
+        world.profile = replace(world.profile, faults=frozenset())
+        await bodies(box.chat(spec.name, HI))
+        (found,) = (await box.instances()).body.instances
+        assert found.state == "ready"  # an answer was seen
+        async with fleet_of(rig.sim, tmp_path / "later") as other:
+            (found,) = (await (await other.connect("sim-1")).instances()).body.instances
+    assert found.state == "ready"  # and is known to whoever looks later
+
+
+async def test_what_nothing_is_known_of_is_called_by_its_health(tmp_path: Path) -> None:
+    """The launches of another user, say: only the box's own answers are there."""
+    async with simulated(tmp_path, faulty("no_answer")) as rig:
+        box = await rig.box()
+        spec = await spec_on(box)
+        await box.launch(spec, Secrets())
+        await watched(box, spec.launch_id)
+        rig.sim.boxes[0].world.launches.clear()
+        (found,) = (await box.instances()).body.instances
+    assert (found.state, found.managed) == ("ready", True)
 
 
 async def test_a_dead_server_can_be_removed_and_launched_again(tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ async def test_phases_carry_the_times_of_the_box(tmp_path: Path) -> None:
     load = phase_of(last, "load")
     assert load.started_at
     assert load.ended_at
-    assert (load.ended_at - load.started_at).total_seconds() > 2  # of the box's time
+    assert 2 / 20 < (load.ended_at - load.started_at).total_seconds() < 60
     assert load.fraction == 1.0
 
 
@@ -183,7 +183,7 @@ async def test_cancelling_a_pull_leaves_no_container(tmp_path: Path) -> None:
     assert last.state == "cancelled"
     assert phase_of(last, "pull").state == "failed"
     assert "The launch of gpt-oss-20b was cancelled." in cancelled
-    assert "layers that were already pulled" in cancelled
+    assert cancelled.endswith("Nothing of it remains.")  # Docker drops a pull that is broken off
     assert "already ended" in again.value.message
 
 

@@ -14,9 +14,10 @@ from gptoss_tui.domain.chat import ChatDone, ChatMessage, ChatRequest
 from gptoss_tui.domain.draining import Draining
 from gptoss_tui.domain.facts import AnyFact
 from gptoss_tui.domain.launch import Secrets
-from gptoss_tui.errors import GptossError, NotFoundError
+from gptoss_tui.errors import ConflictError, GptossError, NotFoundError
 from gptoss_tui.remote.box import Box
 from gptoss_tui.remote.docker import Docker
+from gptoss_tui.sim.world import World
 from tests.remote.support import Rig, bodies, replaced, serving, simulated, spec_on, until, watched
 
 NAME = "gpt-oss-20b"
@@ -183,6 +184,64 @@ async def test_a_restart_keeps_the_container_and_serves_again(rig: Rig, box: Box
     notice = (await box.restart(NAME)).body
     assert notice.text == f"{NAME} was restarted and loads again."
     assert await in_state(box, "ready") == before.container_id
+
+
+async def loading(box: Box, world: World) -> str:
+    """A launch whose container runs, and does not serve yet; its id."""
+    spec = await spec_on(box)
+    await box.launch(spec, Secrets())
+    await until(
+        lambda: [one.state for one in world.containers.values()] == ["running"],
+        "its container runs",
+    )
+    return spec.launch_id
+
+
+async def test_a_stop_of_a_server_that_is_being_launched_cancels_the_launch(
+    tmp_path: Path,
+) -> None:
+    async with simulated(tmp_path, speed=0.05) as rig:
+        box, world = await rig.box(), rig.sim.boxes[0].world
+        launch_id = await loading(box, world)
+        told = (await box.stop(NAME)).body.text
+        last = (await watched(box, launch_id))[-1]
+        assert (await box.instances()).body.instances == ()
+    assert told.startswith(f"The launch of {NAME} was cancelled. What remains: the image ")
+    assert (last.state, last.error) == ("cancelled", "The launch was cancelled.")
+
+
+async def test_a_server_that_is_being_launched_is_not_restarted(tmp_path: Path) -> None:
+    async with simulated(tmp_path, speed=0.05) as rig:
+        box = await rig.box()
+        launch_id = await loading(box, rig.sim.boxes[0].world)
+        with pytest.raises(ConflictError, match="still being launched") as refused:
+            await box.restart(NAME)
+        assert launch_id in refused.value.next_step
+        await box.cancel(launch_id)
+
+
+async def test_who_stopped_it_elsewhere_is_told_from_a_failure(tmp_path: Path) -> None:
+    """`docker stop`, while it loads."""
+    async with simulated(tmp_path, speed=0.05) as rig:
+        box, world = await rig.box(), rig.sim.boxes[0].world
+        launch_id = await loading(box, world)
+        world.stop(next(iter(world.containers.values())))
+        last = (await watched(box, launch_id))[-1]
+    assert last.state == "failed"
+    assert last.error.startswith("The server was stopped while it loaded (exit code 0)")
+
+
+async def test_the_first_look_after_a_restart_asks_the_server_that_runs_now(
+    rig: Rig, box: Box
+) -> None:
+    """What was kept open to the one before is closed by the box."""
+    await serving(box)
+    container = next(iter(rig.sim.boxes[0].world.containers.values()))
+    await box.engine(NAME)
+    before = container.engine
+    await box.restart(NAME, drain_s=0)
+    await until(lambda: container.engine not in (None, before), "it serves again")
+    assert [one.state for one in (await box.instances()).body.instances] == ["ready"]
 
 
 async def test_servers_of_others_are_not_restarted(rig: Rig, box: Box) -> None:

@@ -119,6 +119,27 @@ async def test_a_log_goes_on_where_its_reader_stopped(box: Box) -> None:
     assert await bodies(box.logs("gpt-oss-20b", tail=None, cursor=cursor)) == []
 
 
+async def test_a_log_says_where_another_run_of_the_server_begins(rig: Rig, box: Box) -> None:
+    cursor = LogCursor()
+    await serving(box)
+    first = await bodies(box.logs("gpt-oss-20b", tail=None, cursor=cursor))
+    assert not [line for line in first if line.ours]
+    await box.restart("gpt-oss-20b", drain_s=0)
+    again = await bodies(box.logs("gpt-oss-20b", tail=None, cursor=cursor))
+    whole = await bodies(box.logs("gpt-oss-20b", tail=None))
+    for lines in (again, whole):
+        (mark,) = (number for number, line in enumerate(lines) if line.ours)
+        assert "Shutting down" in lines[mark - 1].text
+        assert lines[mark].text.startswith("--- from here on: container ")
+        assert "vLLM API server version" in lines[mark + 1].text
+    await box.stop("gpt-oss-20b", drain_s=0)
+    await serving(box)
+    other = await bodies(box.logs("gpt-oss-20b", tail=None, cursor=cursor))
+    (container,) = rig.sim.boxes[0].world.containers
+    marks = [line.text for line in other if line.ours]
+    assert [container[:12] in mark for mark in marks][-1]
+
+
 async def test_reasoning_and_answer_come_apart_and_are_measured(tmp_path: Path) -> None:
     async with simulated(tmp_path, speed=40.0) as rig:
         box = await rig.box()

@@ -57,6 +57,18 @@ async def test_a_scaled_clock_runs_faster_than_ours() -> None:
     assert took < 5
 
 
+async def test_a_fast_box_shows_the_time_that_its_clients_have() -> None:
+    """Else a look would warn of its clock, and a countdown of its provider would be off."""
+    clock = ScaledClock(1000.0)
+    await clock.sleep(200)
+    assert abs((clock.now() - datetime.now(UTC)).total_seconds()) < 1
+    world = World(profiles(1)[0], clock)
+    world.preempt(notice_s=60_000)
+    ends = world.taken_back_at()
+    assert ends is not None
+    assert (ends - datetime.now(UTC)).total_seconds() == pytest.approx(60, abs=5)
+
+
 def test_every_box_of_a_fleet_is_of_its_kind() -> None:
     names = [profile.hostname for profile in profiles(10)]
     assert len(set(names)) == 10

@@ -60,6 +60,14 @@ def test_a_launch_that_nobody_watched_has_its_phases_and_figures() -> None:
     assert states(without)["load"] == "skipped"
 
 
+def test_a_start_that_was_over_in_the_second_of_the_first_question_has_its_phases() -> None:
+    """The helper stamps whole seconds: what asked in that second asked after the server was up."""
+    quick = ((8.1, ENGINE[0][1]), (8.4, ENGINE[1][1]), (8.8, ENGINE[2][1]))
+    lines = (*HELPER, f"@{T0 + 8} ask", f"@{T0 + 9} ready")
+    progress = reread("id", lines, kept(*(frame(*line) for line in quick))).progress
+    assert [states(progress)[name] for name in ("load", "compile", "warmup")] == ["done"] * 3
+
+
 def test_the_cause_of_a_failure_is_found_in_what_the_server_said() -> None:
     said = kept(*(frame(*line) for line in ENGINE[:2]), frame(41, OOM, stream=2))
     lines = (*HELPER, f"@{T0 + 41} failed wait exited 1", f"@{T0 + 42} end")

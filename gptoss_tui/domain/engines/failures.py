@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from gptoss_tui.domain.doctor.causes import CAUSES
 from gptoss_tui.domain.doctor.lines import take_apart
-from gptoss_tui.domain.doctor.table import fatal_row, worth_a_look
+from gptoss_tui.domain.doctor.table import fatal_row
 from gptoss_tui.domain.engines.base import PhaseMark
 
 
 def fatal_mark(line: str) -> PhaseMark | None:
     """The failure that a line tells, or None. What only follows from another failure is none."""
-    if not worth_a_look(line):
-        return None
     said = take_apart(line)
     if said.talk or said.level in ("info", "debug"):
         return None

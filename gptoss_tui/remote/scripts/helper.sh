@@ -3,7 +3,7 @@
 # progress objects of Docker, and event lines "@UNIX_SECONDS EVENT [REST]". It ends with the launch.
 #
 # Argument: the launch's folder, with `vars` (shell assignments), `create.json`, the bodies of the
-# calls to the server (`ask.json`, and for some `fetch.json`, `load.json`), `secrets.tar` for secrets.
+# calls to the server (`ask.json`, and for some `fetch.json`, `there.json`, `load.json`), `secrets.tar` for secrets.
 set -u
 dir=$1
 cd "$dir" || exit 1
@@ -115,9 +115,20 @@ cancelled() {
     [ -z "$child" ] || wait "$child"
     [ "$step" != pull ] || echo # what the client wrote last may be half a line
     drop_container; restore
-    case $step in pull) say 'left the layers that were already pulled, in the Docker cache' ;; esac
-    case $step in start|wait) say "left the image $image and what was downloaded to $cache_dir" ;; esac
+    case $step in
+        pull) pulled ;;
+        replace|create) say "left the image $image" ;;
+        start|wait) say "left the image $image${cache_dir:+ and what was downloaded to $cache_dir}" ;;
+    esac
     say cancelled; finish 1
+}
+pulled() { # what stays of an image that was not pulled to its end: in Docker's own store, nothing
+    grep -Eq '"status":"(Pull|Download) complete"' log || return 0
+    call GET /info
+    case $(cat reply) in
+        *'"BuildahVersion"'*) say 'left the layers of the image that were complete: the next pull takes them up' ;;
+        *io.containerd.snapshotter*) say 'left the layers of the image that were complete, until Docker clears them away' ;;
+    esac
 }
 step=reserve
 trap cancelled TERM INT
