@@ -316,7 +316,10 @@ def moved(
     if not gone:
         return None
     found = preselected(report, choices, servers)
-    said = ", ".join(f"GPU {key} was taken by {now[key]}" for key in gone)
+    broken = {str(gpu.index) for gpu in report.gpus if not gpu.usable}
+    said = ", ".join(
+        f"GPU {key} {'failed' if key in broken else f'was taken by {now[key]}'}" for key in gone
+    )
     instead = f"GPU {', '.join(found)} is chosen instead" if found else "no other one is free"
     return Moved(found, f"{said} meanwhile: {instead}.")
 
@@ -325,4 +328,6 @@ def gpu_label(gpu: Gpu, holder: str = "") -> str:
     """A GPU in the list of choices, with the server that has it."""
     name = gpu.name.removeprefix("NVIDIA ")
     by = f"  {holder}" if holder and holder != "somebody" else "  in use"
+    if not gpu.usable:
+        by = "  cannot be used"
     return f"{gpu.index}  {name}{by if holder or not gpu_is_free(gpu) else ''}"

@@ -176,8 +176,14 @@ def _nothing_free(report: BoxReport) -> DoesNotFitError:
     if sliced and len(sliced) == len(report.gpus):
         first = sliced[0]
         return DoesNotFitError(MIG_SENTENCE.format(index=first.index, name=first.name), MIG_STEP)
+    if not report.gpus:
+        return DoesNotFitError("The box has no GPU.", "See what `gptoss-tui check BOX` says of it.")
+    if not any(gpu.usable for gpu in report.gpus):
+        return DoesNotFitError(
+            "No program can start on any GPU of the box.", "`gptoss-tui check BOX` says why."
+        )
     return DoesNotFitError(
-        "No GPU of the box is free." if report.gpus else "The box has no GPU.",
+        "No GPU of the box is free.",
         "Stop what runs on them, or name GPUs (--gpu-ids) to share one on purpose.",
     )
 

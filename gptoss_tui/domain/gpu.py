@@ -25,6 +25,8 @@ class Gpu(msgspec.Struct, frozen=True, kw_only=True):
     """One GPU as its driver describes it.
 
     `memory_reserved_bytes` is what the driver keeps of the total for itself: CUDA sees the rest.
+    `usable` is False where no program can start on it: it is lost, waits for a reset, or its compute
+    mode keeps others out.
     """
 
     index: int
@@ -36,6 +38,7 @@ class Gpu(msgspec.Struct, frozen=True, kw_only=True):
     compute_capability: str | None = None
     power_limit_w: float | None = None
     mig: bool = False
+    usable: bool = True
     processes: tuple[GpuProcess, ...] = ()
 
 

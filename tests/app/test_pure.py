@@ -89,6 +89,12 @@ def test_preselected_are_free_gpus_alone() -> None:
     assert wizard_state.preselected(report(2), Choices(context="much")) == ()
     assert wizard_state.gpu_label(busy).endswith("in use")
     assert wizard_state.gpu_label(gpu(), "ours").endswith("H100 80GB HBM3  ours")
+    lost = gpu(usable=False)
+    assert wizard_state.gpu_label(lost).endswith("cannot be used")
+    made = wizard_state.moved(report(gpus=(lost, gpu(1))), Choices(gpu_ids=("0",)), (), {})
+    assert made is not None
+    assert made.gpu_ids == ("1",)
+    assert "GPU 0 failed" in made.words
 
 
 def test_no_gpu_chosen_is_a_sentence() -> None:

@@ -130,6 +130,38 @@ def test_a_mirror_with_another_key_is_refused_by_apt(
     assert "signature" in said(documents) or "NO_PUBKEY" in said(documents)
 
 
+def test_a_package_run_that_was_cut_off_is_finished_first(
+    started: RealBox, mirror: str, cli: Cli, where: tuple[str, ...]
+) -> None:
+    """As when a box was switched off while it updated itself: apt refuses everything."""
+    purge(started)
+    started.run("sh", "-c", "dpkg -s coreutils >/var/lib/dpkg/updates/0000")
+    refused = started.run("sh", "-c", "apt-get install -y coreutils 2>&1 || :")
+    assert "dpkg was interrupted" in refused
+    words = ("repair", *where, "toolkit", "--yes", "--toolkit-repository", mirror)
+    documents = cli.json(*words)
+    assert documents[-1]["body"]["fixed"], said(documents)
+
+
+def test_a_runtime_that_docker_looks_for_elsewhere_is_told_and_set_right(
+    started: RealBox, mirror: str, cli: Cli, where: tuple[str, ...]
+) -> None:
+    """What a GPU Operator or a moved installation leaves behind."""
+    image(started, "ubuntu:latest")
+    words = ("--yes", "--toolkit-repository", mirror)
+    assert cli.json("repair", *where, "toolkit", *words)[-1]["body"]["status"] == 0
+    gone = "/usr/local/nvidia/toolkit/nvidia-container-runtime"
+    settings = json.dumps({"runtimes": {"nvidia": {"path": gone}}})
+    started.run("sh", "-c", f"echo '{settings}' >/etc/docker/daemon.json; service docker restart")
+    until("Docker answers", lambda: started.docker("info", "-f", "{{.ID}}", check=False).strip())
+    (fact,) = cli.json("check", *where, code=1)
+    (blocker,) = (each for each in fact["body"]["findings"] if each["level"] == "blocker")
+    assert (blocker["code"], blocker["repair"]) == ("gpu_runtime_unconfigured", "runtime")
+    assert gone in blocker["what"]
+    documents = cli.json("repair", *where, "runtime", "--yes")
+    assert documents[-1]["body"]["fixed"], said(documents)
+
+
 def runs_on(box: RealBox) -> list[str]:
     """The detached runners: one for each repair that is under way."""
     return [line for line in repairs_on(box) if "gptoss-repair-run /" in line]

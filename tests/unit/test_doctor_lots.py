@@ -191,6 +191,13 @@ def test_a_blob_that_is_cut_off_is_damaged(line: str) -> None:
     assert diagnose([line]).cause == "weights_damaged"
 
 
+def test_a_store_that_went_read_only_has_a_sick_disk() -> None:
+    said = (
+        "Error response from daemon: mkdir /var/lib/docker/overlay2/x-init: read-only file system"
+    )
+    assert diagnose([said]).cause == "disk_error"
+
+
 def test_an_ollama_that_came_up_misses_nothing() -> None:
     came = ["llama-server started in 0.51 seconds"]
     missed = [

@@ -93,7 +93,7 @@ BROKEN: dict[str, tuple[str, str, str, dict[str, str | None]]] = {
     "secure boot": (
         "secure_boot", "blocker", "not signed",
         {"hardware": f"{UNLOADED}\nmodule_file=/lib/modules/6.8/nvidia.ko\nsecure_boot=1",
-         "kernel_log": "@first [ 0.0] x\n[ 9.1] Loading of module with unavailable key was rejected",
+         "kernel_log": "@first [ 0.0] x\n[ 9.1] Loading of module with unavailable key is rejected",
          "gpus": FAILED, "health": FAILED},
     ),
     "kernel updated, module not built": (

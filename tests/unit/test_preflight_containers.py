@@ -65,6 +65,41 @@ BROKEN: dict[str, tuple[str, str, str | None, str, DockerInfo | None, Sections]]
         "docker_down", "blocker", "docker-start", "service is masked", None,
         {"docker": f"{DOWN}service=inactive\nmasked=yes"},
     ),
+    "settings that Docker has not read yet": (
+        "gpu_runtime_unconfigured", "warning", "runtime", "not restarted since", NO_RUNTIME, {},
+    ),
+    "a runtime that lies elsewhere": (
+        "gpu_runtime_unconfigured", "blocker", "runtime",
+        "as /usr/local/nvidia/toolkit/nvidia-container-runtime, which is not there", DOCKER,
+        {"runtime": f"{SOUND['runtime']}\ngone=/usr/local/nvidia/toolkit/nvidia-container-runtime"},
+    ),
+    "the toolkit removed from a container with a Docker of its own": (
+        "no_gpu_runtime", "blocker", "toolkit", "not on this box any more", DOCKER,
+        {"runtime": "configured=yes", "container": "container=lxc",
+         "docker": f"{SOUND['docker']}\nruns_here=yes"},
+    ),
+    "a pod with Docker installed in it": (
+        "is_container", "blocker", None, "may not run (it has no privileges)", None,
+        {"container": "runpod", "docker": "cli=yes\ndaemon=yes",
+         "system": f"{SOUND['system']}\ncapabilities=00000000a80425fb"},
+    ),
+    "a disk that the kernel shut": (
+        "disk_read_only", "blocker", None, "/ and /data, where images and model weights", DOCKER,
+        {"read_only": "docker=/\nweights=/data"},
+    ),
+    "a full disk beside an empty one": (
+        "disk_docker", "warning", None, "Only 7.6 GiB", DOCKER,
+        {"disks": "docker 40000000 8000000 /var/lib/docker\nweights 900000000 800000000 /data/h",
+         "roomiest": "810000000 /opt/dlami/nvme"},
+    ),
+    "memory that others have": (
+        "little_memory", "warning", None, "Only 2.9 GiB", DOCKER,
+        {"system": system(memory_available_kib="3000000")},
+    ),
+    "a home that the kernel shut": (
+        "disk_read_only", "blocker", None, "the logs of launches", DOCKER,
+        {"system": system(state_denied="/home/ann/.local/state", read_only_state="/home")},
+    ),
     "Docker Desktop, and nothing else": (
         "docker_desktop", "blocker", None, "virtual machine without GPUs", None,
         {"docker": "cli=yes\ndesktop=yes\nservice=inactive"},
@@ -92,6 +127,15 @@ BROKEN: dict[str, tuple[str, str, str | None, str, DockerInfo | None, Sections]]
     "CDI before the first use of CUDA": (
         "cdi_incomplete", "warning", "runtime", "/dev/nvidia-uvm", docker(cdi_devices=CDI),
         {"runtime": f"{LIST}cdi_driver=580.95.05\ncdi_without_uvm=/etc/cdi/nvidia.yaml"},
+    ),
+    "CDI, and the module of CUDA not loaded": (
+        "gpu_no_uvm", "blocker", "runtime", "is not there", docker(cdi_devices=CDI),
+        {"runtime": f"{LIST}cdi_driver=580.95.05", "hardware": f"{SOUND['hardware']}\nuvm=no"},
+    ),
+    "LXC without the device of CUDA": (
+        "gpu_no_uvm", "blocker", None, "may not open /dev/nvidia-uvm", DOCKER,
+        {"container": "container=lxc", "hardware": f"{SOUND['hardware']}\nuvm=no",
+         "docker": f"{SOUND['docker']}\nruns_here=yes"},
     ),
     "the toolkit set for a rootless Docker": (
         "gpu_no_cgroups", "warning", "runtime", "no-cgroups", DOCKER,
@@ -177,7 +221,7 @@ def test_the_cause_is_found(box: str) -> None:
     assert words in found[code].what
     assert found[code].do.endswith(".")
     others = {finding.code for finding in found.values() if finding.level != "ok"} - {code}
-    assert not others - {"docker_rootless"}, "one cause, not its consequences"
+    assert not others - {"docker_rootless", "is_container"}, "one cause, not its consequences"
 
 
 SOUND_BOXES: dict[str, tuple[DockerInfo, Sections]] = {
@@ -186,6 +230,12 @@ SOUND_BOXES: dict[str, tuple[DockerInfo, Sections]] = {
     "systemd-resolved": (DOCKER, {"resolvers": "nameserver=127.0.0.53\nresolved=yes"}),
     "a resolver on the box, and Docker told of another": (
         DOCKER, {"resolvers": "nameserver=127.0.0.1\ndocker=yes"},
+    ),
+    "a module of CUDA that the toolkit loads by itself": (
+        DOCKER, {"hardware": f"{SOUND['hardware']}\nuvm=no"},
+    ),
+    "a container with the host's Docker": (
+        DOCKER, {"container": "dockerenv", "hardware": f"{SOUND['hardware']}\nuvm=no"},
     ),
     "btrfs, which has no number of inodes": (DOCKER, {"inodes": "docker 0 0"}),
     "root's cache, and root's Docker": (DOCKER, {"system": system(hub_denied="/home/ann/.cache")}),
@@ -212,6 +262,36 @@ def test_what_only_looks_broken_is_not_called_so(box: str) -> None:
     found = looked_at(engine, **sections)
     troubles = {finding.code for finding in found.values() if finding.level != "ok"}
     assert not troubles - {"is_container"}
+
+
+def test_what_to_do_about_broken_settings_is_to_correct_them() -> None:
+    broken = "why=unable to configure the Docker daemon with file /etc/docker/daemon.json: EOF"
+    found = looked_at(None, docker=f"{DOWN}service=failed\n{broken}")
+    assert found["docker_down"].do.startswith("Correct /etc/docker/daemon.json")
+
+
+def test_a_full_disk_is_told_of_an_empty_one() -> None:
+    found = looked_at(
+        disks="docker 40000000 8000000 /var/lib/docker\nweights 40000000 8000000 /home/ann",
+        roomiest="810000000 /opt/dlami/nvme",
+    )
+    assert "data-root: /opt/dlami/nvme has 772 GiB free." in found["disk_docker"].do
+    assert "(HF_HOME): /opt/dlami/nvme has 772 GiB free." in found["disk_weights"].do
+
+
+def test_a_container_with_privileges_may_run_docker() -> None:
+    found = looked_at(
+        None,
+        container="container=lxc",
+        docker="cli=yes\ndaemon=yes",
+        system=f"{SOUND['system']}\ncapabilities=000001ffffffffff",
+    )
+    assert (found["is_container"].level, found["docker_down"].repair) == ("warning", "docker-start")
+
+
+def test_wsl_without_docker_is_told_of_docker_desktop() -> None:
+    found = looked_at(None, docker="cli=yes\nservice=inactive", hardware="pci=yes\nwsl=yes")
+    assert "WSL integration" in found["docker_no_daemon"].do
 
 
 def test_what_confines_containers_is_said_with_what_launches_do_about_it() -> None:

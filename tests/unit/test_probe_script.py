@@ -6,7 +6,9 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -38,9 +40,13 @@ class Machine:
         file.write_text(f"#!/bin/sh\n{does}\n")
         file.chmod(0o755)
 
-    def look(self, *parts: str, **variables: str) -> Probe:
+    def look(self, *parts: str, etc_docker: Path | None = None, **variables: str) -> Probe:
+        """`etc_docker` stands in for /etc/docker, which belongs to the machine of the tests."""
+        words = scripts.command("probe", "index", "index", " ".join(parts))
+        if etc_docker is not None:
+            words = tuple(word.replace("/etc/docker", str(etc_docker)) for word in words)
         done = subprocess.run(
-            scripts.command("probe", "index", "index", " ".join(parts)),
+            words,
             env={"PATH": str(self.programs), "HOME": str(self.home), **variables},
             capture_output=True,
             check=True,
@@ -131,3 +137,117 @@ def test_a_home_that_is_not_there_is_told() -> None:
     probe = parse_probe(done.stdout.decode())
     assert probe.state_denied == "/nonexistent/.local/state"
     assert probe.hub_denied == "/nonexistent/.cache/huggingface/hub"
+
+
+SETTINGS = """{
+  "runtimes": {"nvidia": {"path": "nvidia-container-runtime"}},
+}"""
+
+
+def test_broken_settings_are_read_where_the_journal_is_shut(
+    machine: Machine, tmp_path: Path
+) -> None:
+    """As a user without sudo: the journal tells nothing, the file itself does."""
+    (machine.programs / "python3").symlink_to(sys.executable)
+    machine.stand_in("systemctl", _systemctl("failed", "loaded"))
+    machine.stand_in("journalctl", "exit 1")
+    (tmp_path / "daemon.json").write_text(SETTINGS)
+    signs = machine.look("docker_signs", etc_docker=tmp_path).docker
+    assert signs.why.startswith(f"{tmp_path}/daemon.json cannot be read: ")
+    assert signs.why.endswith("line 3 column 1")
+
+
+def test_a_runtime_that_is_not_where_docker_looks_is_told(machine: Machine, tmp_path: Path) -> None:
+    path = "/usr/local/nvidia/toolkit/nvidia-container-runtime"
+    (tmp_path / "daemon.json").write_text(f'{{"runtimes": {{"nvidia": {{"path": "{path}"}}}}}}')
+    assert machine.look("docker_signs", etc_docker=tmp_path).toolkit.gone == path
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Loading of module with unavailable key is rejected",
+        "Lockdown: modprobe: unsigned module loading is restricted; see man kernel_lockdown.7",
+    ],
+)
+def test_a_module_that_the_kernel_refused_is_told(machine: Machine, line: str) -> None:
+    machine.stand_in("dmesg", f"echo '[    0.0] Linux version'; echo '[    9.1] {line}'")
+    assert machine.look("kernel_log").kernel_log.key_rejected
+
+
+def test_a_masked_socket_is_told(machine: Machine) -> None:
+    machine.stand_in(
+        "systemctl",
+        'case $1 in is-active) echo inactive ;; show) for unit in "$@"; do case $unit in\n'
+        "*.socket) echo LoadState=masked ;; *.service) echo LoadState=loaded ;; esac; done ;; esac",
+    )
+    assert machine.look("docker_signs").docker.masked
+
+
+SAID = """GPU 00000000:5D:00.0
+    Product Name                          : GRID A100D-80C
+    vGPU Software Licensed Product
+        Product Name                      : NVIDIA Virtual Compute Server
+        License Status                    : Unlicensed (Unrestricted)
+    PCI
+        GPU Link Info
+            PCIe Generation
+                Max                       : 4
+                Current                   : 1
+            Link Width
+                Max                       : 16x
+                Current                   : 1x
+    Fabric
+        State                             : In Progress
+        Status                            : N/A
+GPU 00000000:5E:00.0
+            Link Width
+                Max                       : N/A
+                Current                   : N/A
+    Fabric
+        State                             : Completed
+GPU 00000009:01:00.0
+    Product Name                          : NVIDIA GH200 480GB
+    GPU C2C Mode                          : Enabled
+            Link Width
+                Max                       : 16x
+                Current                   : 1x"""
+
+
+def test_what_nvidia_smi_tells_at_length_is_read(machine: Machine) -> None:
+    machine.stand_in("nvidia-smi", f"[ \"$*\" = -q ] && cat <<'X'\n{SAID}\nX")
+    detail = machine.look("detail").detail
+    assert detail.licenses == ("Unlicensed (Unrestricted)",)
+    assert detail.fabric == {"In Progress", "Completed"}
+    assert [(link.index, link.lanes, link.most) for link in detail.links] == [(0, 1, 16)]
+
+
+@pytest.mark.parametrize("script", get_args(scripts.Script))
+def test_a_user_of_fish_gets_the_same_script(script: scripts.Script) -> None:
+    """In quotes, fish halves doubled backslashes: https://fishshell.com/docs/current/language.html"""
+    assert "\\\\" not in scripts.command(script)[2]
+
+
+def test_the_roomiest_disk_is_told(machine: Machine) -> None:
+    table = "F\\n/dev/a 9 1 8 1%% /\\n/dev/b 900 1 899 1%% /opt/dlami/nvme\\n"
+    machine.stand_in("df", f"printf '{table}'")
+    found = machine.look("disks").roomiest
+    assert found is not None
+    assert (found.path, found.free_bytes) == ("/opt/dlami/nvme", 899 * 1024)
+
+
+def test_a_file_system_that_nobody_may_write_to_is_told(machine: Machine) -> None:
+    """/proc is there on every Linux, and nothing can be kept in it; sysfs is often read-only."""
+    shut = next(
+        (words[1] for line in Path("/proc/mounts").read_text().splitlines()
+         if (words := line.split())[3].split(",")[0] == "ro"),
+        None,
+    )  # fmt: skip
+    if shut is None:
+        pytest.skip("nothing is mounted read-only here")
+    machine.stand_in("df", f"printf 'F\\n/dev/sda1 1 1 1 1%% {shut}\\n'")
+    assert machine.look("disks").read_only == {"docker": shut, "weights": shut}
+
+
+def test_a_disk_that_can_be_written_to_is_no_trouble(machine: Machine) -> None:
+    assert "weights" not in machine.look("disks").read_only

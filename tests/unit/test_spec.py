@@ -68,7 +68,12 @@ def test_a_wanted_size_is_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    ("gpus", "message"), [((), "no GPU"), ((gpu(0, memory_used_bytes=GIB),), "free")]
+    ("gpus", "message"),
+    [
+        ((), "no GPU"),
+        ((gpu(0, memory_used_bytes=GIB),), "free"),
+        ((gpu(0, usable=False),), "No program can start"),
+    ],
 )
 def test_no_gpu_is_said(gpus: tuple[Any, ...], message: str) -> None:
     with pytest.raises(DoesNotFitError, match=message):

@@ -136,6 +136,12 @@ def parse_health(text: str, fields: tuple[str, ...] = HEALTH_FIELDS) -> tuple[Gp
     )
 
 
+def marked(text: str, words: str) -> tuple[int, ...]:
+    """The GPUs in whose rows the driver says this in place of a value ("GPU requires reset")."""
+    found = (line.partition(",") for line in text.splitlines() if f"[{words}]" in line)
+    return tuple(sorted({index for cell, _, _ in found if (index := whole(cell)) is not None}))
+
+
 def driver_of(text: str, fields: tuple[str, ...] = HEALTH_FIELDS) -> str | None:
     """The driver's version in the same answer."""
     return next((row.get("driver_version") for row in rows(text, fields)), None)

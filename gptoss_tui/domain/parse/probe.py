@@ -11,9 +11,19 @@ from gptoss_tui.domain.host import BoxReport, CachedModel, Disk
 from gptoss_tui.domain.parse import nvidia_smi, probe_engine, probe_host
 from gptoss_tui.domain.parse.numbers import moment, whole
 from gptoss_tui.domain.parse.probe_engine import DockerSigns, Toolkit
-from gptoss_tui.domain.parse.probe_host import Hardware, Inodes, KernelLog, Ports, Reach, Resolvers
+from gptoss_tui.domain.parse.probe_host import (
+    Detail,
+    Hardware,
+    Inodes,
+    KernelLog,
+    Ports,
+    Reach,
+    Resolvers,
+)
 from gptoss_tui.domain.parse.sections import Sections, answer, kib, pairs, sections
 from gptoss_tui.domain.spot.clouds import cloud_of
+
+_SYS_ADMIN = 21
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,9 +49,11 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     those of the processes on GPUs. `gpus_hung`: nvidia-smi did not answer in time.
     `incomplete_bytes` are downloads in the model cache that broke off; `others_bytes` what it holds
     of models that are not launched here. `state_denied` and `hub_denied` are the folder of launches
-    and the model cache, where this user may not write there; `hub_dangling` a link
-    on the way to the cache that leads nowhere, as "LINK -> TARGET". `avx2` is False where the processor
-    tells of none.
+    and the model cache, where this user may not write there; `hub_dangling` a link on the way to the
+    cache that leads nowhere, as "LINK -> TARGET"; `read_only` file systems that nobody may write to,
+    by what would lie there; `roomiest` the mounted disk with the most room. `avx2` is False where the
+    processor tells of none. `gpus_lost` and `gpus_to_reset` are GPUs of which the driver says so.
+    `unprivileged`: no process here may ever do what Docker has to (CAP_SYS_ADMIN).
     """
 
     report: BoxReport
@@ -55,6 +67,8 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     state_denied: str | None = None
     hub_denied: str | None = None
     hub_dangling: str | None = None
+    read_only: dict[str, str] = {}
+    unprivileged: bool = False
     socket: str | None = None
     denied: str | None = None
     docker: DockerSigns = DockerSigns()
@@ -65,9 +79,13 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     gpu_problem: tuple[str, str] | None = None
     gpu_said: str = ""
     gpus_hung: bool = False
+    gpus_lost: tuple[int, ...] = ()
+    gpus_to_reset: tuple[int, ...] = ()
+    detail: Detail = Detail()
     owners: tuple[Owner, ...] = ()
     ports: Ports = Ports()
     inodes: tuple[Inodes, ...] = ()
+    roomiest: Disk | None = None
     resolvers: Resolvers = Resolvers()
     reached: tuple[Reach, ...] = ()
     incomplete_bytes: int = 0
@@ -87,11 +105,14 @@ def parse_probe(text: str, gpu_fields: tuple[str, ...] = nvidia_smi.GPU_FIELDS) 
     docker = pairs(found["docker"])
     asked = "gpus" in found
     gpus, said, status = _gpus(found, gpu_fields)
+    rows = "\n".join((said, *found["health"]))
+    lost = nvidia_smi.marked(rows, "GPU is lost")
+    to_reset = nvidia_smi.marked(rows, "GPU requires reset")
     # Started and never ended, or ended by the clock (137: by KILL).
     hung = asked and not gpus and (status == 137 or (status is None and not said))
     problem = None if gpus or not said else nvidia_smi.explain_failure(said, status or 0)
     return Probe(
-        report=_report(system, found, gpus),
+        report=_report(system, found, gpus, (*lost, *to_reset)),
         box_time=moment(whole(system.get("time"))),
         uid=whole(system.get("uid")),
         system=system.get("system") or None,
@@ -102,6 +123,8 @@ def parse_probe(text: str, gpu_fields: tuple[str, ...] = nvidia_smi.GPU_FIELDS) 
         state_denied=system.get("state_denied") or None,
         hub_denied=system.get("hub_denied") or None,
         hub_dangling=system.get("hub_dangling") or None,
+        read_only=_read_only(system, pairs(found["read_only"])),
+        unprivileged=_unprivileged(system.get("capabilities", "")),
         socket=probe_engine.socket(docker),
         denied=docker.get("denied"),
         docker=probe_engine.docker(docker),
@@ -112,9 +135,13 @@ def parse_probe(text: str, gpu_fields: tuple[str, ...] = nvidia_smi.GPU_FIELDS) 
         gpu_problem=problem,
         gpu_said=said,
         gpus_hung=hung,
+        gpus_lost=lost,
+        gpus_to_reset=to_reset,
+        detail=probe_host.detail(found["detail"]),
         owners=tuple(filter(None, map(_owner, found["owners"]))),
         ports=probe_host.ports(found["ports"]),
         inodes=probe_host.inodes(found["inodes"]),
+        roomiest=_roomiest("".join(found["roomiest"])),
         resolvers=probe_host.resolvers(found["resolvers"]),
         reached=probe_host.reached(found),
         incomplete_bytes=_incomplete(found),
@@ -132,12 +159,35 @@ def _gpus(found: Sections, asked: tuple[str, ...]) -> tuple[tuple[Gpu, ...], str
     return _with_processes(nvidia_smi.parse_gpus(text, fields), apps), text, status
 
 
-def _report(system: dict[str, str], found: Sections, gpus: tuple[Gpu, ...]) -> BoxReport:
+def _read_only(system: dict[str, str], disks: dict[str, str]) -> dict[str, str]:
+    told = disks | {"state": system.get("read_only_state", "")}
+    return {role: point for role, point in told.items() if point}
+
+
+def _unprivileged(capabilities: str) -> bool:
+    """A mask as 00000000a80425fb; https://man7.org/linux/man-pages/man7/capabilities.7.html"""
+    try:
+        return not int(capabilities, 16) >> _SYS_ADMIN & 1
+    except ValueError:
+        return False
+
+
+def _usable(gpu: Gpu, broken: tuple[int, ...], mode: str | None) -> bool:
+    """https://docs.nvidia.com/deploy/mps/index.html has the compute modes."""
+    shut = mode == "Prohibited" or (mode == "Exclusive_Process" and bool(gpu.processes))
+    return gpu.index not in broken and not shut
+
+
+def _report(
+    system: dict[str, str], found: Sections, gpus: tuple[Gpu, ...], broken: tuple[int, ...]
+) -> BoxReport:
     release = pairs(found["os"])
     home = system.get("home") or None
     hf_home = system.get("hf_home") or (f"{home}/.cache/huggingface" if home else None)
     banner = "\n".join(found["banner"])
     health, fields, _ = answer(found["health"], nvidia_smi.HEALTH_FIELDS)
+    rows = nvidia_smi.parse_health(health, fields)
+    modes = {row.index: row.compute_mode for row in rows}
     return BoxReport(
         hostname=system.get("hostname") or "?",
         user=system.get("user") or None,
@@ -153,8 +203,11 @@ def _report(system: dict[str, str], found: Sections, gpus: tuple[Gpu, ...]) -> B
         driver_version=nvidia_smi.driver_of(health, fields)
         or nvidia_smi.parse_driver_version(banner),
         cuda_version=nvidia_smi.parse_cuda_version(banner),
-        gpus=gpus,
-        health=nvidia_smi.parse_health(health, fields),
+        gpus=tuple(
+            msgspec.structs.replace(gpu, usable=_usable(gpu, broken, modes.get(gpu.index)))
+            for gpu in gpus
+        ),
+        health=rows,
         disks=tuple(filter(None, map(_disk, found["disks"]))),
         cached=tuple(model for model in _models(found) if _ours(model)),
         home=home,
@@ -201,6 +254,13 @@ def _disk(line: str) -> Disk | None:
         return None
     role, total, free, path = parts
     return Disk(role=role, path=path, total_bytes=kib(total), free_bytes=kib(free))
+
+
+def _roomiest(line: str) -> Disk | None:
+    """`810000000 /opt/dlami/nvme`, in KiB."""
+    free, _, path = line.strip().partition(" ")
+    size = kib(free)
+    return Disk(role="roomiest", path=path, free_bytes=size) if size and path else None
 
 
 def _owner(line: str) -> Owner | None:

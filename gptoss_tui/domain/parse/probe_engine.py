@@ -13,7 +13,8 @@ class DockerSigns(msgspec.Struct, frozen=True, kw_only=True):
     `service` is systemd's word ("active", "failed"), None where there is no systemd; `masked`: it
     may not be started; `why` is the last error that it wrote before it failed. `in_group`: the user
     is in the group docker, which counts from his next login on. `snap`: the Engine is Canonical's
-    snap. `desktop`: Docker Desktop's socket is there.
+    snap. `desktop`: Docker Desktop's socket is there. `runs_here`: its process is seen, so that its
+    files are those of this box, even where that is a container.
     """
 
     cli: bool = False
@@ -21,6 +22,7 @@ class DockerSigns(msgspec.Struct, frozen=True, kw_only=True):
     daemon: bool = False
     snap: bool = False
     desktop: bool = False
+    runs_here: bool = False
     service: str | None = None
     masked: bool = False
     why: str = ""
@@ -33,7 +35,7 @@ class Toolkit(msgspec.Struct, frozen=True, kw_only=True):
 
     `cdi_driver` is the driver that the last of those files was made for, which goes before the
     others; `cdi_without_uvm`: it lacks the device by which CUDA starts. `no_cgroups`: the toolkit is
-    set for a Docker without root.
+    set for a Docker without root. `gone` is where Docker's settings look for the runtime in vain.
     https://github.com/cncf-tags/container-device-interface/blob/main/SPEC.md
     """
 
@@ -46,6 +48,7 @@ class Toolkit(msgspec.Struct, frozen=True, kw_only=True):
     cdi_driver: str | None = None
     cdi_without_uvm: bool = False
     no_cgroups: bool = False
+    gone: str | None = None
 
     @property
     def installed(self) -> bool:
@@ -65,6 +68,7 @@ def docker(known: dict[str, str]) -> DockerSigns:
         daemon="daemon" in known,
         snap="snap" in known,
         desktop="desktop" in known,
+        runs_here="runs_here" in known,
         service=known.get("service") or None,
         masked="masked" in known,
         why=known.get("why", ""),
@@ -87,4 +91,5 @@ def toolkit(lines: list[str]) -> Toolkit:
         cdi_driver=last.get("cdi_driver") or None,
         cdi_without_uvm=bool(files) and last.get("cdi_without_uvm") == files[-1],
         no_cgroups="no_cgroups" in known,
+        gone=known.get("gone") or None,
     )

@@ -13,6 +13,8 @@ from gptoss_tui.domain.parse.sections import Sections, answer, pairs
 
 _XID = re.compile(r"NVRM: Xid \((?:PCI:)?([^)]*)\): (\d+)")
 _UPTIME = re.compile(r"^\[\s*(\d+(?:\.\d+)?)\]")
+# https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/kernel/module/signing.c
+_REJECTED = re.compile(r"Loading of .* rejected|unsigned module loading is restricted")
 _OWNER = re.compile(r'\(\("([^"]+)"')
 TARGETS = ("reach_registry", "reach_hub", "reach_hub_by_proxy")
 
@@ -30,7 +32,8 @@ class Hardware(msgspec.Struct, frozen=True, kw_only=True):
     `pci`: the bus could be read. `module_file`: a kernel module for this kernel lies on the disk.
     `denied`: a device node that this user may not open. `fabric_manager`: systemd's word for its
     service on a box with NVSwitch, None elsewhere. `wsl`: WSL 2 with a GPU of Windows; `tegra`: a
-    Jetson.
+    Jetson. `blacklisted`: the file that keeps NVIDIA's module from being loaded. `uvm`:
+    whether /dev/nvidia-uvm can be opened, by which CUDA starts, and nvidia-smi does not need.
     """
 
     pci: bool = False
@@ -39,6 +42,8 @@ class Hardware(msgspec.Struct, frozen=True, kw_only=True):
     kernel_module: str | None = None
     module_file: bool = False
     secure_boot: bool | None = None
+    blacklisted: str | None = None
+    uvm: bool = True
     denied: str | None = None
     fabric_manager: str | None = None
     wsl: bool = False
@@ -56,17 +61,43 @@ class Xid(msgspec.Struct, frozen=True, kw_only=True):
 class KernelLog(msgspec.Struct, frozen=True, kw_only=True):
     """What the kernel's log says of NVIDIA; `readable` False where this user may not read it.
 
-    `wants_open`: a card wants the open kernel module, and another is loaded; `refused`: the driver
-    does not know a card; `failed`: it could not start one.
+    `wants_open`: a card wants the open kernel module, and another is loaded; `refused`: a card is too
+    old for the driver or its module; `unknown`: the driver's release does not know a card; `failed`:
+    it could not start one; `fell`: one fell off the bus; `no_power`: one lacks a power cable;
+    `no_window`: the firmware gave one no room for its memory.
     """
 
     readable: bool = False
     wants_open: bool = False
     refused: bool = False
+    unknown: bool = False
     failed: bool = False
+    fell: bool = False
+    no_power: bool = False
+    no_window: bool = False
     xids: tuple[Xid, ...] = ()
     key_rejected: bool = False
     mismatch: bool = False
+
+
+class Link(msgspec.Struct, frozen=True, kw_only=True):
+    """How many PCIe lanes a GPU has, of those that it could have."""
+
+    index: int
+    lanes: int
+    most: int
+
+
+class Detail(msgspec.Struct, frozen=True, kw_only=True):
+    """What `nvidia-smi -q` alone tells of.
+
+    `licenses` are those of virtual GPUs ("Licensed (Expiry: ...)", "Unlicensed"), `fabric` the states
+    of NVSwitch's links ("Completed", "In Progress", "N/A").
+    """
+
+    licenses: tuple[str, ...] = ()
+    fabric: frozenset[str] = frozenset()
+    links: tuple[Link, ...] = ()
 
 
 class Ports(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,6 +164,8 @@ def hardware(lines: list[str]) -> Hardware:
         kernel_module=version[1] if version else None,
         module_file=bool(known.get("module_file")),
         secure_boot={"1": True, "0": False}.get(known.get("secure_boot", "")),
+        blacklisted=known.get("blacklisted") or None,
+        uvm="uvm" not in known,
         denied=known.get("denied") or None,
         fabric_manager=known.get("fabric_manager") or None,
         wsl="wsl" in known,
@@ -146,11 +179,15 @@ def kernel_log(lines: list[str]) -> KernelLog:
     return KernelLog(
         readable=bool(lines),
         wants_open="requires use of the NVIDIA open" in sentence,
-        refused="installed in this system is not supported" in sentence
+        refused="installed in this system is not supported by open" in sentence
         or "is supported through the NVIDIA" in sentence,
+        unknown="installed in this system is not supported by the " in sentence,
         failed="RmInitAdapter failed" in text,
+        fell="fallen off the bus" in text,
+        no_power="necessary power cables" in text,
+        no_window="BAR1 is 0M" in text,
         xids=tuple(filter(None, map(_xid, lines))),
-        key_rejected="ey was rejected" in text,
+        key_rejected=_REJECTED.search(text) is not None,
         mismatch="API mismatch" in text,
     )
 
@@ -162,6 +199,23 @@ def _xid(line: str) -> Xid | None:
         return None
     since = _UPTIME.match(line)
     return Xid(code=code, address=found[1], uptime_s=finite(since[1]) if since else None)
+
+
+def detail(lines: list[str]) -> Detail:
+    told = [line.partition("=") for line in lines]
+    links = (value.split() for key, _, value in told if key == "link")
+    return Detail(
+        licenses=tuple(value for key, _, value in told if key == "license"),
+        fabric=frozenset(value for key, _, value in told if key == "fabric"),
+        links=tuple(
+            Link(index=index, lanes=lanes, most=most)
+            for words in links
+            if len(words) == 3
+            and (index := whole(words[0])) is not None
+            and (lanes := whole(words[1]))
+            and (most := whole(words[2]))
+        ),
+    )
 
 
 def ports(lines: list[str]) -> Ports:

@@ -3,7 +3,7 @@
 `docs/preflight.md` lists the codes.
 """
 
-from gptoss_tui.domain.preflight.assess import findings, launches_blocked_by
+from gptoss_tui.domain.preflight.assess import findings
 from gptoss_tui.domain.preflight.gpus import MIG_SENTENCE, MIG_STEP
 from gptoss_tui.domain.preflight.images import image_finding
 from gptoss_tui.domain.preflight.occupants import gpu_is_free
@@ -14,5 +14,4 @@ __all__ = [
     "findings",
     "gpu_is_free",
     "image_finding",
-    "launches_blocked_by",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 from gptoss_tui.domain.host import DockerInfo, Finding
 from gptoss_tui.domain.parse.probe import Probe
@@ -49,8 +49,3 @@ def findings(
         for finding in check(seen):
             found.setdefault(finding.code, finding)
     return tuple(sorted(found.values(), key=lambda finding: _ORDER[finding.level]))
-
-
-def launches_blocked_by(found: Iterable[Finding]) -> Finding | None:
-    """The first finding that a launch cannot get past."""
-    return next((finding for finding in found if finding.level == "blocker"), None)

@@ -7,6 +7,7 @@ from datetime import UTC
 
 from gptoss_tui.domain.host import Finding
 from gptoss_tui.domain.preflight.seen import Seen
+from gptoss_tui.domain.words import plural
 
 _OFF_S = 60.0
 _FAR_OFF_S = 3600.0
@@ -68,7 +69,7 @@ def _span(skew_s: float) -> str:
     for size, name in ((86400, "day"), (3600, "hour"), (60, "minute")):
         if seconds >= 0.95 * size:
             count = round(seconds / size)
-            words = f"{count} {name}{'' if count == 1 else 's'}"
+            words = plural(count, name)
             break
     else:
         words = f"{seconds:.0f} seconds"

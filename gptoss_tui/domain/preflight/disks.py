@@ -18,6 +18,7 @@ _FILES = {"docker": 100_000, "containerd": 100_000, "weights": 1_000}
 
 
 def check(seen: Seen) -> Iterator[Finding]:
+    yield from _read_only(seen)
     yield from _copies(seen)
     yield from _inodes(seen)
     yield from _cache(seen)
@@ -30,6 +31,26 @@ def check(seen: Seen) -> Iterator[Finding]:
             f"{(disk.free_bytes or 0) / GIB:,.0f} GiB for {_what(disk)}" for disk in known
         )
         yield Finding(code="disks", level="ok", what=f"Free: {room}.", topic="disks")
+
+
+_ROLES = {"docker": "images", "weights": "model weights", "state": "the logs of launches"}
+
+
+def _read_only(seen: Seen) -> Iterator[Finding]:
+    """The kernel mounts a disk so after errors: https://docs.kernel.org/admin-guide/ext4.html"""
+    shut = {role: at for role, at in seen.probe.read_only.items() if role in _ROLES}
+    if shut:
+        points = " and ".join(dict.fromkeys(shut.values()))
+        things = " and ".join(_ROLES[role] for role in shut)
+        yield Finding(
+            code="disk_read_only",
+            level="blocker",
+            what=f"Nothing can be written to {points}, where {things} belong: "
+            "it is mounted read-only. The kernel does that when a disk has errors.",
+            do="See sudo dmesg | grep -iE 'i/o error|remount', and reboot the box (it checks its disks "
+            "then). If it comes again, take another box.",
+            topic="disks",
+        )
 
 
 def _copies(seen: Seen) -> Iterator[Finding]:
@@ -104,9 +125,12 @@ def _little(seen: Seen, disk: Disk) -> Finding:
     )
     loose = seen.probe.incomplete_bytes + seen.probe.others_bytes
     if disk.role == "docker":
-        do = "See what can go: docker system df; docker image prune. Or move Docker's data-root."
+        do = "See what can go: docker system df; docker image prune. Or move Docker's data-root"
     else:
-        do = "Free some space, or keep the cache on another disk (HF_HOME)."
+        do = "Free some space, or keep the cache on another disk (HF_HOME)"
+    other = seen.probe.roomiest
+    if other is not None and (other.free_bytes or 0) > _LITTLE:
+        do += f": {other.path} has {(other.free_bytes or 0) / GIB:,.0f} GiB free"
     held = ""
     if disk.role == "weights" and loose:
         held = f" {loose / GIB:.0f} GiB of the cache are broken downloads or other models."
@@ -114,7 +138,7 @@ def _little(seen: Seen, disk: Disk) -> Finding:
         code=f"disk_{disk.role}",
         level="blocker" if full else "warning",
         what=head + held,
-        do=f"{_NEEDS} {do}",
+        do=f"{_NEEDS} {do}.",
         topic="disks",
         repair="hf-cache" if held else None,
     )

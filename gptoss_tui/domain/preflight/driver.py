@@ -51,7 +51,7 @@ def check(seen: Seen) -> Iterator[Finding]:
 def _fabric(seen: Seen) -> Iterator[Finding]:
     """Without it CUDA starts on none of the GPUs (error 802)."""
     state, version = seen.probe.hardware.fabric_manager, seen.report.driver_version
-    if state in ("inactive", "failed"):
+    if state not in (None, "active", "unknown"):
         yield Finding(
             code="fabric_manager",
             level="blocker",
@@ -60,5 +60,16 @@ def _fabric(seen: Seen) -> Iterator[Finding]:
             do="sudo systemctl enable --now nvidia-fabricmanager. It has to be of the driver's very "
             f"release ({version or 'see nvidia-smi'}); where it is missing, its package is "
             f"nvidia-fabricmanager-{branch(version) or 'RELEASE'}.",
+            topic="driver",
+        )
+    elif "In Progress" in seen.probe.detail.fabric:
+        yield Finding(
+            code="fabric_manager",
+            level="blocker",
+            what="The GPUs wait to be joined by NVSwitch (Fabric State: In Progress): CUDA does not "
+            "start until then (error 802).",
+            do="Just after the start of a box: wait some minutes. Else the service "
+            "nvidia-fabricmanager is missing, or of another release than the driver "
+            f"({version or 'see nvidia-smi'}); where the box's provider runs it, ask there.",
             topic="driver",
         )

@@ -135,9 +135,19 @@ def _none(seen: Seen) -> Finding:
             topic="Docker",
         )
     return Finding(
-        code="no_docker", level="blocker", what="There is no Docker here.", do=_INSTALL,
+        code="no_docker", level="blocker", what="There is no Docker here.", do=_install(seen),
         topic="Docker",
     )  # fmt: skip
+
+
+def _install(seen: Seen) -> str:
+    """https://docs.docker.com/desktop/features/wsl/"""
+    if seen.probe.hardware.wsl:
+        return (
+            f"{_INSTALL} Or with Docker Desktop on Windows: turn this distribution on in its "
+            "Settings, Resources, WSL integration."
+        )
+    return _INSTALL
 
 
 def desktop_finding() -> Finding:
@@ -184,15 +194,16 @@ def _down(seen: Seen) -> Finding:
             code="docker_no_daemon",
             level="blocker",
             what="There is the command docker here, but no Docker Engine for it to speak to.",
-            do=_INSTALL,
+            do=_install(seen),
             topic="Docker",
         )
     if signs.masked:
         return Finding(
             code="docker_down",
             level="blocker",
-            what="Docker is installed, but its service is masked: it may not be started.",
-            do="sudo systemctl unmask docker && sudo systemctl start docker.",
+            what="Docker is installed, but its service is masked (or its socket): it may not be "
+            "started.",
+            do="sudo systemctl unmask docker.service docker.socket && sudo systemctl start docker.",
             topic="Docker",
             repair="docker-start",
         )
@@ -203,7 +214,9 @@ def _down(seen: Seen) -> Finding:
         code="docker_down",
         level="blocker",
         what=f"Docker is installed, but does not run{state}.{why}",
-        do="Start it: sudo systemctl start docker. If it does not come up, see "
+        do="Correct /etc/docker/daemon.json, then start it: sudo systemctl start docker."
+        if "daemon.json" in signs.why
+        else "Start it: sudo systemctl start docker. If it does not come up, see "
         "sudo journalctl -u docker.",
         topic="Docker",
         repair="docker-start",

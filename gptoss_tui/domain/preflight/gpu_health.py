@@ -33,7 +33,7 @@ XIDS: dict[int, str] = {
 
 def check(seen: Seen) -> Iterator[Finding]:
     health = seen.report.health
-    troubles = [*_memory(health), *_xids(seen), *_slow(health), *_persistence(health)]
+    troubles = [*_memory(seen), *_xids(seen), *_slow(health), *_lanes(seen), *_license(seen)]
     yield from troubles
     if seen.report.gpus and health and not troubles:
         yield Finding(
@@ -45,17 +45,21 @@ def check(seen: Seen) -> Iterator[Finding]:
 
 
 def _settings(health: tuple[GpuHealth, ...]) -> str:
+    """Persistence mode off does no harm: the first start after a pause takes some seconds more."""
+    words = ""
     ecc = {one.ecc for one in health}
-    if len(ecc) != 1 or None in ecc:
-        return ""
-    return "; ECC is on" if True in ecc else "; ECC is off"
+    if len(ecc) == 1 and None not in ecc:
+        words = "; ECC is on" if True in ecc else "; ECC is off"
+    off = any(one.persistence is False for one in health)
+    return words + ("; persistence mode is off" if off else "")
 
 
 def _indices(some: list[GpuHealth]) -> str:
     return ", ".join(str(one.index) for one in some)
 
 
-def _memory(health: tuple[GpuHealth, ...]) -> Iterator[Finding]:
+def _memory(seen: Seen) -> Iterator[Finding]:
+    health = seen.report.health
     failed = [one for one in health if one.repair_failed]
     wrong = [one for one in health if one.ecc_errors]
     pending = [one for one in health if one.repair_pending]
@@ -89,6 +93,8 @@ def _memory(health: tuple[GpuHealth, ...]) -> Iterator[Finding]:
 
 def _xids(seen: Seen) -> Iterator[Finding]:
     found = [xid for xid in seen.probe.kernel_log.xids if xid.code in XIDS]
+    if _told(seen):
+        found = [xid for xid in found if xid.code not in (79, 154)]
     if not found:
         return
     last = found[-1]
@@ -102,6 +108,13 @@ def _xids(seen: Seen) -> Iterator[Finding]:
         "replaced.",
         topic="GPU health",
     )
+
+
+def _told(seen: Seen) -> bool:
+    """Whether it is said already that a GPU is gone, or waits for a reset."""
+    probe = seen.probe
+    gone = len(seen.report.gpus) < max(1, len(probe.hardware.cards))
+    return gone or bool(probe.gpus_lost or probe.gpus_to_reset)
 
 
 def _ago(seen: Seen, xid: Xid) -> str:
@@ -131,15 +144,33 @@ def _slow(health: tuple[GpuHealth, ...]) -> Iterator[Finding]:
         )
 
 
-def _persistence(health: tuple[GpuHealth, ...]) -> Iterator[Finding]:
-    off = [one for one in health if one.persistence is False]
-    if off:
+def _lanes(seen: Seen) -> Iterator[Finding]:
+    narrow = [link for link in seen.probe.detail.links if link.lanes <= 2 and link.most >= 8]
+    if narrow:
+        first = narrow[0]
+        lanes = "1 PCIe lane" if first.lanes == 1 else f"{first.lanes} PCIe lanes"
         yield Finding(
-            code="gpu_persistence",
+            code="gpu_lanes",
             level="warning",
-            what=f"Persistence mode is off on GPU {_indices(off)}: while nothing runs, the driver "
-            "unloads, and each start is some seconds slower.",
-            do="It does no harm. To turn it on: sudo systemctl enable --now nvidia-persistenced, or "
-            "sudo nvidia-smi -pm 1.",
+            what=f"GPU {', '.join(str(link.index) for link in narrow)} is connected by {lanes} of "
+            f"{first.most} (a riser, or a bad contact): loading a model takes very long, and several "
+            "GPUs slow each other down.",
+            do="Choose another box, or have the card seated in a full slot. On this one: one GPU for "
+            "each server.",
+            topic="GPU health",
+        )
+
+
+def _license(seen: Seen) -> Iterator[Finding]:
+    """https://docs.nvidia.com/vgpu/latest/grid-licensing-user-guide/index.html"""
+    lacking = [word for word in seen.probe.detail.licenses if word.lower().startswith("unlicensed")]
+    if lacking:
+        yield Finding(
+            code="vgpu_license",
+            level="warning",
+            what=f"The GPU is a virtual one (vGPU) without a license ({lacking[0]}): the driver slows "
+            "it down after 20 minutes, and further the longer it lacks one.",
+            do="Ask the box's provider, or set up the license (/etc/nvidia/ClientConfigToken); "
+            "journalctl -u nvidia-gridd says why it has none.",
             topic="GPU health",
         )

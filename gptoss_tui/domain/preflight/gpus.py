@@ -6,12 +6,15 @@ from collections.abc import Iterator
 
 from gptoss_tui.domain.gpu import GIB, Gpu
 from gptoss_tui.domain.host import Finding, Level
-from gptoss_tui.domain.preflight.no_gpu import why_none
+from gptoss_tui.domain.parse.numbers import whole
+from gptoss_tui.domain.preflight.no_gpu import fell, unreached, why_none
 from gptoss_tui.domain.preflight.occupants import Occupants, occupants
 from gptoss_tui.domain.preflight.seen import Seen
 
 # vLLM's MXFP4 kernels start at compute capability 8.0 (vLLM source, gpt_oss_mxfp4).
 MIN_CAPABILITY = (8, 0)
+
+_EXCLUSIVE = "Exclusive_Process"
 
 MIG_SENTENCE = (
     "GPU {index} ({name}) is in MIG mode: it is had in slices, and no launch can take it."
@@ -31,7 +34,13 @@ def check(seen: Seen) -> Iterator[Finding]:
     held = [occupants(gpu, seen) for gpu in gpus]
     old = [gpu for gpu in gpus if not _capable(gpu)]
     sliced = [gpu for gpu in gpus if gpu.mig]
-    unknown = [gpu for gpu in gpus if gpu.memory_total_bytes is None and not gpu.mig]
+    lost = [gpu for gpu in gpus if gpu.index in seen.probe.gpus_lost]
+    to_reset = [gpu for gpu in gpus if gpu.index in seen.probe.gpus_to_reset]
+    unknown = [
+        gpu
+        for gpu in gpus
+        if gpu.memory_total_bytes is None and not gpu.mig and gpu not in (*lost, *to_reset)
+    ]
     busy = [one for one in held if one.busy]
     ours = [one for one in held if one.ours and not one.busy]
     shut = [gpu for gpu in gpus if modes.get(gpu.index) == "Prohibited"]
@@ -42,13 +51,19 @@ def check(seen: Seen) -> Iterator[Finding]:
         yield _sliced(sliced, _level(sliced, gpus))
     if shut:
         yield _shut(shut, _level(shut, gpus))
+    if shared := [gpu for gpu in gpus if gpu.processes and modes.get(gpu.index) == _EXCLUSIVE]:
+        yield _exclusive(shared, _level(shared, gpus))
+    if lost:
+        yield _lost(lost, _level(lost, gpus))
+    if to_reset:
+        yield _to_reset(to_reset, _level(to_reset, gpus))
     if unknown:
         yield _unknown(unknown, _level(unknown, gpus))
     if busy:
         yield _busy(busy)
     missing = list(_missing(seen))
     yield from missing
-    sound = not (old or sliced or shut or unknown or busy or missing)
+    sound = not (old or sliced or shut or shared or lost or to_reset or unknown or busy or missing)
     if ours:
         yield _ours(ours, rest_free=sound and len(ours) < len(gpus))
     elif sound:
@@ -64,8 +79,10 @@ def _missing(seen: Seen) -> Iterator[Finding]:
             code="gpu_missing",
             level="warning",
             what=f"The box has {len(cards)} NVIDIA cards, and the driver tells of "
-            f"{len(seen.report.gpus)}: one may have failed.",
-            do="See the kernel log (sudo dmesg | grep NVRM), and reboot the box.",
+            f"{len(seen.report.gpus)}: one {'fell off the bus' if fell(seen) else 'may have failed'}"
+            f"{unreached(seen)}.",
+            do="See the kernel log (sudo dmesg | grep NVRM), and reboot the box, powered off and on "
+            "at best. The others can be used meanwhile.",
             topic="GPUs",
         )
 
@@ -86,13 +103,45 @@ def _capable(gpu: Gpu) -> bool:
         return True
 
 
+def _for_ollama(gpus: list[Gpu]) -> bool:
+    """https://github.com/ollama/ollama/blob/main/docs/gpu.mdx: from compute capability 5.0 on."""
+    return all(_major(gpu) >= 5 for gpu in gpus)
+
+
+def _major(gpu: Gpu) -> int:
+    return whole((gpu.compute_capability or "").partition(".")[0]) or 0
+
+
+def _lost(gpus: list[Gpu], level: Level) -> Finding:
+    return Finding(
+        code="gpu_lost",
+        level=level,
+        what=f"The driver lost GPU {_names(gpus)}: it fell off the bus.",
+        do="Reboot the box, powered off and on at best. If it comes again, the card or its power is "
+        "faulty: take another box.",
+        topic="GPUs",
+    )
+
+
+def _to_reset(gpus: list[Gpu], level: Level) -> Finding:
+    return Finding(
+        code="gpu_reset_needed",
+        level=level,
+        what=f"GPU {_names(gpus)} failed and waits for a reset: no program can use it until then.",
+        do="End what runs on it, then: sudo nvidia-smi --gpu-reset, or reboot the box. If it comes "
+        "again, the card is faulty: take another box.",
+        topic="GPUs",
+    )
+
+
 def _too_old(gpus: list[Gpu], level: Level) -> Finding:
     return Finding(
         code="gpu_too_old",
         level=level,
         what=f"GPU {_names(gpus)} has compute capability {gpus[0].compute_capability}; "
         "vLLM's and SGLang's MXFP4 need 8.0 or newer.",
-        do="Use another GPU (Ampere or newer), or Ollama on this one: --engine ollama.",
+        do="Use another GPU (Ampere or newer)"
+        + (", or Ollama on this one: --engine ollama." if _for_ollama(gpus) else "."),
         topic="GPUs",
     )
 
@@ -131,12 +180,30 @@ def _shut(gpus: list[Gpu], level: Level) -> Finding:
     )
 
 
+def _exclusive(gpus: list[Gpu], level: Level) -> Finding:
+    names = ", ".join(dict.fromkeys(one.name for gpu in gpus for one in gpu.processes))
+    return Finding(
+        code="gpu_exclusive",
+        level=level,
+        what=f"GPU {_names(gpus)} takes one process alone (compute mode Exclusive_Process), and has "
+        f"it already: {names}.",
+        do="End that process, or let others in: sudo nvidia-smi -c 0.",
+        topic="GPUs",
+    )
+
+
 def _busy(held: list[Occupants]) -> Finding:
     return Finding(
         code="gpu_busy",
         level="warning",
         what=" ".join(map(_held, held)),
-        do="It is not chosen by itself. End that process to have it.",
+        do="It is not chosen by itself. "
+        + (
+            "End that process to have it."
+            if all(one.gpu.processes for one in held)
+            else "Where no process is told of, it is another container's or a dead one's: see sudo "
+            "fuser -v /dev/nvidia*, and sudo nvidia-smi --gpu-reset -i GPU if nobody is there."
+        ),
         topic="GPUs",
     )
 

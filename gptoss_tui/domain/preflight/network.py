@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from gptoss_tui.domain.host import Finding
 from gptoss_tui.domain.parse.probe_host import Reach
 from gptoss_tui.domain.preflight.clock import is_far_off
+from gptoss_tui.domain.preflight.fetching import HUB, REGISTRY, images_there, models_there
 from gptoss_tui.domain.preflight.seen import Seen
 
 _NAMES = {"registry": "Docker Hub", "hub": "Hugging Face", "hub_by_proxy": "Hugging Face"}
@@ -45,7 +46,8 @@ def _registry(seen: Seen, reached: dict[str, Reach]) -> Iterator[Finding]:
             topic="network",
         )
         return
-    yield _unreached(seen, reach, "registry_unreachable", "No image can be pulled")
+    there = images_there(seen.docker)
+    yield _unreached(seen, reach, REGISTRY, f"No image can be pulled, {_left(there)}")
 
 
 def _hub(seen: Seen, reached: dict[str, Reach]) -> Iterator[Finding]:
@@ -63,7 +65,12 @@ def _hub(seen: Seen, reached: dict[str, Reach]) -> Iterator[Finding]:
             topic="network",
         )
         return
-    yield _unreached(seen, reach, "hub_unreachable", "No model can be fetched")
+    there = models_there(seen.report)
+    yield _unreached(seen, reach, HUB, f"No model can be fetched, {_left(there)}")
+
+
+def _left(there: tuple[str, ...]) -> str:
+    return f"those that are there can be used: {', '.join(there)}" if there else "and none is there"
 
 
 def _unreached(seen: Seen, reach: Reach, code: str, so: str) -> Finding:

@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+import re
+
 from gptoss_tui.domain.host import Finding
 from gptoss_tui.domain.preflight.seen import Seen
 
 _INSTALL = "Install NVIDIA's driver (580 or newer), reboot, and look again."
+
+_ADDRESS = re.compile(r"GPU ?\d*:? ?([0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.\d)", re.IGNORECASE)
+
+
+def fell(seen: Seen) -> bool:
+    """Whether a card fell off the bus since the box was started."""
+    log = seen.probe.kernel_log
+    return log.fell or any(xid.code == 79 for xid in log.xids)
+
+
+def unreached(seen: Seen) -> str:
+    """ " (0000:5D:00.0)", the card that nvidia-smi says it cannot reach, or nothing."""
+    found = _ADDRESS.search(seen.probe.gpu_said)
+    return f" ({found[1]})" if found else ""
 
 
 def why_none(seen: Seen) -> Finding:
@@ -31,15 +47,17 @@ def _cause(seen: Seen) -> tuple[str, str, str]:
             f"This user may not open {hardware.denied}.",
             "Add the user to the group that owns it (often video or render), and log in again.",
         )
-    if "gpu is lost" in said or any(xid.code == 79 for xid in probe.kernel_log.xids):
+    if "gpu is lost" in said or "unable to determine the device handle" in said or fell(seen):
         return (
             "gpu_lost",
-            "The driver lost a GPU: it fell off the bus (XID 79).",
-            "Reboot the box. If it comes again, the card or its power is faulty.",
+            f"The driver lost a GPU{unreached(seen)}: it fell off the bus (XID 79), and does not "
+            "answer any more.",
+            "Reboot the box, powered off and on at best. If it comes again, the card or its power is "
+            "faulty: take another box.",
         )
-    if not hardware.kernel_module and (cause := _unloaded(seen)):
-        return cause
-    if cause := _refused(seen) or _incomplete(seen):
+    # A module that takes no card at all is not kept loaded.
+    loaded = bool(hardware.kernel_module)
+    if cause := _refused(seen) or (None if loaded else _unloaded(seen)) or _incomplete(seen):
         return cause
     if hardware.wsl:
         return (
@@ -80,13 +98,21 @@ def _mismatch(seen: Seen) -> tuple[str, str, str]:
 
 
 def _refused(seen: Seen) -> tuple[str, str, str] | None:
-    """The module is loaded, and did not take the card; the kernel's log says why.
+    """The module did not take the card; the kernel's log says why.
 
     https://github.com/NVIDIA/open-gpu-kernel-modules#compatible-gpus
     """
     log = seen.probe.kernel_log
     if not seen.probe.hardware.cards:
         return None
+    if log.no_window:
+        return _no_window()
+    if log.no_power:
+        return (
+            "gpu_no_power",
+            "The card does not start, for it lacks power: a power cable is missing or loose.",
+            "Have all of the card's power cables plugged in, then start the box again.",
+        )
     if log.wants_open:
         return (
             "open_module",
@@ -94,6 +120,15 @@ def _refused(seen: Seen) -> tuple[str, str, str] | None:
             "one is installed.",
             "Install the driver with the open module (Ubuntu: nvidia-driver-580-server-open), and "
             "reboot.",
+        )
+    if log.unknown:
+        release = seen.probe.hardware.kernel_module or "that is installed"
+        return (
+            "driver_unsupported",
+            f"The driver {release} does not know this card, which is newer than it (or a virtual GPU, "
+            "which wants the provider's own driver).",
+            "Install the driver 580 or newer, with the open kernel module (Ubuntu: "
+            "nvidia-driver-580-server-open), and reboot.",
         )
     if log.refused:
         return (
@@ -110,6 +145,16 @@ def _refused(seen: Seen) -> tuple[str, str, str] | None:
             "In a virtual machine: see how the card is passed on.",
         )
     return None
+
+
+def _no_window() -> tuple[str, str, str]:
+    """https://docs.kernel.org/PCI/pci.html: the firmware gives each device its addresses."""
+    return (
+        "gpu_no_window",
+        "The driver cannot reach the card's memory: the firmware gave it no addresses (BAR1 is 0M).",
+        "Turn on Above 4G Decoding (Resizable BAR) in the BIOS, or start the kernel with pci=realloc. "
+        "In a virtual machine: UEFI firmware and a large 64-bit MMIO window.",
+    )
 
 
 def _incomplete(seen: Seen) -> tuple[str, str, str] | None:
@@ -137,7 +182,23 @@ def _unloaded(seen: Seen) -> tuple[str, str, str] | None:
     if not hardware.cards:
         return None
     drivers = {card.driver for card in hardware.cards}
-    if seen.probe.kernel_log.key_rejected or (hardware.module_file and hardware.secure_boot):
+    if "vfio-pci" in drivers:
+        return (
+            "gpu_passed_on",
+            "The card is kept for a virtual machine (vfio-pci), not for this system.",
+            "Log in to that virtual machine, or give the card back to the host.",
+        )
+    if hardware.module_file and hardware.blacklisted:
+        return (
+            "driver_blacklisted",
+            f"NVIDIA's kernel module is installed, and {hardware.blacklisted} keeps it from being "
+            "loaded.",
+            "Remove that file (Ubuntu: sudo prime-select nvidia, where it is the desktop's switch), "
+            "sudo update-initramfs -u, and reboot.",
+        )
+    log = seen.probe.kernel_log
+    unread = hardware.module_file and hardware.secure_boot and not log.readable
+    if log.key_rejected or unread:
         return (
             "secure_boot",
             "Secure Boot keeps NVIDIA's kernel module out: it is not signed with a key that this "
@@ -150,17 +211,12 @@ def _unloaded(seen: Seen) -> tuple[str, str, str] | None:
             "The card runs on nouveau, which cannot compute, and not on NVIDIA's driver.",
             "Install NVIDIA's driver (580 or newer), which keeps nouveau out, and reboot.",
         )
-    if "vfio-pci" in drivers:
-        return (
-            "gpu_passed_on",
-            "The card is kept for a virtual machine (vfio-pci), not for this system.",
-            "Log in to that virtual machine, or give the card back to the host.",
-        )
     if hardware.module_file:
         return (
             "driver_unloaded",
             "NVIDIA's driver is installed, but its kernel module is not loaded.",
-            "Load it: sudo modprobe nvidia. If it refuses, see sudo dmesg | grep -i nvidia.",
+            "Load it: sudo modprobe nvidia. If it refuses, see sudo dmesg | grep -i nvidia"
+            + (" ('Key was rejected': Secure Boot)." if hardware.secure_boot else "."),
         )
     if seen.probe.gpu_said:
         return (

@@ -24,7 +24,7 @@ class Occupants:
     def busy(self) -> bool:
         """Whether somebody else has memory on it."""
         if not self.ours:
-            return not gpu_is_free(self.gpu)
+            return not _is_empty(self.gpu)
         return any(
             _much(process) for process in self.gpu.processes if process.pid not in self.names
         )
@@ -44,7 +44,11 @@ class Occupants:
 
 
 def gpu_is_free(gpu: Gpu) -> bool:
-    """Whether nobody has memory on this GPU (an unknown use counts as free)."""
+    """Whether a program can start on this GPU, and nobody has memory on it (unknown: nobody)."""
+    return gpu.usable and _is_empty(gpu)
+
+
+def _is_empty(gpu: Gpu) -> bool:
     return (gpu.memory_used_bytes or 0) <= IDLE_BYTES and not any(map(_much, gpu.processes))
 
 
@@ -63,7 +67,7 @@ def occupants(gpu: Gpu, seen: Seen) -> Occupants:
         if owner.pid in there and owner.container_id in by_container
     }
     ours = dict.fromkeys(names.values())
-    if not gpu.processes and not gpu_is_free(gpu):
+    if not gpu.processes and not _is_empty(gpu):
         ours |= dict.fromkeys(
             server.name for server in running if {gpu.uuid, str(gpu.index)} & set(server.gpu_ids)
         )

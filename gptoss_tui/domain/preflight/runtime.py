@@ -19,6 +19,10 @@ def check(seen: Seen) -> Iterator[Finding]:
     probe, docker = seen.probe, seen.docker
     if seen.report.is_container and docker is None:
         return
+    here = seen.report.is_container and probe.docker.runs_here  # not the host's Docker
+    if here and seen.report.gpus and not probe.hardware.uvm:
+        yield _without_uvm()
+        return
     if not (seen.report.gpus or probe.hardware.cards):
         return
     if is_snap(seen):  # it does not take the box's toolkit
@@ -30,6 +34,19 @@ def check(seen: Seen) -> Iterator[Finding]:
         yield from _by_podman(seen, docker)
     else:
         yield from _by_docker(seen, docker)
+
+
+def _without_uvm() -> Finding:
+    """https://github.com/NVIDIA/nvidia-modprobe makes the node, on the host alone."""
+    return Finding(
+        code="gpu_no_uvm",
+        level="blocker",
+        what="This box is a container, and may not open /dev/nvidia-uvm: CUDA does not start "
+        "(nvidia-smi works without it).",
+        do="On the host: nvidia-modprobe -u -c 0, and pass the device on (LXC: lxc.mount.entry, and "
+        "lxc.cgroup2.devices.allow for its number).",
+        topic="GPU runtime",
+    )
 
 
 def _without_engine(seen: Seen) -> Iterator[Finding]:
@@ -71,6 +88,20 @@ def _by_docker(seen: Seen, docker: DockerInfo) -> Iterator[Finding]:
             "Docker's settings name the runtime nvidia, but its program is not on this box any "
             "more: no container can see the GPUs.",
         )
+    elif (
+        "nvidia" in docker.runtimes
+        and toolkit.gone
+        and not (docker.rootless or _elsewhere(seen, docker))
+    ):
+        yield Finding(
+            code="gpu_runtime_unconfigured",
+            level="blocker",
+            what=f"Docker's settings name the runtime nvidia as {toolkit.gone}, which is not there; "
+            "the NVIDIA Container Toolkit is installed elsewhere.",
+            do="sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker.",
+            topic="GPU runtime",
+            repair="runtime",
+        )
     elif "nvidia" in docker.runtimes:
         yield from _by_runtime(seen, "the runtime nvidia")
     elif toolkit.installed or toolkit.cdi_files:
@@ -84,12 +115,19 @@ def _installed(seen: Seen) -> Iterator[Finding]:
     if toolkit.hook and not toolkit.ctk:
         yield from _by_runtime(seen, "the hook of nvidia-container-runtime")
         return
+    docker = seen.docker
+    unread = toolkit.configured and docker is not None and not docker.rootless
     yield Finding(
         code="gpu_runtime_unconfigured",
         level="warning",
-        what="The NVIDIA Container Toolkit is installed, but Docker was not told of it: "
+        what="Docker's settings name the runtime nvidia, but it was not restarted since, and does "
+        "not know it: containers may not see the GPUs."
+        if unread
+        else "The NVIDIA Container Toolkit is installed, but Docker was not told of it: "
         "containers may not see the GPUs.",
-        do="sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker.",
+        do="sudo systemctl restart docker."
+        if unread
+        else "sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker.",
         topic="GPU runtime",
         repair="runtime",
     )
@@ -98,8 +136,12 @@ def _installed(seen: Seen) -> Iterator[Finding]:
 def _gone(seen: Seen, docker: DockerInfo) -> bool:
     """Told to Docker in the file that was read here, and none of its programs is there."""
     toolkit = seen.probe.toolkit
-    elsewhere = docker.desktop or seen.report.is_container
-    return toolkit.configured and not toolkit.installed and not elsewhere
+    return toolkit.configured and not toolkit.installed and not _elsewhere(seen, docker)
+
+
+def _elsewhere(seen: Seen, docker: DockerInfo) -> bool:
+    """Whether the Engine may have other files than those that were read."""
+    return docker.desktop or (seen.report.is_container and not seen.probe.docker.runs_here)
 
 
 def _missing(seen: Seen, what: str) -> Finding:
@@ -129,6 +171,16 @@ def _by_cdi(seen: Seen) -> Iterator[Finding]:
             what=f"Containers get the GPUs by a list of devices (CDI) that was made for the driver "
             f"{made}; it is {runs} now, and files that the list names are gone.",
             do=f"{_GENERATE}.",
+            topic="GPU runtime",
+            repair="runtime",
+        )
+    elif not seen.probe.hardware.uvm and not seen.probe.toolkit.cdi_without_uvm:
+        yield Finding(
+            code="gpu_no_uvm",
+            level="blocker",
+            what="Containers get the GPUs by a list of devices (CDI) that names /dev/nvidia-uvm, and "
+            "that is not there: its kernel module is not loaded.",
+            do="sudo nvidia-modprobe -u -c 0.",
             topic="GPU runtime",
             repair="runtime",
         )

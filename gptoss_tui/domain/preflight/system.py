@@ -14,6 +14,7 @@ ARCHITECTURES = ("x86_64", "amd64", "aarch64", "arm64")
 # https://docs.vllm.ai/en/latest/configuration/optimization/#cpu-resources-for-gpu-deployments
 _CORES = 2
 _LITTLE_MEMORY = 16 * GIB
+_LITTLE_AVAILABLE = 6 * GIB
 # What a server without a container (or with the host's IPC) shares between its processes: vLLM
 # refuses to start with "Insufficient space in /dev/shm" at 160 MiB.
 _LITTLE_SHM = 1 * GIB
@@ -55,7 +56,12 @@ def _container(seen: Seen) -> Iterator[Finding]:
     yield Finding(
         code="is_container",
         level="blocker",
-        what=f"This box is itself a container ({signs}): there is no Docker inside to launch with.",
+        what=f"This box is itself a container ({signs}): "
+        + (
+            "Docker is installed in it, and may not run (it has no privileges)."
+            if probe.docker.daemon
+            else "there is no Docker inside to launch with."
+        ),
         do="It can be watched and talked to. To launch, rent a virtual machine or bare metal.",
         topic="system",
     )
@@ -64,7 +70,8 @@ def _container(seen: Seen) -> Iterator[Finding]:
 def has_engine(seen: Seen) -> bool:
     """Whether a container engine is here, running or not."""
     probe = seen.probe
-    return bool(seen.docker or probe.socket or probe.denied or probe.docker.daemon)
+    daemon = probe.docker.daemon and not probe.unprivileged
+    return bool(seen.docker or probe.socket or probe.denied or daemon)
 
 
 def _machine(seen: Seen) -> Iterator[Finding]:
@@ -103,6 +110,7 @@ def _machine(seen: Seen) -> Iterator[Finding]:
             "libvirt). Else choose a newer processor.",
             topic="system",
         )
+    available = report.memory_available_bytes
     if report.memory_total_bytes is not None and report.memory_total_bytes < _LITTLE_MEMORY:
         yield Finding(
             code="little_memory",
@@ -110,6 +118,15 @@ def _machine(seen: Seen) -> Iterator[Finding]:
             what=f"The box has {report.memory_total_bytes / GIB:.0f} GiB of memory: loading a model "
             "may be ended by the kernel, or be slow.",
             do="16 GiB is the least for the 20b; end what else uses memory.",
+            topic="system",
+        )
+    elif available is not None and available < _LITTLE_AVAILABLE:
+        yield Finding(
+            code="little_memory",
+            level="warning",
+            what=f"Only {available / GIB:.1f} GiB of the box's memory are available: others use the "
+            "rest, and the kernel may end a server that loads.",
+            do="End what uses it: ps aux --sort=-rss | head.",
             topic="system",
         )
 
@@ -134,14 +151,14 @@ def _tools(seen: Seen) -> Iterator[Finding]:
 
 def _state(seen: Seen) -> Iterator[Finding]:
     """Where the launch helper and repairs keep their logs."""
-    if seen.probe.state_denied:
+    if seen.probe.state_denied and "state" not in seen.probe.read_only:
         yield Finding(
             code="state_denied",
             level="blocker",
             what=f"This user may not write to {seen.probe.state_denied}, where launches keep their "
-            "logs: no such home folder, somebody else's, or a disk that is read-only.",
-            do="Give the user a home folder (mkhomedir_helper, chown), mount it writable, or name "
-            "another folder by XDG_STATE_HOME.",
+            "logs: no such home folder, or somebody else's.",
+            do="Give the user a home folder (mkhomedir_helper, chown), or name another folder by "
+            "XDG_STATE_HOME.",
             topic="system",
         )
 

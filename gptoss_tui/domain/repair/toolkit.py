@@ -25,6 +25,11 @@ if have nvidia-ctk && have nvidia-container-runtime; then
 elif have apt-get; then
     # Another package run (a new box updates itself) is waited for, not broken into.
     apt() { DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 "$@" </dev/null; }
+    # One that was cut off is finished first: until then apt refuses all else.
+    if [ -n "$(find /var/lib/dpkg/updates -name '[0-9]*' 2>/dev/null)" ]; then
+        DEBIAN_FRONTEND=noninteractive dpkg --force-confdef --force-confold --configure -a \
+            </dev/null || :
+    fi
     needed=
     have curl || needed='ca-certificates curl'
     have gpg || needed="$needed gnupg"

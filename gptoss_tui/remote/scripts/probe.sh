@@ -48,6 +48,10 @@ nearest() { # PATH: that folder, or the nearest one above it that is there
 engine=$({ docker_sockets; podman_sockets; } | while read -r path; do
     [ -S "$path" ] && usable "$path" && echo yes && break
 done)
+read_only() { # PATH: where its file system is mounted, if nobody may write to it
+    point=$(brief df -Pk "$(nearest "$1")" | sed -n '2s/.* //p')
+    awk -v at="$point" '$2 == at {how = $4} END {if (how ~ /^ro(,|$)/) print at}' /proc/mounts 2>/dev/null
+}
 dangling() { # PATH: the link in it that leads nowhere, and where to
     path=$1
     while [ -n "$path" ] && [ ! -d "$path" ]; do
@@ -74,10 +78,11 @@ system() {
     printf 'hf_home=%s\n' "${HF_HOME:-}"
     printf 'hub=%s\n' "$hub"
     state=${XDG_STATE_HOME:-$HOME/.local/state}
-    [ -w "$(nearest "$state")" ] || printf 'state_denied=%s\n' "$state"
+    [ -w "$(nearest "$state")" ] || printf 'state_denied=%s\nread_only_state=%s\n' "$state" "$(read_only "$state")"
     printf 'hub_dangling=%s\n' "$(dangling "$hub" | tail -n 1)"
     [ -w "$(nearest "$hub")" ] || printf 'hub_denied=%s\n' "$hub"
     grep -q '^flags' /proc/cpuinfo 2>/dev/null && ! grep -qw avx2 /proc/cpuinfo && echo avx2=no
+    printf 'capabilities=%s\n' "$(sed -n 's/^CapBnd:[[:space:]]*//p' /proc/self/status 2>/dev/null)"
     printf 'tools=%s\n' "$(for tool in curl python3 setsid timeout tar sudo docker podman apt-get dnf zypper; do have $tool && printf '%s ' $tool; done)"
 
     section os
@@ -126,8 +131,12 @@ hardware() {
         for variable in /sys/firmware/efi/efivars/SecureBoot-*; do
             [ -r "$variable" ] && echo "secure_boot=$(od -An -tu1 -j4 -N1 "$variable" 2>/dev/null | tr -d ' ')"
         done
+        grep -lE '^ *(blacklist +nvidia|alias +nvidia +off|install +nvidia +/[a-z/]+) *$' \
+            /etc/modprobe.d/*.conf /lib/modprobe.d/*.conf 2>/dev/null | head -n 1 | sed 's/^/blacklisted=/'
     fi
     [ -e /dev/nvidiactl ] && ! { [ -r /dev/nvidiactl ] && [ -w /dev/nvidiactl ]; } && echo denied=/dev/nvidiactl
+    # Opening it does nothing; a container may be refused just that, though the node is there.
+    [ -e /dev/nvidiactl ] && ! (: </dev/nvidia-uvm) 2>/dev/null && echo uvm=no
     if [ -e /dev/nvidia-nvswitchctl ] && have systemctl; then
         echo "fabric_manager=$(brief systemctl is-active nvidia-fabricmanager)"
     fi
@@ -138,7 +147,7 @@ kernel_log() {
     for way in 'dmesg' 'sudo -n dmesg' 'journalctl -kq --no-pager -o short-monotonic -n 20000'; do
         have "${way%% *}" || continue
         # shellcheck disable=SC2086 # words, one by one
-        log=$(brief $way | sed -n -e '1{h;s/^/@first /p;g;}' -e '/NVRM\|nouveau\|ey was rejected/p' | tail -n 40)
+        log=$(brief $way | sed -n -e '1{h;s/^/@first /p;g;}' -e '/NVRM\|nouveau\|Loading of .* rejected\|unsigned module loading/p' | tail -n 40)
         if [ -n "$log" ]; then
             section kernel_log
             printf '%s\n' "$log"
@@ -167,6 +176,19 @@ banner() {
     section banner
     brief nvidia-smi | head -n 12
 }
+detail() { # what can be asked for by no field
+    have nvidia-smi || return
+    section detail
+    brief nvidia-smi -q | awk -F ' *: *' '
+        /^GPU / {gpu++}
+        /License Status/ {print "license=" $2}
+        /^ *Fabric *$/ {part = "fabric"}
+        /^ *Link Width *$/ {part = "width"}
+        part == "fabric" && /^ *State/ {print "fabric=" $2; part = ""}
+        part == "width" && /^ *Max/ {most = $2}
+        /C2C Mode/ {joined = $2} # to the processor, by more than the lanes
+        part == "width" && /^ *Current/ {if (joined != "Enabled") print "link=" gpu - 1, $2 + 0, most + 0; part = ""}'
+}
 apps() {
     have nvidia-smi || return
     section apps
@@ -188,8 +210,11 @@ why_down() { # UNIT: the last that the Engine said before it ended
     for way in '' 'sudo -n'; do
         # shellcheck disable=SC2086 # words, one by one
         said=$(brief $way journalctl -q "_SYSTEMD_UNIT=$1.service" -n 60 -o cat --no-pager | grep -iE 'fail|unable|error' | tail -n 1 | cut -c 1-300)
-        [ -n "$said" ] && echo "why=$said" && break
+        [ -n "$said" ] && echo "why=$said" && return
     done
+    # Its journal may be shut to this user.
+    have python3 && [ -r /etc/docker/daemon.json ] && told python3 -m json.tool /etc/docker/daemon.json /dev/null |
+        sed -n 's,^\(.*line [0-9]* column [0-9]*\).*,why=/etc/docker/daemon.json cannot be read: \1,p'
 }
 
 docker_signs() {
@@ -206,13 +231,14 @@ docker_signs() {
     unit=docker
     of_snap && echo snap=yes && echo daemon=yes && unit=snap.docker.dockerd
     have dockerd && echo daemon=yes
+    [ -n "$dockerd" ] && echo runs_here=yes
     [ -S "$HOME/.docker/desktop/docker.sock" ] && echo desktop=yes
     if have systemctl; then
         service=$(brief systemctl is-active $unit)
         echo "service=$service"
         case $service in
         failed | activating) why_down $unit ;;
-        inactive) brief systemctl show $unit --property=LoadState | grep -qx LoadState=masked && echo masked=yes ;;
+        inactive) brief systemctl show $unit.service $unit.socket --property=LoadState | grep -qx LoadState=masked && echo masked=yes ;;
         esac
     fi
     # A group holds from the next login on.
@@ -230,7 +256,8 @@ docker_signs() {
     section runtime
     # The Engine looks along its own path, which may be another than ours.
     paths=$({ tr '\0' '\n' <"$dockerd/environ" | sed -n 's/^PATH=//p'; } 2>/dev/null)
-    named=$(sed -n 's,.*"path" *: *"\(/[^"]*\)/nvidia-container-runtime".*,\1,p' /etc/docker/daemon.json 2>/dev/null)
+    named=$(sed -n 's,.*"path" *: *"\(/[^"]*\)/nvidia-container-runtime".*,\1,p' /etc/docker/daemon.json 2>/dev/null | head -n 1)
+    [ -z "$named" ] || [ -x "$named/nvidia-container-runtime" ] || echo "gone=$named/nvidia-container-runtime"
     for tool in nvidia-ctk nvidia-container-runtime nvidia-container-runtime-hook; do
         # shellcheck disable=SC2046 # folders, one by one
         for folder in $(printf '%s' "$PATH:$paths:$named:/usr/bin:/usr/local/nvidia/toolkit" | tr : ' '); do
@@ -261,7 +288,7 @@ data_root() { # where Docker keeps images: by its settings, else where it does b
 
 disks() {
     section disks
-    inodes=
+    inodes='' shut=''
     for pair in docker:"$(data_root | head -n 1)" containerd:/var/lib/containerd weights:"$hub"; do
         path=${pair#*:}
         [ "$pair" = containerd:/var/lib/containerd ] && ! [ -d "$path" ] && continue
@@ -269,9 +296,16 @@ disks() {
         at=$(nearest "$path")
         brief df -Pk "$at" | awk -v role="${pair%%:*}" -v path="$path" 'NR == 2 {print role, $2, $4, path}'
         inodes="$inodes$(brief df -Pi "$at" | awk -v role="${pair%%:*}" 'NR == 2 {print role, $2, $4}')|"
+        shut="$shut${pair%%:*}=$(read_only "$path")|"
     done
     section inodes
     printf '%s' "$inodes" | tr '|' '\n'
+    section read_only
+    printf '%s' "$shut" | tr '|' '\n'
+    section roomiest
+    # shellcheck disable=SC2046 # mount points, one by one
+    brief df -Pk $(awk '$3 ~ /^(ext[234]|xfs|btrfs|zfs|f2fs)$/ && $4 !~ /^ro/ {print $2}' /proc/mounts) |
+        awk 'NR > 1 && $4 > most {most = $4; at = $6} END {if (at) print most, at}'
 
     section cached
     # What is in the cache: name and KiB on disk. Files of huggingface_hub 2 are links into a store.
@@ -359,5 +393,5 @@ together() { # PART...: all at the same time; what each prints stays whole
     }
 }
 # shellcheck disable=SC2086 # names, one by one
-together ${3:-system dmi hardware kernel_log gpus health banner apps docker_signs disks ports resolvers registry model_hub model_hub_by_proxy servers}
+together ${3:-system dmi hardware kernel_log gpus health detail banner apps docker_signs disks ports resolvers registry model_hub model_hub_by_proxy servers}
 section end
