@@ -125,7 +125,7 @@ BOX_CAUSES: tuple[tuple[str, str, str], ...] = (
      "Free some space (docker system df; docker image prune), then launch again. Where df shows "
      "room, the inodes are used up (df -i): delete folders of many small files."),
     ("disk_error",
-     "The disk or network share gives errors when it is read or written.",
+     "A disk or network share gives errors, or went read-only after one.",
      "See the kernel's log (dmesg); mount the share again, or put the cache on another disk."),
     ("cannot_listen",
      "The server may not listen on that address or port.",

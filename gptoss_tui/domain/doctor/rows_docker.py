@@ -85,6 +85,7 @@ DOCKER_ROWS = (*(row(cause, words, scope="docker") for cause, words in (
      r"|requested access to the resource is denied|denied: denied|reading manifest .{1,120}: denied"
      r"|unexpected status.*\b40[13] (?:unauthorized|forbidden)"),
     ("host_memory", r"container init was OOM-killed"),
+    ("disk_error", r"/(?:docker|containerd)/\S*: read-only file system"),
     ("disk_full", r"no space left on device|disk quota exceeded"),
     ("name_taken", r"container name .* is already in use|name conflict"
      r"|Conflict\. The container name"),

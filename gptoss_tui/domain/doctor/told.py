@@ -39,5 +39,6 @@ def retold(sentence: str, next_step: str, said: str = "", *, engine: str = "") -
         )  # fmt: skip
     return Diagnosis(
         verdict="unknown", evidence=(shown,), lines=(0,),
-        explanation="The launch failed, with words that are not known here.", fix=next_step,
+        explanation=sentence if said else "The launch failed, with words that are not known here.",
+        fix=next_step,
     )  # fmt: skip
