@@ -13,7 +13,7 @@ from textual.app import App
 from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.notifications import Notify
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 
 from gptoss_tui.app import messages as said
 from gptoss_tui.app.asking import Asking
@@ -132,7 +132,10 @@ class GptossApp(App[None]):
         fact = message.fact
         model = self.model(fact.box)
         model.apply(fact)
+        places = self.screen_stack
         self.preemption.seen(fact)
+        if self.screen_stack != places:  # it asks; what it has just said is not shown yet
+            self.call_later(self.notices.supersede, fact.box)
         if isinstance(fact.body, Notice):
             self.tell(fact.body.text, "information" if fact.body.ok else "error")
         elif isinstance(fact.body, Endpoint):
@@ -166,14 +169,14 @@ class GptossApp(App[None]):
     def tell(self, text: str, severity: Any = "information") -> None:
         self.notify(text, severity=severity, timeout=SAID_S, markup=False)
 
-    def only_watches(self, what: str) -> bool:
+    def refuse_read_only(self, what: str) -> bool:
         """Whether this session may change nothing; says so at once, before anything is asked."""
         if self.fleet.read_only:
             self.tell(f"This is a read-only session: nothing can be {what}.", "warning")
         return self.fleet.read_only
 
     def _on_notify(self, event: Notify) -> None:
-        if self.notices.holds(event.notification):
+        if self.notices.hold(event.notification):
             event.prevent_default()
 
     # --- intents go up --------------------------------------------------------------------------
@@ -268,8 +271,8 @@ class GptossApp(App[None]):
     @on(said.WatchFailed)
     def _watch_failed(self, message: said.WatchFailed) -> None:
         model = self.model(message.box)
-        model.unseen[message.instance, message.part] = in_app(str(message.error))
-        self._show("show_unseen", model, message.instance)
+        model.watch_errors[message.instance, message.part] = in_app(str(message.error))
+        self._show("show_watch_error", model, message.instance)
 
     def show_chat(self, model: BoxModel, instance: str) -> None:
         """A conversation changed in a way that no fact tells."""
@@ -302,7 +305,7 @@ class GptossApp(App[None]):
 
     @on(said.ForwardRequested)
     def _forward(self, message: said.ForwardRequested) -> None:
-        self.feeds.forwards.turn(message.box, message.instance)
+        self.feeds.forwards.toggle(message.box, message.instance)
 
     @on(said.CopyRequested)
     async def _copy(self, message: said.CopyRequested) -> None:
@@ -336,12 +339,17 @@ class GptossApp(App[None]):
 
     def go(self, place: Screen[None]) -> None:
         """Show this place."""
-        self.notices.hush()
+        self.notices.dismiss()
         self.push_screen(place)
+
+    def push_screen(self, screen: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(screen, ModalScreen):
+            self.notices.hold_shown()
+        return super().push_screen(screen, *args, **kwargs)
 
     def pop_screen(self) -> AwaitComplete:
         popped = super().pop_screen()
-        self.notices.release()
+        self.notices.flush()
         return popped
 
     def action_toggle_help(self) -> None:
@@ -356,8 +364,8 @@ class GptossApp(App[None]):
             await self.action_quit()
         else:
             self.pop_screen()
-            # The row of a box tells what its provider does with it.
-            self.notices.hush(wholly=isinstance(self.screen, BoxesScreen))
+            here = self.screen  # the page about a chosen box tells what its provider does with it
+            self.notices.dismiss(here.chosen if isinstance(here, BoxesScreen) else None)
 
     async def action_quit(self) -> None:
         """Ask while a launch is under way; quitting never stops a server."""

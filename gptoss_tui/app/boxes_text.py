@@ -18,6 +18,7 @@ from gptoss_tui.app.widgets.figures import UNKNOWN, age, foreign, gib
 from gptoss_tui.app.widgets.stale import stale_age, stale_words
 from gptoss_tui.domain.host import BoxReport, LinkState
 from gptoss_tui.domain.instance import Instance
+from gptoss_tui.domain.spot.notice import drain_time
 
 if TYPE_CHECKING:
     from gptoss_tui.remote.fleet_port import BoxEntry
@@ -41,7 +42,7 @@ def row_of(entry: BoxEntry, model: BoxModel | None, now: datetime) -> tuple[Text
     state = link_text(link) if link else "○ not contacted"
     if model is not None and link is not None:
         leaves = leaves_at(model)
-        if was_taken_back(model):
+        if was_taken_back(model, now):
             state = "▼ taken back"
         elif link.open and leaves:
             state = f"▼ leaves {leaves}"
@@ -58,10 +59,11 @@ def leaves_at(model: BoxModel) -> str:
     return f"{(fact.our_time + timedelta(seconds=fact.body.left_s)).astimezone():%H:%M}"
 
 
-def was_taken_back(model: BoxModel) -> bool:
-    """Whether the last that was heard of a box is that its provider takes it back."""
+def was_taken_back(model: BoxModel, now: datetime) -> bool:
+    """Whether a box is not heard, and the time is over that its provider has left to it."""
     gone = model.link is not None and model.link.phase in ("lost", "retrying", "connecting")
-    return gone and model.spot is not None and model.spot.body.ends
+    spot = model.spot
+    return gone and spot is not None and spot.body.ends and drain_time(spot, now) <= 0
 
 
 def link_text(link: LinkState) -> str:
@@ -120,7 +122,7 @@ def about_lines(
             Content(f"{name} has not been contacted. Press enter to connect.{more}"),
             Content("Nothing on a box changes by looking at it."),
         ]
-    lines = _spot_lines(model, link)
+    lines = _spot_lines(model, link, now)
     if link.phase != "up" and link.reason:
         lines.append(Content.assemble(("▲ ", "$warning"), link.reason))
     if model.report is not None and is_old(model):
@@ -149,7 +151,7 @@ def about_lines(
     return lines
 
 
-def _spot_lines(model: BoxModel, link: LinkState) -> list[Content]:
+def _spot_lines(model: BoxModel, link: LinkState, now: datetime) -> list[Content]:
     """What the provider has in mind with the box, or has done with it."""
     spot, leaves = model.spot, leaves_at(model)
     if spot is None:
@@ -157,9 +159,9 @@ def _spot_lines(model: BoxModel, link: LinkState) -> list[Content]:
     if link.open and not spot.body.ends:
         return [Content.assemble(("▼ ", "$warning"), spot.body.text(None))]
     about = spot.body.text(None).removesuffix(".") + (f" at {leaves}" if leaves else "")
-    if was_taken_back(model):
+    if was_taken_back(model, now):
         about += ": it is gone, it seems"
-    elif not (link.open and leaves):
+    elif not leaves or link.phase == "closed":
         return []
     return [Content.assemble(("▼ ", "$error bold"), f"{about}.")]
 

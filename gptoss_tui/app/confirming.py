@@ -21,14 +21,17 @@ class Confirming:
         self._app = app
 
     def stop(self, asked: said.StopRequested) -> None:
-        """Drain and stop, drain and start again, cut, or keep."""
-        if self._app.only_watches("stopped"):
+        """Drain and stop, drain and start again, cut, or keep; a launch is cancelled instead."""
+        if self._app.refuse_read_only("stopped"):
             return
         model, feeds = self._app.model(asked.box), self._app.feeds
         if (asked.box, asked.instance) in feeds.stopping:
             self._hasten(asked)
             return
         instance = model.instance(asked.instance)
+        if instance is not None and instance.state == "launching" and instance.launch_id:
+            self.cancel(said.CancelLaunchRequested(asked.box, instance.launch_id))
+            return
         warning = stop_plan(instance).warning if instance else ""
         if instance is not None and instance.has_ended:
             meaning = "It has ended: no request runs on it. What was downloaded stays."
@@ -69,7 +72,7 @@ class Confirming:
         )
 
     def cancel(self, asked: said.CancelLaunchRequested) -> None:
-        if self._app.only_watches("cancelled"):
+        if self._app.refuse_read_only("cancelled"):
             return
         known = self._app.model(asked.box).launches.get(asked.launch_id)
         old = known.body.replaces if known else None
@@ -77,7 +80,7 @@ class Confirming:
         self._ask(
             "Cancel an upgrade" if old else "Cancel a launch",
             f"Cancel the {f'upgrade of {old}' if old else 'launch'} on {asked.box}?\n"
-            "Weights that have come by then are kept; an image that has not come whole begins anew."
+            "Weights that have come by then are kept; an image that has not come whole may begin anew."
             f"{back}",
             ("Yes, cancel it", "Let it go on"),
             lambda: self._app.feeds.cancel(asked.box, asked.launch_id),

@@ -1,6 +1,6 @@
 """What the app asks of boxes: intents become calls, and facts come by the hub.
 
-Nothing else of the app touches one, but for `app.preemption`, which watches spot boxes by itself.
+Beside this only `app.forwards` and `app.preemption` call a box.
 
 A feed lives on the app, not on a screen: it goes on when its screen is left. Each has a worker
 group of its own, so that no feed can cancel another one.
@@ -11,9 +11,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from gptoss_tui.app.cadence import INSTANCES_S
+from gptoss_tui.app.cadence import BOX_S, INSTANCES_S
 from gptoss_tui.app.forwards import Forwards
 from gptoss_tui.app.messages import (
     ActionFailed,
@@ -48,19 +49,25 @@ AGAIN_S = 2.0  # after something watched ended although the box is there
 AGAIN_MOST_S = 30.0  # where it ends again and again: a box without a GPU, say
 STEADY_S = 10.0  # what went well for so long is a new beginning
 PANES_S = 0.3  # what the panes of a box that serves need to come to life
-OPEN_S = 0.2  # how often to look whether a box is there again
+
+
+@dataclass(frozen=True, eq=False)
+class Stopping:
+    """One stop that goes on; `restart` is whether the server is started again."""
+
+    restart: bool
 
 
 class Feeds:
     """Starts and ends feeds. Every failure becomes a message; none ends the app.
 
-    `stopping` has box and name of each server that is being stopped, and whether to start it again.
+    `stopping` has the stop that goes on by box and name of the server.
     """
 
     def __init__(self, app: App[Any], fleet: FleetPort) -> None:
         self._app = app
         self._fleet = fleet
-        self.stopping: dict[tuple[str, str], bool] = {}
+        self.stopping: dict[tuple[str, str], Stopping] = {}
         self._keepers: dict[str, Keeper] = {}
         self._cursors: dict[tuple[str, str], LogCursor] = {}
         self.forwards = Forwards(self, fleet.hub)
@@ -219,7 +226,7 @@ class Feeds:
             box = self._fleet.box(name)
             if box is not None and box.link.open:
                 return box
-            await asyncio.sleep(OPEN_S)
+            await asyncio.sleep(BOX_S)
 
     def follow_logs(self, name: str, instance: str | None) -> None:
         self._app.workers.cancel_group(self._app, f"logs:{name}")
@@ -286,7 +293,7 @@ class Feeds:
             try:
                 await self._follow_launch(box, launch_id)
             except BoxError:
-                await asyncio.sleep(OPEN_S)
+                await asyncio.sleep(BOX_S)
             except GptossError as error:
                 self._failed(name, f"watch launch {launch_id}", error)
                 return
@@ -315,8 +322,8 @@ class Feeds:
 
     def stop(self, name: str, instance: str, drain_s: int | None = None) -> None:
         async def work() -> None:
-            box = await self._fleet.connect(name)
             with self._stops(name, instance, restart=False):
+                box = await self._fleet.connect(name)
                 await box.stop(instance, drain_s=drain_s)
             await self._settled(box)
 
@@ -342,8 +349,8 @@ class Feeds:
 
     def restart(self, name: str, instance: str) -> None:
         async def work() -> None:
-            box = await self._fleet.connect(name)
             with self._stops(name, instance, restart=True):
+                box = await self._fleet.connect(name)
                 await box.restart(instance)
             await self._settled(box)
 
@@ -351,8 +358,10 @@ class Feeds:
 
     @contextmanager
     def _stops(self, name: str, instance: str, *, restart: bool) -> Iterator[None]:
-        self.stopping[name, instance] = restart
+        key = (name, instance)
+        mine = self.stopping[key] = Stopping(restart)
         try:
             yield
         finally:
-            self.stopping.pop((name, instance), None)
+            if self.stopping.get(key) is mine:  # one that was overtaken still ends its requests
+                del self.stopping[key]

@@ -7,6 +7,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
+from gptoss_tui.app.cadence import BOX_S
 from gptoss_tui.domain.facts import Hub
 from gptoss_tui.domain.instance import Endpoint
 from gptoss_tui.errors import ConnectionLostError
@@ -14,8 +15,6 @@ from gptoss_tui.remote.box import Box
 
 if TYPE_CHECKING:
     from gptoss_tui.app.feeds import Feeds
-
-LOOK_S = 0.2  # how often to look whether the box is still there
 
 
 class Forwards:
@@ -26,7 +25,7 @@ class Forwards:
         self._hub = hub
         self._open: dict[tuple[str, str], asyncio.Event] = {}
 
-    def turn(self, name: str, instance: str) -> None:
+    def toggle(self, name: str, instance: str) -> None:
         """Open the endpoint, or close it when it is open."""
         key = (name, instance)
         if key in self._open:
@@ -44,7 +43,7 @@ class Forwards:
                 box = await self._feeds.open_box(name)
                 with suppress(ConnectionLostError):
                     port = await self._opened(box, instance, ended, port)
-                await asyncio.sleep(LOOK_S)
+                await asyncio.sleep(BOX_S)
         finally:
             if self._open.get((name, instance)) is ended:
                 del self._open[name, instance]
@@ -57,7 +56,7 @@ class Forwards:
             try:
                 while box.link.open and not ended.is_set():
                     with suppress(TimeoutError):
-                        async with asyncio.timeout(LOOK_S):
+                        async with asyncio.timeout(BOX_S):
                             await ended.wait()
             finally:
                 tell(Endpoint())

@@ -65,11 +65,11 @@ class Leaving:
     def _ending(self) -> list[str]:
         """What is being stopped or drained, and what becomes of it without us."""
         found = []
-        for (box, instance), restart in sorted(self._app.feeds.stopping.items()):
+        for (box, instance), stop in sorted(self._app.feeds.stopping.items()):
             drain = self._app.model(box).drain(instance)
-            doing = f"{instance} on {box} is being {'restarted' if restart else 'stopped'}."
+            doing = f"{instance} on {box} is being {'restarted' if stop.restart else 'stopped'}."
             far = f" {drain.text}" if drain else ""
-            left = left_alone(instance, drain, restart=restart)
+            left = left_alone(instance, drain, restart=stop.restart)
             found.append(f"{doing}{far} If you quit now: {left}")
         for box in sorted(self._app.preemption.draining):
             found.append(

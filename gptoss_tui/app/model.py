@@ -56,7 +56,7 @@ class BoxModel:
         self.launches: dict[str, Fact[LaunchProgress]] = {}
         self.drains: dict[str, Fact[Draining]] = {}
         self.endpoints: dict[str, str] = {}
-        self.unseen: dict[tuple[str, str], str] = {}  # why a part of a server cannot be followed
+        self.watch_errors: dict[tuple[str, str], str] = {}  # by server and part of it
         self.spot: Fact[SpotNotice] | None = None
         self.logs: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=LOG_LINES))
         self.conversations: dict[str, Conversation] = defaultdict(Conversation)
@@ -98,7 +98,7 @@ class BoxModel:
     def _of_server(self, name: str, fact: AnyFact, body: Any) -> None:
         if isinstance(body, EngineSnapshot):
             self.engines[name] = fact
-            self.unseen.pop((name, "engine"), None)
+            self.watch_errors.pop((name, "engine"), None)
             self._remember_engine(name, body, fact.our_time)
         elif isinstance(body, Draining):
             self.drains[name] = fact
@@ -108,7 +108,7 @@ class BoxModel:
                 self.endpoints[name] = body.base_url
         elif isinstance(body, LogLine):
             self.logs[name].append(body.text)
-            self.unseen.pop((name, "log"), None)
+            self.watch_errors.pop((name, "log"), None)
         elif isinstance(body, ChatDelta | ChatDone):
             self.conversations[name].take(body)
 

@@ -28,7 +28,7 @@ class Opening:
 
         here = self._app.screen
         if isinstance(here, DashboardScreen) and here.box_name == asked.box:
-            self._app.notices.hush()
+            self._app.notices.dismiss()
             here.turn_to(asked.instance, asked.pane)
             return
         model = self._app.model(asked.box)
@@ -92,7 +92,7 @@ class Opening:
 
     def _may_change(self, model: BoxModel, what: str) -> bool:
         """Whether the session may, and the box is known well enough; says so where not."""
-        if self._app.only_watches(what):
+        if self._app.refuse_read_only(what):
             return False
         if model.report is None:
             self._app.tell("The box has not been looked at yet: connect first (enter).", "warning")

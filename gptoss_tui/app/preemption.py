@@ -136,12 +136,14 @@ class Preemption:
     def _act(self, fact: Fact[SpotNotice], *, serving: bool) -> bool:
         """Drain, or ask whether to; whether a question is open, which tells of the notice."""
         name = fact.box
+        if name in self._draining:  # which lists them anew at its end: what came up since waits
+            return False
         self._handled[name] = self._running(name) or frozenset()
         if self._app.fleet.read_only:
             return False
         if self._drains or self._answers.get(name):
             self._drain(name)
-        elif serving and self._left(name) > 0 and not {name} & {*self._answers, *self._draining}:
+        elif serving and self._left(name) > 0 and name not in self._answers:
             if name not in self._asking:
                 self._ask(fact)
             return True

@@ -14,6 +14,7 @@ from gptoss_tui.domain.choose import (
     choose,
     choose_for_users,
     named_gpus,
+    noted,
     on_disk,
     plan_gpu,
     spare,
@@ -66,6 +67,7 @@ class Stamp:
     created_at: datetime
 
 
+_SOMEBODY = "somebody"
 _UNSTAMPED = Stamp("", "", datetime.fromtimestamp(0, UTC))
 
 
@@ -133,8 +135,9 @@ def outcome(
     asked = plan = spec = None
     if not faults:
         asked = faults.tried(_asked, report, choices, gpus, corrections, speeds)
-    if asked is not None:
-        plan = faults.tried(_plan, asked, spare(report, gpus, taken_gpus(servers)))
+    if asked is not None and meant is not None:
+        others = spare(report, gpus, taken_gpus(servers))
+        plan = faults.tried(_plan, asked, meant, report, others)
     name = faults.tried(_name, choices, servers)
     port = faults.tried(_port, choices, report, servers)
     if plan is not None and meant is not None:
@@ -220,11 +223,14 @@ def _asked(
         corrections=corrections,
         speeds=speeds,
     )
-    return on_disk(request, report)
+    return on_disk(request, report, _release(choices).image)
 
 
-def _plan(asked: PlanRequest, others: tuple[PlanGpu, ...]) -> Plan:
-    return complete(asked, recommend(asked), spare=others, box=True)
+def _plan(
+    asked: PlanRequest, meant: Release, report: BoxReport, others: tuple[PlanGpu, ...]
+) -> Plan:
+    made = noted(recommend(asked), meant, report, release_told=True)
+    return complete(asked, made, spare=others, box=True)
 
 
 def _pinned(asked: PlanRequest) -> Plan | None:
@@ -287,8 +293,8 @@ def holders(report: BoxReport, running: Iterable[Instance]) -> dict[str, str]:
     found: dict[str, str] = {}
     for gpu in report.gpus:
         names = [one.name for one in servers if {str(gpu.index), gpu.uuid} & taken_gpus((one,))]
-        if names or not gpu_is_free(gpu):
-            found[str(gpu.index)] = names[0] if names else "somebody"
+        if names or not gpu_is_free(gpu, report):
+            found[str(gpu.index)] = names[0] if names else _SOMEBODY
     return found
 
 
@@ -318,16 +324,17 @@ def moved(
     found = preselected(report, choices, servers)
     broken = {str(gpu.index) for gpu in report.gpus if not gpu.usable}
     said = ", ".join(
-        f"GPU {key} {'failed' if key in broken else f'was taken by {now[key]}'}" for key in gone
+        f"GPU {key} "
+        + ("failed" if key in broken and now[key] == _SOMEBODY else f"was taken by {now[key]}")
+        for key in gone
     )
     instead = f"GPU {', '.join(found)} is chosen instead" if found else "no other one is free"
     return Moved(found, f"{said} meanwhile: {instead}.")
 
 
 def gpu_label(gpu: Gpu, holder: str = "") -> str:
-    """A GPU in the list of choices, with the server that has it."""
-    name = gpu.name.removeprefix("NVIDIA ")
-    by = f"  {holder}" if holder and holder != "somebody" else "  in use"
+    """A GPU in the list of choices, with its holder as `holders` has it (none: it is free)."""
+    by = f"  {'in use' if holder == _SOMEBODY else holder}" if holder else ""
     if not gpu.usable:
         by = "  cannot be used"
-    return f"{gpu.index}  {name}{by if holder or not gpu_is_free(gpu) else ''}"
+    return f"{gpu.index}  {gpu.name.removeprefix('NVIDIA ')}{by}"

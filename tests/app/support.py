@@ -79,7 +79,11 @@ class Operator:
 
     async def at(self, place: str) -> None:
         """Wait until this place (the name of its class) is in front, and drawn."""
-        there = lambda: type(self.app.screen).__name__ == place  # noqa: E731
+
+        def there() -> bool:
+            screen = self.app.screen
+            return type(screen).__name__ == place and getattr(screen, "hears", True)
+
         await self.until(there, f"{place} is in front")
         await self.settle()
 

@@ -71,7 +71,12 @@ async def test_a_wizard_plans_for_the_box_as_it_is_now(fleet: FakeFleet) -> None
         assert "not heard" not in operator.screen
         fleet.clock.pass_(12)
         fleet.hub.publish(LinkState(phase="degraded", silent_s=12.0), box="alpha")
-        await operator.sees("▲ The box is not heard right now: what is known of it is 12 s old.")
+        seen = f"{model.report.our_time.astimezone():%H:%M:%S}"  # type: ignore[union-attr]
+        words = f"▲ The box is not heard right now: what is known of it is from {seen}."
+        await operator.sees(words)
+        fleet.clock.pass_(60)  # it is not drawn anew meanwhile, and needs not be
+        await operator.settle()
+        assert words in operator.screen
 
 
 async def test_a_launch_that_runs_says_when_its_box_is_not_heard(fleet: FakeFleet) -> None:

@@ -44,6 +44,9 @@ async def test_what_is_shown_already_does_not_cover_a_question_either(fleet: Fak
         await operator.press("s")
         await operator.sees("Yes, stop it (y)")
         await operator.sees_no("Something is done.")
+        assert waiting(operator) == []  # its time does not run out meanwhile
+        await operator.press("n")
+        await operator.sees("Something is done.")
 
 
 async def test_a_stop_that_ends_behind_its_dashboard_is_told_at_the_boxes(fleet: FakeFleet) -> None:
@@ -67,11 +70,13 @@ async def test_what_a_provider_does_covers_no_list_of_boxes_that_tells_it(fleet:
     fleet.read_only = True  # no question in the way
     async with watching(fleet) as operator:
         fleet.hub.publish(SpotNotice(cloud="aws", action="terminate", left_s=90.0), box="alpha")
-        await operator.until(lambda: bool(waiting(operator)), "it is told")
+        fleet.hub.publish(SpotNotice(cloud="aws", action="rebalance"), box="beta")
+        await operator.until(lambda: len(waiting(operator)) == 2, "both are told")
         await operator.press("q")
         await operator.at("BoxesScreen")
         await operator.sees("▼ leaves")
-        assert waiting(operator) == []
+        (warning,) = waiting(operator)  # no row tells this one
+        assert warning.startswith("beta: AWS")
 
 
 async def test_a_notice_on_a_narrow_screen_is_wrapped_not_cut(fleet: FakeFleet) -> None:

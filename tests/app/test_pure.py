@@ -22,8 +22,9 @@ from gptoss_tui.app.widgets.spark import bar, columns, sparkline
 from gptoss_tui.app.wizard_state import Choices
 from gptoss_tui.domain.chat import ChatDelta, ChatDone
 from gptoss_tui.domain.facts import Hub
-from gptoss_tui.domain.gpu import GIB, GpuSample
-from gptoss_tui.domain.host import LinkState
+from gptoss_tui.domain.gpu import GIB, MIB, GpuProcess, GpuSample
+from gptoss_tui.domain.host import Finding, GpuHealth, LinkState
+from gptoss_tui.domain.preflight.fetching import REGISTRY
 from gptoss_tui.domain.progress import LaunchProgress, Phase
 from gptoss_tui.errors import UsageError
 from gptoss_tui.remote.fleet_port import BoxEntry
@@ -87,7 +88,8 @@ def test_preselected_are_free_gpus_alone() -> None:
     gone = server(gpu_ids=("GPU-0",), state="exited")
     assert wizard_state.preselected(report(2), Choices(), (gone,)) == ("0",)
     assert wizard_state.preselected(report(2), Choices(context="much")) == ()
-    assert wizard_state.gpu_label(busy).endswith("in use")
+    held = wizard_state.holders(report(gpus=(busy,)), ())
+    assert wizard_state.gpu_label(busy, held["0"]).endswith("in use")
     assert wizard_state.gpu_label(gpu(), "ours").endswith("H100 80GB HBM3  ours")
     lost = gpu(usable=False)
     assert wizard_state.gpu_label(lost).endswith("cannot be used")
@@ -95,6 +97,32 @@ def test_preselected_are_free_gpus_alone() -> None:
     assert made is not None
     assert made.gpu_ids == ("1",)
     assert "GPU 0 failed" in made.words
+    named = wizard_state.outcome(report(gpus=(lost,)), Choices(gpu_ids=("0",)))
+    assert (named.plan, named.spec) == (None, None)
+    assert named.problem.startswith("No program can start on GPU 0")
+
+
+def test_a_gpu_for_one_process_that_somebody_took_has_not_failed() -> None:
+    mps = GpuProcess(pid=1, name="nvidia-cuda-mps-server", memory_bytes=30 * MIB)
+    alone = GpuHealth(index=0, compute_mode="Exclusive_Process")
+    box = report(gpus=(gpu(processes=(mps,)), gpu(1)), health=(alone,))
+    made = wizard_state.moved(box, Choices(gpu_ids=("0",)), (), {})
+    assert made is not None
+    assert made.words == "GPU 0 was taken by somebody meanwhile: GPU 1 is chosen instead."
+    assert wizard_state.gpu_label(box.gpus[0], "somebody").endswith("in use")
+
+
+def test_the_plan_notes_what_the_box_cannot_fetch() -> None:
+    lacking = Finding(code=REGISTRY, level="warning", what="No registry.")
+    box = report(findings=(lacking,))
+    choices = Choices(gpu_ids=("0",))
+    made = wizard_state.outcome(box, choices).plan
+    assert made is not None
+    assert made.warnings[0] == "No registry."
+    elsewhere = Choices(gpu_ids=("0",), version="mirror.lan:5000/vllm:v0.32.0")
+    made = wizard_state.outcome(box, elsewhere).plan
+    assert made is not None
+    assert "No registry." not in made.warnings
 
 
 def test_no_gpu_chosen_is_a_sentence() -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from textual.geometry import Size
 
 from gptoss_tui.app.screens.dialogs import AskDialog
+from gptoss_tui.domain.progress import LaunchState, Phase
 from tests.app.fakes import FakeFleet
 from tests.app.make import server
 from tests.app.support import Operator
 from tests.app.test_dashboard import alpha, watching
-from tests.app.test_launching import progress, wizard
+from tests.app.test_launching import progress, running, wizard
 
 SMALL = (40, 12)
 
@@ -64,6 +67,35 @@ async def test_how_a_launch_ended_is_in_sight(fleet: FakeFleet) -> None:
         await operator.sees("It goes on by itself")
         fleet.hub.publish(progress(launch_id, "ready"), box="alpha")
         await operator.sees("✓ Ready.", "From this laptop:")
+
+
+async def test_a_timeline_can_be_read_while_it_goes_on_and_after(fleet: FakeFleet) -> None:
+    async with wizard(fleet, (80, 12)) as operator:
+        await operator.press("ctrl+l")
+        await operator.at("LaunchScreen")
+        screen: Any = operator.app.screen
+
+        def tell(state: LaunchState, **phases: Phase) -> None:
+            fleet.hub.publish(progress(screen._launch_id, state, **phases), box="alpha")
+
+        tell("running", compile=running("compile"))
+        await operator.sees("▶ compile")
+        assert "reserve GPU" not in operator.screen
+        await operator.press("tab", "home")
+        await operator.sees("reserve GPU and port")
+        tell("running", compile=running("compile", last_s=9.0))
+        screen._draw()  # as each second
+        await operator.settle()
+        assert "reserve GPU" in operator.screen
+        tell("running", warmup=running("warmup"))
+        await operator.sees("▶ warm up")
+        tell("ready")
+        await operator.sees("✓ Ready.")
+        await operator.press("home")
+        await operator.sees("reserve GPU and port")
+        screen._draw()
+        await operator.settle()
+        assert "reserve GPU" in operator.screen
 
 
 async def test_the_keys_stand_below_each_other_where_two_columns_do_not_fit(

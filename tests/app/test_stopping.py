@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from gptoss_tui.app import messages as said
 from gptoss_tui.app.dashboard_text import stop_line
 from gptoss_tui.app.model import BoxModel
 from gptoss_tui.domain.draining import Draining
 from gptoss_tui.domain.facts import Fact, Hub
+from gptoss_tui.domain.host import LinkState
+from gptoss_tui.domain.instance import Notice
 from gptoss_tui.errors import DockerError, NotFoundError
 from tests.app.fakes import Clock, FakeFleet
 from tests.app.make import server
@@ -34,9 +38,22 @@ async def test_a_stop_is_told_on_every_pane_until_it_is_done(fleet: FakeFleet) -
         await operator.sees_no("◌ stopping")
 
 
-async def test_a_second_stop_does_not_begin_the_drain_anew(fleet: FakeFleet) -> None:
-    alpha(fleet).servers = (server(),)
-    alpha(fleet).held = held = asyncio.Event()
+async def test_a_second_stop_cuts_and_is_told_while_the_first_still_closes(
+    fleet: FakeFleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = alpha(fleet)
+    box.servers, box.held = (server(),), asyncio.Event()
+    closing, closed, stop = asyncio.Event(), asyncio.Event(), box.stop
+
+    async def closes_slowly(instance: str, *, drain_s: int | None = None) -> Fact[Notice]:
+        try:
+            return await stop(instance, drain_s=drain_s)
+        except asyncio.CancelledError:
+            await closing.wait()
+            closed.set()
+            raise
+
+    monkeypatch.setattr(box, "stop", closes_slowly)
     async with watching(fleet) as operator:
         await operator.until(lambda: operator.app.model("alpha").instances is not None, "listed")
         await operator.press("s", "y")
@@ -45,10 +62,35 @@ async def test_a_second_stop_does_not_begin_the_drain_anew(fleet: FakeFleet) -> 
         await operator.sees("is being stopped already.", "Let it end (n)")
         await operator.press("n", "s")
         await operator.sees("Yes, cut it now (y)")
-        held.set()
         await operator.press("y")
-        await operator.until(lambda: ("stop", NAME, 0) in alpha(fleet).calls, "it is cut")
-    assert alpha(fleet).calls == [("stop", NAME), ("stop", NAME, 0)]
+        await operator.until(lambda: ("stop", NAME, 0) in box.calls, "it is cut")
+        closing.set()
+        await operator.until(closed.is_set, "the first one is over")
+        await operator.settle()
+        fleet.hub.publish(LinkState(phase="up"), box="alpha")  # the banner is drawn anew
+        await operator.settle()
+        assert f"◌ stopping {NAME}…" in operator.screen
+        await operator.press("ctrl+q")
+        await operator.sees(f"{NAME} on alpha is being stopped.", "Stay here (s)")
+        await operator.press("s")
+        box.held.set()
+        await operator.hears(f"{NAME} was stopped.")
+        await operator.sees_no("◌ stopping")
+    assert box.calls == [("stop", NAME), ("stop", NAME, 0)]
+
+
+async def test_what_is_being_launched_is_cancelled_not_stopped(fleet: FakeFleet) -> None:
+    alpha(fleet).servers = (server(state="launching", container_id=None),)
+    async with watching(fleet) as operator:
+        await operator.press("3")
+        await operator.sees("▶ launching")
+        await operator.press("s")
+        await operator.sees("Cancel the launch on alpha?", "Yes, cancel it (y)")
+        assert "Restart" not in operator.screen
+        assert "an image that has not come whole may begin anew." in operator.flat
+        await operator.press("y")
+        await operator.hears("The launch was cancelled.")
+    assert alpha(fleet).calls == [("cancel", server().launch_id)]
 
 
 def test_one_request_and_none_that_is_known() -> None:

@@ -131,7 +131,7 @@ async def test_it_is_asked_about_and_takes_the_place(serves: FakeFleet) -> None:
     [
         (
             "the server gpt-oss-20b as it was before, started again",
-            "Rolled back: gpt-oss-20b was started again as it was before, and loads now.",
+            "Rolled back: gpt-oss-20b was started again as it was before.",
         ),
         ("the layers", "gpt-oss-20b was not touched: it serves as before."),
     ],

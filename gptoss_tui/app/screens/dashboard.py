@@ -35,7 +35,7 @@ from gptoss_tui.app.messages import (
     WizardRequested,
 )
 from gptoss_tui.app.model import BoxModel
-from gptoss_tui.app.screens.chat_corner import ChatCorner
+from gptoss_tui.app.screens.chat_panel import ChatPanel
 from gptoss_tui.app.together import Together
 from gptoss_tui.app.widgets.engine_pane import EnginePane, EngineView, engine_view
 from gptoss_tui.app.widgets.gpu_pane import GpuPane
@@ -112,7 +112,7 @@ class DashboardScreen(Screen[None]):
                 yield Pane(3, "Servers and log", servers, log, id="pane-servers")
             with Vertical(id="right", classes="column"):
                 yield Pane(2, "Engine", EnginePane(), id="pane-engine")
-                yield ChatCorner(4, self._model, id="pane-chat")
+                yield ChatPanel(4, self._model, id="pane-chat")
         yield KeysFooter()
 
     def on_mount(self) -> None:
@@ -154,7 +154,7 @@ class DashboardScreen(Screen[None]):
         elif isinstance(body, Endpoint):
             self._show_endpoint(name)
         elif isinstance(body, ChatDelta | ChatDone):
-            self.query_one(ChatCorner).show_turns()
+            self.query_one(ChatPanel).show_turns()
 
     def _draw(self, news: frozenset[str]) -> None:
         if "gpus" in news:
@@ -169,9 +169,9 @@ class DashboardScreen(Screen[None]):
     def show_chat(self, model: BoxModel, instance: str) -> None:
         """A conversation began an answer, or gave a question back."""
         if model.name == self.box_name and instance == self._watched:
-            self.query_one(ChatCorner).show_turns(restored=True)
+            self.query_one(ChatPanel).show_turns(restored=True)
 
-    def show_unseen(self, model: BoxModel, instance: str) -> None:
+    def show_watch_error(self, model: BoxModel, instance: str) -> None:
         """Why engine or log of a server cannot be followed."""
         if model.name == self.box_name and instance == self._watched:
             self._engine(instance)
@@ -179,7 +179,7 @@ class DashboardScreen(Screen[None]):
 
     def _log_words(self, name: str) -> str:
         """What stands where no line of the log is."""
-        return self._model.unseen.get((name, "log"), f"Waiting for the log of {name}…")
+        return self._model.watch_errors.get((name, "log"), f"Waiting for the log of {name}…")
 
     def _all(self) -> None:
         self._gpus()
@@ -194,11 +194,12 @@ class DashboardScreen(Screen[None]):
         self.query_one("#pane-gpus", Pane).detail = detail
 
     def _engine(self, name: str) -> None:
-        fact, unseen = self._model.engines.get(name), self._model.unseen.get((name, "engine"), "")
+        fact = self._model.engines.get(name)
+        error = self._model.watch_errors.get((name, "engine"), "")
         if fact is None:
-            view = EngineView(note=unseen or f"Waiting for the first figures of {name}…")
+            view = EngineView(note=error or f"Waiting for the first figures of {name}…")
         else:
-            view = engine_view(fact.body, self._model.engine_history[name], unseen)
+            view = engine_view(fact.body, self._model.engine_history[name], error)
         self.query_one(EnginePane).view = view
 
     def _age(self) -> None:
@@ -217,7 +218,7 @@ class DashboardScreen(Screen[None]):
     def _stopping(self) -> dict[str, bool]:
         """The servers of this box whose stop was said yes to, and whether they are started again."""
         stopping = self._app.feeds.stopping.items()
-        return {name: restart for (box, name), restart in stopping if box == self.box_name}
+        return {name: stop.restart for (box, name), stop in stopping if box == self.box_name}
 
     def _banner(self, name: str, line: str) -> None:
         """A line above the panes, in sight whichever of them is shown."""
@@ -256,7 +257,7 @@ class DashboardScreen(Screen[None]):
             self._engine(name)
         else:
             self.query_one(EnginePane).view = EngineView(note=_NO_SERVER)
-        self.query_one(ChatCorner).watch_server(name)
+        self.query_one(ChatPanel).watch_server(name)
         self.post_message(EngineWatchRequested(self.box_name, name))
         self.post_message(LogsRequested(self.box_name, name))
 

@@ -19,6 +19,7 @@ from textual.widgets import Button, Input, Static
 from gptoss_tui.app.widgets.field import Field
 
 _NARROW, _SHORT = 72, 18  # cells: the buttons of four answers, and a question of some lines
+_UNHEARD_S = 1.0  # of a question that nobody has asked for
 _HEIGHTS = [(0, "-small"), (_SHORT, "-tall")]  # classes by the rows of the screen
 
 
@@ -93,8 +94,11 @@ class AskDialog(ModalScreen[str]):
 class CountdownDialog(AskDialog):
     """A question that must be answered in time: `words` are read each second, as is what is left.
 
-    When the time is over it goes away with the harmless answer.
+    When the time is over it goes away with the harmless answer. It comes by itself, so `hears` is
+    False for a moment: a key that was meant for the place below does no harm.
     """
+
+    hears = False
 
     def __init__(
         self,
@@ -111,6 +115,15 @@ class CountdownDialog(AskDialog):
         super().on_mount()
         self.app.bell()
         self.set_interval(1.0, self._tick)
+        self.set_timer(_UNHEARD_S, self._hear)
+
+    def _hear(self) -> None:
+        self.hears = True
+
+    def on_key(self, event: Key) -> None:
+        if not self.hears and event.key in {choice.key for choice in self._choices[:-1]}:
+            event.stop()
+            event.prevent_default()  # Textual calls the one of `AskDialog` too
 
     def _tick(self) -> None:
         self.query_one("#question > Static", Static).update(Content(self._words()))

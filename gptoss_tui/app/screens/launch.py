@@ -57,6 +57,7 @@ class LaunchScreen(Screen[None]):
     """Shows one launch of one box, wherever it stands."""
 
     CSS_PATH = "launch.tcss"  # read when the place is first shown
+    AUTO_FOCUS = "#outcome"  # `tab` leads to the timeline, so that its keys scroll that
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("d", "dashboard", "Dashboard, chat", id="launch.dashboard"),
         Binding("u", "copy_url", "Copy URL", id="launch.url"),
@@ -78,10 +79,11 @@ class LaunchScreen(Screen[None]):
         self._spec = spec
         self._launch_id = launch_id or (spec.launch_id if spec else "")
         self._refusal = ""
+        self._row: int | None = None  # the row of the timeline that was scrolled to
         self._ready_at: datetime | None = None  # when it was first seen to be ready, by our time
 
     def compose(self) -> ComposeResult:
-        with VerticalScroll(id="timeline", can_focus=False):
+        with VerticalScroll(id="timeline"):
             yield Static(id="phases")
         with VerticalScroll(id="outcome"):
             yield Static(id="end")
@@ -93,6 +95,7 @@ class LaunchScreen(Screen[None]):
 
     def on_resize(self, event: Resize) -> None:
         self.set_class(event.size.height < _SHORT, "-short")
+        self._row = None  # there is more or less room now
         self.call_after_refresh(self._draw)  # the bar is as wide as there is room
 
     @property
@@ -142,9 +145,16 @@ class LaunchScreen(Screen[None]):
         width = max(30, timeline.content_size.width)
         lines = timeline_lines(progress, self._model.box_now(self._app.clock()), width)
         self.query_one("#phases", Static).update(Content("\n").join(lines))
-        self.call_after_refresh(timeline.scroll_to, y=running_row(lines, width), animate=False)
+        self._follow(running_row(lines, width))
         self._end(self._outcome(progress))
         self.refresh_bindings()
+
+    def _follow(self, row: int) -> None:
+        """Have the phase that runs in sight once it is another one: meanwhile all can be read."""
+        if row != self._row:
+            self._row = row
+            timeline = self.query_one("#timeline")
+            self.call_after_refresh(timeline.scroll_to, y=row, animate=False)
 
     def _doing(self, over: bool) -> str:
         if over:
@@ -167,9 +177,9 @@ class LaunchScreen(Screen[None]):
         place = f"\n{words}" if (words := fate(progress)) else ""
         sign = "✗ " if progress.state == "failed" else "– "
         return Content.assemble(
-            (sign, "$error bold"), progress.error,
+            (sign, "$error bold"), progress.error, (place, "bold"),
             (evidence_lines(progress), "$foreground 60%"),
-            f"\n{in_app(progress.next_step)}", (place, "bold"), left,
+            f"\n{in_app(progress.next_step)}", left,
             (f"\n\nf: {in_words(change)}" if (change := self._change) else "", "$accent"),
         )  # fmt: skip
 

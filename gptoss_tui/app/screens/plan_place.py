@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from textual.binding import Binding
@@ -14,7 +13,6 @@ from gptoss_tui.app.in_app import in_app
 from gptoss_tui.app.messages import CopyRequested, PageRequested
 from gptoss_tui.app.model import BoxModel
 from gptoss_tui.app.plan_text import warning_line
-from gptoss_tui.app.widgets.figures import age
 from gptoss_tui.domain.blockers import blocking as blocking_findings
 from gptoss_tui.domain.host import BoxReport
 
@@ -40,14 +38,14 @@ def blocking(report: BoxReport, engine: str, image: str | None) -> tuple[str, ..
     return tuple(f"{one.what} {in_app(one.do)}" for one in found)
 
 
-def unheard_lines(model: BoxModel, now: datetime) -> list[Content]:
-    """That the box is not heard right now, and how old what is known of it is."""
+def unheard_lines(model: BoxModel) -> list[Content]:
+    """That the box is not heard right now, and when it was: an age would have to be drawn anew."""
     link, report = model.link, model.report
     if link is None or link.phase == "up" or report is None:
         return []
     heard = max(fact.our_time for fact in (report, model.instances, model.gpus) if fact)
-    old = age((now - heard).total_seconds())
-    return [warning_line(f"The box is not heard right now: what is known of it is {old} old.")]
+    seen = f"{heard.astimezone():%H:%M:%S}"
+    return [warning_line(f"The box is not heard right now: what is known of it is from {seen}.")]
 
 
 class PlanPlace(Screen[None]):

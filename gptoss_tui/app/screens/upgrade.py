@@ -149,7 +149,7 @@ class UpgradeScreen(PlanPlace):
     def _verdict(self) -> list[Content]:
         """What stands in the way, and the plan's verdict where anything would change."""
         made, found = self._made, stop_lines(self._stops())
-        found += unheard_lines(self._model, self._app.clock())
+        found += unheard_lines(self._model)
         if made is not None and made.same:
             found.append(Content(f"{made.same} Write another one above to see what it changes."))
         elif made is not None and made.plan is not None:

@@ -262,7 +262,7 @@ class WizardScreen(PlanPlace):
         verdict = [verdict_line(plan)] if plan else []
         return [
             *stop_lines(self._outcome.faults),
-            *unheard_lines(self._model, self._app.clock()),
+            *unheard_lines(self._model),
             *([*box, *verdict] if plan and plan.serves else [*verdict, *box]),
             *release_lines(self._outcome, self._report.driver_version),
         ]

@@ -32,10 +32,10 @@ class EngineView:
 
 
 def engine_view(
-    snapshot: EngineSnapshot, history: Mapping[str, Series], unseen: str = ""
+    snapshot: EngineSnapshot, history: Mapping[str, Series], watch_error: str = ""
 ) -> EngineView:
-    """The view of a scrape and what came before it; `unseen` is why no newer one comes."""
-    note = unseen
+    """The view of a scrape and what came before it; `watch_error` is why no newer one comes."""
+    note = watch_error
     if not note and snapshot.healthy is False:
         note = "The server does not answer: it is loading, or it has stopped (see its log)."
     elif not note and not snapshot.metrics:

@@ -12,7 +12,7 @@ from gptoss_tui.app.widgets.chat_pane import ChatPane
 from gptoss_tui.app.widgets.pane import Pane
 
 
-class ChatCorner(Pane):
+class ChatPanel(Pane):
     """Shows the conversation with one server of `model`, and posts what the user wants of it."""
 
     def __init__(self, digit: int, model: BoxModel, *, id: str) -> None:
