@@ -64,7 +64,7 @@ LINES: tuple[tuple[str, str], ...] = (
     ("engine_too_old", "ValueError: The checkpoint you are trying to load has model type `gpt_oss` "
      "but Transformers does not recognize this architecture."),
     ("engine_too_old", "error loading model architecture: unknown model architecture: 'gptoss'"),
-    ("killed", 'msg="llama runner terminated" error="signal: killed"'),
+    ("killed", 'llama runner process no longer running: -1 error="signal: killed"'),
     ("killed", "Killed"),
     ("host_memory", "Out of memory: Killed process 4711 (python3) total-vm:1kB"),
     ("model_not_found", "Error: pull model manifest: file does not exist"),

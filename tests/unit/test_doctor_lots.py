@@ -205,3 +205,13 @@ def test_an_ollama_that_came_up_misses_nothing() -> None:
     ]
     assert diagnose(missed).cause is not None
     assert diagnose(missed + came).cause is None
+
+
+def test_what_ollama_says_on_a_gpu() -> None:
+    """As 0.13.3 printed it on an H100."""
+    stopped = (
+        'level=ERROR source=server.go:265 msg="llama runner terminated" error="signal: killed"'
+    )
+    assert diagnose([stopped]).cause is None, "it says that at a stop, too"
+    asserted = "/x/ggml/src/ggml-cuda/cpy.cu:396: GGML_ASSERT(ggml_nbytes(src0) <= INT_MAX) failed"
+    assert diagnose([asserted, "llama runner process no longer running"]).cause == "cache_too_large"

@@ -175,7 +175,8 @@ def test_a_busy_gpu_names_who_is_on_it() -> None:
 )  # fmt: skip
 def test_a_free_gpu(used: int | None, process: int | None, free: bool) -> None:
     processes = (GpuProcess(pid=1, name="x", memory_bytes=process),) if process else ()
-    assert gpu_is_free(gpu(memory_used_bytes=used, processes=processes)) is free
+    one = gpu(memory_used_bytes=used, processes=processes)
+    assert gpu_is_free(one, report(gpus=(one,))) is free
 
 
 def test_every_code_is_documented() -> None:

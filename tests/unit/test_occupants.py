@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from gptoss_tui.domain.gpu import GIB, GpuProcess
-from gptoss_tui.domain.host import DockerInfo, Finding, OwnServer
+from gptoss_tui.domain.host import DockerInfo, Finding, GpuHealth, OwnServer
 from gptoss_tui.domain.parse.probe import Owner, Probe
 from gptoss_tui.domain.preflight import findings
 from tests.unit.make import gpu, report
@@ -26,6 +26,7 @@ def found(
     owners: tuple[Owner, ...] = OWNERS,
     used: int = 70 * GIB,
     beside: int = 0,
+    mode: str = "Default",
 ) -> dict[str, Finding]:
     """One GPU with these processes, and `beside` idle ones."""
     cards = (
@@ -33,7 +34,9 @@ def found(
         *(gpu(1 + number) for number in range(beside)),
     )
     docker = msgspec.structs.replace(DOCKER, ours=ours)
-    probe = Probe(report=report(gpus=cards, driver_version="590.48.01"), owners=owners)
+    health = tuple(GpuHealth(index=card.index, compute_mode=mode) for card in cards)
+    box = report(gpus=cards, health=health, driver_version="590.48.01")
+    probe = Probe(report=box, owners=owners)
     return {finding.code: finding for finding in findings(probe, docker, None)}
 
 
@@ -56,6 +59,15 @@ def test_a_stranger_beside_it_is_a_warning_that_tells_them_apart() -> None:
     assert seen["gpu_busy"].level == "warning"
     assert "VLLM::EngineCore (pid 900) of our server gpt-oss-20b, 70.0 GiB" in seen["gpu_busy"].what
     assert "python3 (pid 4711) of bob, 5.0 GiB" in seen["gpu_busy"].what
+
+
+def test_a_gpu_for_one_process_is_no_obstacle_where_that_is_ours() -> None:
+    """An upgrade stops it first; a stranger stays."""
+    seen = found(ENGINE, mode="Exclusive_Process")
+    assert "gpu_exclusive" not in seen
+    assert seen["gpu_ours"].level == "ok"
+    seen = found(ENGINE, mode="Exclusive_Process", ours=())
+    assert seen["gpu_exclusive"].level == "blocker"
 
 
 def test_a_container_of_somebody_else_is_a_stranger() -> None:

@@ -135,6 +135,26 @@ def test_one_of_two_that_fell_off_the_bus_is_one_finding_and_named() -> None:
     assert [finding.code for finding in found.values() if finding.level != "ok"] == ["gpu_missing"]
 
 
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"hardware": SOUND["hardware"] + "\ncard=0000:02:00.0 vfio-pci"},
+        {
+            "hardware": SOUND["hardware"] + "\ncard=0000:02:00.0 nvidia",
+            "container": "container=lxc",
+        },
+    ],
+    ids=["passed on", "of the host"],
+)
+def test_a_card_that_is_not_this_systems_hides_no_error_of_another(beside: dict[str, str]) -> None:
+    fell = (
+        "@first [ 0.0] x\n[ 9.1] NVRM: Xid (PCI:0000:01:00): 79, pid=1, GPU has fallen off the bus."
+    )
+    found = looked_at(kernel_log=fell, **beside)
+    assert "XID 79" in found["gpu_xid"].what
+    assert "gpu_missing" not in found
+
+
 def test_a_gpu_that_is_lost_is_no_obstacle_while_another_is_there() -> None:
     lost = ("0, GPU-a,", "1, GPU-b,"), (" 4,", " [GPU is lost],"), ("81559", "[GPU is lost]")
     row = H100
@@ -146,6 +166,10 @@ def test_a_gpu_that_is_lost_is_no_obstacle_while_another_is_there() -> None:
     )
     assert found["gpu_lost"].level == "warning"
     assert "gpu_memory_unknown" not in found
+
+
+def test_two_lanes_are_several() -> None:
+    assert "by 2 PCIe lanes of 16" in looked_at(detail="link=0 2 16")["gpu_lanes"].what
 
 
 def test_persistence_mode_off_is_no_trouble() -> None:
@@ -174,18 +198,22 @@ def test_memory_that_no_process_is_told_of_is_not_called_a_process() -> None:
 
 
 @pytest.mark.parametrize(
-    ("health", "apps", "free"),
+    ("health", "apps", "free", "usable"),
     [
-        ("Default", "", True),
-        ("Prohibited", "", False),
-        ("Exclusive_Process", "", True),
-        ("Exclusive_Process", "GPU-a, 4711, nvidia-cuda-mps-server, 30", False),
-        ("[GPU requires reset]", "", False),
-        ("[GPU is lost]", "", False),
+        ("Default", "", True, True),
+        ("Prohibited", "", False, False),
+        ("Exclusive_Process", "", True, True),
+        # Taken, and sound: who ends that process can have it.
+        ("Exclusive_Process", "GPU-a, 4711, nvidia-cuda-mps-server, 30", False, True),
+        ("[GPU requires reset]", "", False, False),
+        ("[GPU is lost]", "", False, False),
     ],
 )
-def test_a_gpu_on_which_nothing_can_start_is_not_chosen(health: str, apps: str, free: bool) -> None:
+def test_a_gpu_on_which_nothing_can_start_is_not_chosen(
+    health: str, apps: str, free: bool, usable: bool
+) -> None:
     sections = SOUND | {"health": (SOUND["health"] or "").replace("Default", health), "apps": apps}
     probe = parse_probe("".join(f"\n@@{name}\n{text}\n" for name, text in sections.items()))
     (gpu,) = probe.report.gpus
-    assert gpu_is_free(gpu) is free
+    assert gpu_is_free(gpu, probe.report) is free
+    assert gpu.usable is usable

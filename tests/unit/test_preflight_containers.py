@@ -84,13 +84,17 @@ BROKEN: dict[str, tuple[str, str, str | None, str, DockerInfo | None, Sections]]
          "system": f"{SOUND['system']}\ncapabilities=00000000a80425fb"},
     ),
     "a disk that the kernel shut": (
-        "disk_read_only", "blocker", None, "/ and /data, where images and model weights", DOCKER,
-        {"read_only": "docker=/\nweights=/data"},
+        "disk_read_only", "blocker", None, "to /, where images and model weights belong", DOCKER,
+        {"read_only": "docker=/\nweights=/"},
+    ),
+    "models on a disk that is mounted to be read": (
+        "cache_read_only", "warning", None, "lies on /data, which is mounted read-only", DOCKER,
+        {"read_only": "weights=/data", "cached": "models--openai--gpt-oss-20b 12"},
     ),
     "a full disk beside an empty one": (
         "disk_docker", "warning", None, "Only 7.6 GiB", DOCKER,
         {"disks": "docker 40000000 8000000 /var/lib/docker\nweights 900000000 800000000 /data/h",
-         "roomiest": "810000000 /opt/dlami/nvme"},
+         "largest_free": "810000000 /opt/dlami/nvme"},
     ),
     "memory that others have": (
         "little_memory", "warning", None, "Only 2.9 GiB", DOCKER,
@@ -237,6 +241,12 @@ SOUND_BOXES: dict[str, tuple[DockerInfo, Sections]] = {
     "a container with the host's Docker": (
         DOCKER, {"container": "dockerenv", "hardware": f"{SOUND['hardware']}\nuvm=no"},
     ),
+    "a container with the host's Docker, and a root of its own that is read-only": (
+        DOCKER, {"container": "dockerenv", "read_only": "docker=/"},
+    ),
+    "a model on a disk that is mounted to be read": (
+        DOCKER, {"read_only": "weights=/data", "cached": "models--openai--gpt-oss-20b 13439712"},
+    ),
     "btrfs, which has no number of inodes": (DOCKER, {"inodes": "docker 0 0"}),
     "root's cache, and root's Docker": (DOCKER, {"system": system(hub_denied="/home/ann/.cache")}),
     "no-cgroups in LXC": (
@@ -270,10 +280,16 @@ def test_what_to_do_about_broken_settings_is_to_correct_them() -> None:
     assert found["docker_down"].do.startswith("Correct /etc/docker/daemon.json")
 
 
+def test_a_disk_that_failed_and_one_to_be_read_are_told_apart() -> None:
+    found = looked_at(read_only="docker=/\nweights=/data")
+    assert "/data" not in found["disk_read_only"].what
+    assert found["cache_read_only"].level == "warning"
+
+
 def test_a_full_disk_is_told_of_an_empty_one() -> None:
     found = looked_at(
         disks="docker 40000000 8000000 /var/lib/docker\nweights 40000000 8000000 /home/ann",
-        roomiest="810000000 /opt/dlami/nvme",
+        largest_free="810000000 /opt/dlami/nvme",
     )
     assert "data-root: /opt/dlami/nvme has 772 GiB free." in found["disk_docker"].do
     assert "(HF_HOME): /opt/dlami/nvme has 772 GiB free." in found["disk_weights"].do

@@ -40,11 +40,19 @@ class Machine:
         file.write_text(f"#!/bin/sh\n{does}\n")
         file.chmod(0o755)
 
-    def look(self, *parts: str, etc_docker: Path | None = None, **variables: str) -> Probe:
-        """`etc_docker` stands in for /etc/docker, which belongs to the machine of the tests."""
+    def look(
+        self,
+        *parts: str,
+        etc_docker: Path | None = None,
+        mounts: Path | None = None,
+        **variables: str,
+    ) -> Probe:
+        """`etc_docker` and `mounts` stand in for /etc/docker and /proc/mounts of the test's machine."""
         words = scripts.command("probe", "index", "index", " ".join(parts))
         if etc_docker is not None:
             words = tuple(word.replace("/etc/docker", str(etc_docker)) for word in words)
+        if mounts is not None:
+            words = tuple(word.replace("/proc/mounts", str(mounts)) for word in words)
         done = subprocess.run(
             words,
             env={"PATH": str(self.programs), "HOME": str(self.home), **variables},
@@ -228,12 +236,37 @@ def test_a_user_of_fish_gets_the_same_script(script: scripts.Script) -> None:
     assert "\\\\" not in scripts.command(script)[2]
 
 
-def test_the_roomiest_disk_is_told(machine: Machine) -> None:
-    table = "F\\n/dev/a 9 1 8 1%% /\\n/dev/b 900 1 899 1%% /opt/dlami/nvme\\n"
-    machine.stand_in("df", f"printf '{table}'")
-    found = machine.look("disks").roomiest
+def test_the_disk_with_the_most_room_is_told(machine: Machine, tmp_path: Path) -> None:
+    """Of folders alone: a container has /etc/hosts mounted, from a disk that may be large."""
+    small, large, hosts = tmp_path / "small", tmp_path / "large", tmp_path / "hosts"
+    small.mkdir()
+    large.mkdir()
+    hosts.touch()
+    mounts = tmp_path / "mounts"
+    mounts.write_text(
+        f"/dev/a {small} ext4 rw 0 0\n/dev/b {large} xfs rw 0 0\n/dev/c {hosts} ext4 rw 0 0\n"
+    )
+    machine.stand_in(
+        "df",
+        f"""echo F
+for at; do case $at in
+{small}) echo "/dev/a 9 1 8 1% $at" ;;
+{large}) echo "/dev/b 900 1 899 1% $at" ;;
+{hosts}) echo "/dev/c 9999 1 9998 1% $at" ;;
+esac; done""",
+    )
+    found = machine.look("disks", mounts=mounts).largest_free
     assert found is not None
-    assert (found.path, found.free_bytes) == ("/opt/dlami/nvme", 899 * 1024)
+    assert (found.path, found.free_bytes) == (str(large), 899 * 1024)
+
+
+def test_without_a_disk_of_its_own_a_box_has_none_with_room(
+    machine: Machine, tmp_path: Path
+) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text("overlay / overlay rw 0 0\ntmpfs /run tmpfs rw 0 0\n")
+    machine.stand_in("df", "printf 'F\\n/dev/x 900 1 899 1%% /run\\n'")
+    assert machine.look("disks", mounts=mounts).largest_free is None
 
 
 def test_a_file_system_that_nobody_may_write_to_is_told(machine: Machine) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gptoss_tui.domain.engines.base import PhaseMark
 from gptoss_tui.domain.launch_words import phase_words
-from gptoss_tui.domain.progress import Phase
+from gptoss_tui.domain.progress import LaunchProgress, Phase, PhaseName, durations
 from gptoss_tui.domain.timeline import LaunchLog
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -212,3 +212,19 @@ def test_bars_that_begin_anew_and_end(marks: list[PhaseMark]) -> None:
     launch.say("ask")
     launch.say("ready")
     assert launch.log.progress.state == "ready"
+
+
+def test_what_a_launch_took_is_from_its_first_phase_to_its_last_end() -> None:
+    def phase(name: PhaseName, begin: int, end: int | None) -> Phase:
+        ended = None if end is None else START + timedelta(seconds=end)
+        begun = START + timedelta(seconds=begin)
+        return Phase(
+            name=name, state="done" if ended else "running", started_at=begun, ended_at=ended
+        )
+
+    phases = (phase("pull", 0, 40), phase("load", 41, 53), phase("warmup", 53, None))
+    launch = LaunchProgress(launch_id="id", name="x", state="running", phases=phases)
+    assert [one.took_s for one in phases] == [40, 12, None]
+    assert launch.took_s == 53
+    assert durations(launch) == {"load": 12.0}
+    assert LaunchProgress(launch_id="id", name="x", state="running", phases=()).took_s is None

@@ -131,11 +131,14 @@ def test_a_known_release_is_not_warned_of(engine: str) -> None:
         (None, "mirror.lan/vllm:v0.31.0", Release("0.31.0", "mirror.lan/vllm:v0.31.0")),
         (None, ":v0.31.0", Release("0.31.0", "vllm/vllm-openai:v0.31.0")),
         (None, "v0.31.0", Release("0.31.0")),
-        (None, "mine", Release("0.32.0", "mine", told=False)),
+        (None, "vllm", Release("0.32.0", "vllm", told=False)),
+        (None, "mine:latest", Release("0.32.0", "mine:latest", told=False)),
         # A tag tells the engine's version only where the image is the engine's by its name.
         (None, "corp/serving:3.1", Release("0.32.0", "corp/serving:3.1", told=False)),
         ("0.30.1", "corp/serving:3.1", Release("0.30.1", "corp/serving:3.1")),
-        ("0.30.1", "0.31.0", Release("0.30.1", "vllm/vllm-openai:v0.31.0")),
+        # A version twice leaves the image to the box's driver.
+        ("0.31.0", "v0.31.0", Release("0.31.0")),
+        (":v0.31.0", "0.31.0", Release("0.31.0", "vllm/vllm-openai:v0.31.0")),
         (":v0.30.1", ":nightly", Release("0.30.1", "vllm/vllm-openai:nightly")),
     ],
 )
@@ -143,6 +146,25 @@ def test_a_version_and_an_image_together(
     version: str | None, image: str | None, meant: Release
 ) -> None:
     assert release_of(engine_named("vllm"), version, image) == meant
+
+
+@pytest.mark.parametrize(
+    ("version", "image", "sentence"),
+    [
+        (None, "nightly", "'nightly' is no vLLM version. Write it as 0.32.0, or the image's tag with "
+         "a colon, as :nightly."),
+        (None, "mine", "as :mine."),
+        (None, "sglang", "is an image of SGLang, not of vLLM."),
+        (None, "No Image", "'No Image' is no image name."),
+        ("0.30.1", "0.31.0", "0.30.1 and 0.31.0 name two versions of vLLM. Give one of them."),
+    ],
+)  # fmt: skip
+def test_a_version_and_an_image_that_make_no_sense(
+    version: str | None, image: str, sentence: str
+) -> None:
+    with pytest.raises(UsageError) as refused:
+        release_of(engine_named("vllm"), version, image)
+    assert sentence in str(refused.value)
 
 
 def test_a_guessed_version_is_said() -> None:

@@ -5,14 +5,18 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gptoss_tui.domain.choose import choose, named_gpus, plan_gpu
+from gptoss_tui.domain.choose import choose, choose_for_users, named_gpus, noted, plan_gpu
+from gptoss_tui.domain.engines.release import Release
 from gptoss_tui.domain.gpu import GIB, GpuProcess
+from gptoss_tui.domain.host import Finding
 from gptoss_tui.domain.instance import Instance
 from gptoss_tui.domain.launch import LaunchSpec
+from gptoss_tui.domain.preflight.fetching import REGISTRY
 from gptoss_tui.domain.spec import build_spec
 from gptoss_tui.errors import ConflictError, DoesNotFitError, UsageError
 from tests.unit.make import gpu, report, request
@@ -53,6 +57,40 @@ def test_named_gpus_are_taken_as_they_are() -> None:
     chosen, plan = choose(busy, request(), ids=("GPU-0",))
     assert _indices(chosen) == [0]
     assert plan.memory_gib.used_by_others == pytest.approx(3)
+
+
+def test_a_gpu_that_cannot_be_used_is_refused_by_its_name_too() -> None:
+    box = report(gpus=(gpu(0), gpu(1, usable=False)))
+    with pytest.raises(DoesNotFitError, match=r"No program can start on GPU 1 \(NVIDIA H100"):
+        choose(box, request(), ids=("0", "1"))
+    assert _indices(choose(box, request(), ids=("0",))[0]) == [0]
+
+
+def test_as_many_users_as_fit_are_the_most_that_do() -> None:
+    """On 20 GiB five do not fit, four are tight, two fit: tight is served, as it is for eight."""
+    box = report(gpus=(gpu(0, name="x", memory_total_bytes=20 * GIB, compute_capability="8.9"),))
+    asked = request(users=None, max_model_len=32_768)
+    verdicts = [
+        choose(box, msgspec.structs.replace(asked, users=users))[1].verdict for users in (5, 4, 2)
+    ]
+    assert verdicts == ["does_not_fit", "tight", "fits"]
+    _, made = choose_for_users(box, asked)
+    assert (made.request.users, made.verdict) == (4, "tight")
+    assert made.warnings[0].endswith("8 do not fit at once: planned for 4.")
+    _, roomy = choose_for_users(FOUR, asked)
+    assert (roomy.request.users, roomy.verdict) == (8, "fits")
+    assert not any("at once" in warning for warning in roomy.warnings)
+
+
+def test_a_plan_notes_what_of_its_launch_is_guessed_or_out_of_reach() -> None:
+    lacking = Finding(code=REGISTRY, level="warning", what="No registry.")
+    box = report(findings=(lacking,))
+    _, made = choose(box, request())
+    guessed = Release("0.32.0", "vllm/vllm-openai:nightly", told=False)
+    assert noted(made, guessed, box).warnings[:2] == (guessed.note, "No registry.")
+    assert noted(made, guessed, box, release_told=True).warnings[0] == "No registry."
+    assert noted(made, guessed).warnings[0] == guessed.note
+    assert noted(made, Release("0.32.0"), report()) == made
 
 
 def test_when_nothing_fits_the_largest_try_says_why() -> None:

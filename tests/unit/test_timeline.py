@@ -146,6 +146,14 @@ def test_a_failure_has_its_phase_and_its_sentence(lines: tuple[str, ...], word: 
     assert "running" not in _states(progress).values()
 
 
+def test_a_pull_that_has_failed_is_not_said_to_be_tried_again() -> None:
+    tried = (*WHOLE[:4], f"@{T0 + 1} retry 4 no such host")
+    assert "no such host: again in 4 s" in _phase(_log(*tried).progress, "pull").detail
+    failed = _log(*tried, f"@{T0 + 5} failed pull 500 no such host").progress
+    assert _phase(failed, "pull").state == "failed"
+    assert "again in" not in _phase(failed, "pull").detail
+
+
 def test_the_drain_of_the_old_server_is_a_part_of_the_new_container() -> None:
     progress = _log(*WHOLE[:5], f"@{T0 + 5} replace cafe00").progress
     phase = _phase(progress, "create")

@@ -22,9 +22,7 @@ ENGINE_CAUSES: tuple[tuple[str, str, str], ...] = (
      "Use a larger card, more GPUs (--tensor-parallel-size), or the smaller model."),
     ("gpu_memory",
      "The GPU's memory ran out.",
-     "Use a larger card or more GPUs, or let it do less at once: --max-num-batched-tokens and "
-     "--max-num-seqs of vLLM, --chunked-prefill-size and --max-running-requests of SGLang, "
-     "OLLAMA_NUM_PARALLEL and OLLAMA_CONTEXT_LENGTH of Ollama."),
+     "Plan it again with a shorter context or fewer users, or use a larger card or more GPUs."),
     ("host_memory",
      "The box's own memory (RAM) ran out.",
      "Use a box with more RAM, give the container more, or end what else uses it."),
@@ -161,6 +159,9 @@ ENGINE_CAUSES: tuple[tuple[str, str, str], ...] = (
     ("model_unloadable",
      "This model file cannot be loaded: it is not made for this release of the engine, or damaged.",
      "Update Ollama and pull the official model again (gpt-oss:20b, gpt-oss:120b)."),
+    ("cache_too_large",
+     "Ollama cannot copy a cache of so many tokens (context times requests at once), and crashes.",
+     "Plan it again with a shorter context or fewer users."),
     ("runner_crashed",
      "The process that runs the model crashed.",
      "See the lines above it; update Ollama and the driver."),

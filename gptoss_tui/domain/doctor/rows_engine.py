@@ -170,12 +170,13 @@ ENGINE_ROWS = (
         r"|[Ii]nvalid model file|has wrong size in model file|unknown tensor '.*' in model file"
         r"|regenerate your model files|\(unknown magic, version\) combination"
         r"|failed to load GGUF|runner: failed to load model|may be incompatible with your version of Ollama", WEAK, serving=True, warned=True),
+    row("cache_too_large", r"cpy\.cu:\d+: GGML_ASSERT\(.*<= INT_MAX\)", LIKELY, serving=True, warned=True),
     row("runner_crashed", r"model failed to load, this may be due to resource limitations", WEAK,
         serving=True, warned=True),
     row("runner_crashed", r"llama runner process (?:(?:has )?terminated|no longer running)|^panic: "
         r"|model runner has unexpectedly stopped|do load request: Post .*EOF"
         r"|GGML_ASSERT(?:\(|: )|llama-server process (?:has terminated|no longer)"
-        r"|runner terminated.*err|terminate called after throwing"
+        r"|runner terminated.*err(?!or=\"signal: killed)|terminate called after throwing"
         r"|GGML_ABORT\(",
         WEAK, serving=True, warned=True),
     row("crashed", r"[Ff]ailed core proc\(s\): \{.*: -11\b|crashed with exit code -11\b", WEAK,

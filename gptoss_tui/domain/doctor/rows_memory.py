@@ -55,7 +55,7 @@ MEMORY_ROWS = (
     row("host_memory", r"Ray.*OutOfMemoryError|ray\.exceptions\.OutOfMemoryError"
         r"|worker\(s\) were killed due to (?:the )?(?:node|memory)|killed due to memory pressure"
         r"|due to the node running low on memory"),
-    row("killed", r"signal: killed|[Ee]xit ?code:? ?-9\b|(?:exited|crashed) with (?:exit )?code (?:137|-9)\b"
+    row("killed", r"(?<!runner terminated\" error=\")signal: killed|[Ee]xit ?code:? ?-9\b|(?:exited|crashed) with (?:exit )?code (?:137|-9)\b"
         r"|[Ff]ailed core proc\(s\): \{.*: -9\b|is killed by signal: Killed"
         r"|(?:terminated with|exitcode ?:|exit code:) ?-9\b|[Ss]ignal 9 \(SIGKILL\)"
         r"|died with <?Signals?\.SIGKILL|was sent SIGKILL|received signal 9\b|was terminated by signal 9", LIKELY,

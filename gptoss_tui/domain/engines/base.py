@@ -85,7 +85,7 @@ class Engine(Protocol):
     def fetch(self, spec: LaunchSpec) -> Call | None:
         """What makes a server that is up fetch the model; its answer is a stream of JSON lines."""
 
-    def there(self, spec: LaunchSpec) -> Call | None:
+    def model_present(self, spec: LaunchSpec) -> Call | None:
         """What a server that fetches by a call answers with 200 where all of the model is there."""
 
     def load(self, spec: LaunchSpec) -> Call | None:

@@ -32,7 +32,7 @@ class HubServer:
     def fetch(self, spec: LaunchSpec) -> Call | None:
         return None
 
-    def there(self, spec: LaunchSpec) -> Call | None:
+    def model_present(self, spec: LaunchSpec) -> Call | None:
         return None
 
     def load(self, spec: LaunchSpec) -> Call | None:

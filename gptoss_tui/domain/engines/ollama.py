@@ -1,6 +1,5 @@
-"""Ollama behind the engine seam. Sources: 0.13.3 and 0.32.15 as they ran on a CPU
-(`tests/checks/ollama_server.py`), https://github.com/ollama/ollama/blob/main/docs/api.md; never run on
-a GPU here."""
+"""Ollama behind the engine seam. Sources: 0.13.3 as it ran on H100s, 0.13.3 and 0.32.15 on a CPU
+(`tests/checks/ollama_server.py`), https://github.com/ollama/ollama/blob/main/docs/api.md."""
 
 from __future__ import annotations
 
@@ -49,7 +48,7 @@ class Ollama:
             ("OLLAMA_MAX_LOADED_MODELS", "1"),
         ]
         if request.kv_cache_dtype not in (None, "auto"):
-            # A cache that is not f16 needs flash attention.
+            # A cache that is not f16 needs flash attention, which 0.13 has on for GPT-OSS anyway.
             settings.append(("OLLAMA_FLASH_ATTENTION", "1"))
             settings.append(("OLLAMA_KV_CACHE_TYPE", str(request.kv_cache_dtype)))
         return tuple(settings)
@@ -69,7 +68,7 @@ class Ollama:
             return None
         return Call(path="/api/pull", body=json.dumps({"model": spec.model}))
 
-    def there(self, spec: LaunchSpec) -> Call | None:
+    def model_present(self, spec: LaunchSpec) -> Call | None:
         # Of the manifest, which comes after all blobs: docs/api.md, "Show Model Information".
         return Call(path="/api/show", body=json.dumps({"model": spec.model}))
 

@@ -1,13 +1,14 @@
 """What Ollama's log lines tell of a launch; the model's download is told by the pull call itself.
 
-Sources: 0.13.3, and 0.32.15, which runs llama.cpp's server (since 0.30), as they ran on a CPU
-(`tests/checks/ollama_server.py`); for the lines of a GPU published journals of 0.11 and `ml/device.go`.
+Sources: 0.13.3 as it ran on H100s and on a CPU, and 0.32.15, which runs llama.cpp's server (since
+0.30), on a CPU (`tests/checks/ollama_server.py`); published journals of 0.11.
 """
 
 from __future__ import annotations
 
 import re
 
+from gptoss_tui.domain.engines.base import PhaseMark
 from gptoss_tui.domain.engines.log_lines import LogTable
 from gptoss_tui.domain.parse.numbers import finite
 from gptoss_tui.domain.progress import PhaseName
@@ -17,6 +18,7 @@ from gptoss_tui.domain.startup import StartupFigures
 _LINES: tuple[tuple[str, PhaseName, str], ...] = (
     (r'msg="starting (?:runner|llama-server)" .* --model ', "load", "runner started"),
     (r'msg="starting ollama engine"', "load", "runner started"),
+    (r'msg="model layout did not fit', "load", "too little GPU memory: fewer layers on it"),
     (r"offloaded (\d+/\d+) layers to GPU", "load", r"\1 layers on the GPU"),
     (r'msg="?model weights"? .*device=(?:CUDA|ROCm)\d', "load", ""),
     (r'msg="?kv cache"? .*device=(?:CUDA|ROCm)\d', "load", ""),
@@ -25,7 +27,7 @@ _LINES: tuple[tuple[str, PhaseName, str], ...] = (
     (r"llama(?: runner|-server) started in", "warmup", "model loaded"),
 )
 _QUICK = ("starting ", "offloaded", "model weights", "kv cache", "buffer size", "started in",
-          "waiting for")  # fmt: skip
+          "waiting for", "did not fit")  # fmt: skip
 _FIGURES = tuple(
     (re.compile(pattern), name)
     for pattern, name in (
@@ -34,11 +36,19 @@ _FIGURES = tuple(
         (r"(?:CUDA|ROCm)\d+ model buffer size = +([\d.]+) (MiB)", "weights_gib"),
     )
 )  # fmt: skip
+# An allocation that fails is tried again with fewer layers; where that fails too, other lines say so.
+_TRIED = re.compile(
+    r"ggml_backend_cuda_buffer_type_alloc_buffer: .*: cudaMalloc failed: out of memory"
+    r"|ggml_gallocr_reserve\w*: failed to allocate"
+)
 _UNITS = {"GiB": 1.0, "MiB": 1024.0}
 
 
 class _OllamaLog(LogTable):
     """Its sizes have units."""
+
+    def read(self, line: str) -> PhaseMark | None:
+        return None if _TRIED.match(line) else super().read(line)
 
     def figures(self, line: str) -> StartupFigures | None:
         for pattern, name in _FIGURES:

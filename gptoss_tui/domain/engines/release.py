@@ -73,12 +73,18 @@ def release_of(engine: Engine, version: str | None, image: str | None) -> Releas
     if not (image or "").strip():
         return release(engine, version or "")
     assert image is not None
-    named = image.strip().startswith(":") or _is_version(image.strip().removeprefix("v"))
+    named = image.strip().startswith(":") or _is_bare(image.strip())
     own = release(engine, image) if named else image_release(engine, image)
     if not (version or "").strip():
         return own
-    planned = release(engine, version or "").version
-    return Release(planned, own.image or engine.image(own.version))
+    planned = release(engine, version or "")
+    if own.image is not None:
+        return Release(planned.version, own.image)
+    if planned.version != own.version:
+        raise UsageError(
+            f"{version} and {image} name two versions of {engine.title}.", "Give one of them."
+        )
+    return planned
 
 
 def is_older(version: str, other: str) -> bool:
@@ -108,6 +114,11 @@ def image_release(engine: Engine, image: str) -> Release:
     if _is_version(version) and engine.recognises(image, ()):
         return Release(version, image)
     return Release(engine.default_version, image, told=False)
+
+
+def _is_bare(text: str) -> bool:
+    """A version, or a tag without its colon; an image only by the name of an engine."""
+    return _TAG.fullmatch(text) is not None and engine_of(text, ()) is None
 
 
 def _is_version(text: str) -> bool:
