@@ -11,7 +11,7 @@ from typing import Any, cast
 import msgspec
 
 from gptoss_tui.cli import export_command
-from gptoss_tui.cli.launch_lines import LaunchLines, took
+from gptoss_tui.cli.launch_lines import LaunchLines
 from gptoss_tui.cli.output import Output, figure
 from gptoss_tui.cli.plan_command import chosen, release_in, request_of
 from gptoss_tui.cli.plan_text import tell, tell_command
@@ -102,10 +102,11 @@ async def begin(
 async def _spec(arguments: Namespace, box: Box, secrets: Secrets) -> tuple[LaunchSpec, Plan]:
     report = (await box.look()).body
     instances = (await box.instances()).body
-    request = request_of(arguments, box.name)
+    meant = release_in(arguments)
+    request = request_of(arguments, meant, box.name)
     blockers.check(report, request.engine)
     taken = choose.taken_gpus(instances.instances)
-    gpus, plan = chosen(arguments, request, report, taken)
+    gpus, plan = chosen(arguments, meant, request, report, taken)
     if not plan.serves and not arguments.force:
         raise DoesNotFitError(plan.reason, _instead(request, plan, report, gpus, taken))
     now = datetime.now(UTC)
@@ -118,7 +119,7 @@ async def _spec(arguments: Namespace, box: Box, secrets: Secrets) -> tuple[Launc
         created_at=now,
         name=arguments.name,
         port=arguments.port,
-        image=release_in(arguments).image,
+        image=meant.image,
         bind=arguments.bind,
         access=arguments.gpu_access,
         weights_dir=arguments.weights_dir,
@@ -166,7 +167,7 @@ async def follow(
         raise LaunchError(sentence + left, _next_step(last) if last else "")
     _tell_difference(last, output)
     url = base_url(spec)
-    output.line(f"ready in {span(took(last))}: {spec.served_name} at {url} on {box.name}")
+    output.line(f"ready in {span(last.took_s or 0.0)}: {spec.served_name} at {url} on {box.name}")
     output.line(openai_env(url, spec.served_name, spec.needs_api_key))
     if box.ssh_target is not None:
         here = same_way(arguments, "forward", box.name, spec.name)

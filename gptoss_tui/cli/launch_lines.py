@@ -34,11 +34,11 @@ class LaunchLines:
 
     def _end(self, phase: Phase) -> None:
         """What took a while, or was shown as running, is said to be done."""
-        seconds_taken = seconds(phase.started_at, phase.ended_at)
-        if phase.name == "ready" or (seconds_taken < 1 and self._state[:1] != (phase.name,)):
+        took_s = phase.took_s or 0.0
+        if phase.name == "ready" or (took_s < 1 and self._state[:1] != (phase.name,)):
             return
         size = f"{phase.total_bytes / GIB:.1f} GiB  " if phase.total_bytes else ""
-        self._output.line(f"{phase.name:8} done     {size}{span(seconds_taken)}")
+        self._output.line(f"{phase.name:8} done     {size}{span(took_s)}")
 
     def _now(self, phase: Phase, fact: Fact[LaunchProgress]) -> None:
         stalled = phase.stalled_s is not None
@@ -54,18 +54,6 @@ class LaunchLines:
         if new and stalled:
             self._output.line(f"  {stall_advice(phase)}")
         self._shown, self._state, self._at = line, state, fact.our_time
-
-
-def seconds(begin: datetime | None, end: datetime | None) -> float:
-    """From one to the other; 0 where either is not known."""
-    return 0.0 if begin is None or end is None else (end - begin).total_seconds()
-
-
-def took(progress: LaunchProgress) -> float:
-    """The seconds from a launch's first phase to the end of its last."""
-    begun = (phase.started_at for phase in progress.phases if phase.started_at is not None)
-    ended = (phase.ended_at for phase in progress.phases if phase.ended_at is not None)
-    return seconds(min(begun, default=None), max(ended, default=None))
 
 
 def _line(phase: Phase, now: datetime | None) -> str:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
+from typing import Any, cast
 
 from gptoss_tui.cli.output import Output
 from gptoss_tui.cli.session import confirm, connected_fleet, pick, same_way, telling
+from gptoss_tui.domain.chat import ChatDelta, ChatMessage, ChatRequest
 from gptoss_tui.domain.draining import Draining, busy, check_ours, cut_words, left_alone, stop_plan
 from gptoss_tui.domain.facts import AnyFact, Hub
 from gptoss_tui.domain.instance import Instance
+from gptoss_tui.domain.secret import Secret
 from gptoss_tui.domain.serving import EngineSnapshot
 from gptoss_tui.errors import EngineError, LaunchError, NotFoundError
 from gptoss_tui.remote.box import Box
@@ -20,18 +24,26 @@ from gptoss_tui.remote.draining import COUNT_S
 
 READY_S = 3600
 LOOK_S = 1.0
+ASKS = 5  # as often as a launch asks its model
+ONE_TOKEN = ChatRequest(
+    messages=(ChatMessage(role="user", content="hello"),), effort="low", max_tokens=1
+)
 
 
 async def stop(arguments: Namespace, output: Output) -> int:
     """Drain, stop and remove one of our servers; with --now its requests are cut."""
     async with connected_fleet(arguments, arguments.box) as (fleet, box):
         instance = await pick(box, arguments.name, managed=True)
-        check_ours(instance)
         drain_s = 0 if arguments.now else arguments.drain
-        await _warn(box, instance, drain_s, output, asked=_asks(arguments))
-        if not _agreed(arguments, f"Stop {instance.name} on {box.name}?"):
+        question = f"Stop {instance.name} on {box.name}?"
+        if instance.being_launched:
+            question = f"{instance.name} on {box.name} is still being launched. Cancel its launch?"
+        else:
+            check_ours(instance)
+            await _warn(box, instance, drain_s, output, asked=_asks(arguments))
+        if not _agreed(arguments, question):
             return 130
-        with _followed(fleet.hub, box, instance.name, arguments, output):
+        with _followed(fleet.hub, box, instance, arguments, output):
             fact = await box.stop(instance.name, drain_s=drain_s, grace_s=arguments.grace)
     output.document(fact)
     output.line(fact.body.text)
@@ -47,13 +59,13 @@ async def restart(arguments: Namespace, output: Output) -> int:
         await _warn(box, instance, drain_s, output, asked=_asks(arguments))
         if not _agreed(arguments, f"Restart {instance.name} on {box.name}?"):
             return 130
-        with _followed(fleet.hub, box, instance.name, arguments, output):
+        with _followed(fleet.hub, box, instance, arguments, output):
             fact = await box.restart(instance.name, drain_s=drain_s)
         output.document(fact)
         output.line(fact.body.text)
         if arguments.wait:
-            await _until_ready(box, instance.name)
-            output.line(f"ready: {instance.name} serves again")
+            key = Secret.of(os.environ.get("GPTOSS_TUI_API_KEY"))
+            output.line(await _until_ready(box, instance.name, key))
     return 0
 
 
@@ -93,10 +105,11 @@ def _agreed(arguments: Namespace, question: str) -> bool:
 
 @contextmanager
 def _followed(
-    hub: Hub, box: Box, name: str, arguments: Namespace, output: Output
+    hub: Hub, box: Box, instance: Instance, arguments: Namespace, output: Output
 ) -> Iterator[None]:
     """Meanwhile it is told how far the drain is; by ctrl+c, what becomes of the server."""
     last: Draining | None = None
+    name = instance.name
 
     def words(fact: AnyFact) -> str | None:
         nonlocal last
@@ -110,27 +123,55 @@ def _followed(
             yield
     except asyncio.CancelledError:
         see = same_way(arguments, "status", box.name)
-        left = left_alone(name, last, restart=arguments.command == "restart")
+        if instance.being_launched:
+            left = f"the launch of {name} may go on."
+        else:
+            left = left_alone(name, last, restart=arguments.command == "restart")
         output.beside().line(f"Interrupted: {left} See: {see}")
         raise
 
 
-async def _until_ready(box: Box, name: str) -> None:
-    """Raises `LaunchError` when the server ends instead, or is not ready in an hour."""
+async def _until_ready(box: Box, name: str, key: Secret | None) -> str:
+    """A sentence once its model has answered: a server that listens may have none that does.
+
+    Raises `LaunchError` when the server ends instead, does not answer, or is not up in an hour.
+    """
     deadline = asyncio.get_running_loop().time() + READY_S
+    tries = 0
     while asyncio.get_running_loop().time() < deadline:
         listed = (await box.instances()).body.instances
         now = next((one for one in listed if one.name == name), None)
-        if now is not None and now.state == "ready":
-            return
-        if now is not None and now.state == "unhealthy":
-            raise LaunchError(
-                f"{name} is up again, but its model was never seen to answer.",
-                "Ask it: gptoss-tui chat BOX NAME -p hello",
-            )
         if now is None or now.has_ended:
             break
+        if now.state in ("ready", "unhealthy"):
+            try:
+                await _one_token(box, name, key)
+            except EngineError as error:
+                if error.status == 401 and key is None:
+                    return f"{name} is up; without its API key its model was not asked"
+                tries += 1
+                if tries == ASKS:
+                    raise _silent(name, error) from error
+            else:
+                return f"ready: {name} serves again"
         await asyncio.sleep(LOOK_S)
     raise LaunchError(
         f"{name} did not become ready again.", "Its log says why: gptoss-tui doctor BOX NAME"
+    )
+
+
+async def _one_token(box: Box, name: str, key: Secret | None) -> None:
+    """Ask its model, which notes the answer for all who look later. Raises `EngineError`."""
+    stream = cast("Any", box.chat(name, ONE_TOKEN, key))
+    async with aclosing(stream) as facts:
+        async for fact in facts:
+            if isinstance(fact.body, ChatDelta) or fact.body.completion_tokens:
+                return
+    raise EngineError("Its answer was empty.", "See its log.")
+
+
+def _silent(name: str, error: EngineError) -> LaunchError:
+    return LaunchError(
+        f"{name} is up again, but its model does not answer. {error.message}",
+        "Its log says why: gptoss-tui doctor BOX NAME",
     )

@@ -28,7 +28,7 @@ async def load_image(arguments: Namespace, output: Output) -> int:
     """Stream a saved image to the box's Docker, and say what it has then."""
     if (arguments.file is None) == (arguments.image is None):
         raise UsageError("Which image?", "Give a FILE of `docker save`, or --image NAME:TAG.")
-    meant = None if arguments.image is None else _meant(arguments)
+    meant = None if arguments.image is None else _release_of_words(arguments)
     async with connected(arguments, arguments.box) as box, AsyncExitStack() as stack:
         image = None if meant is None else await _image(*meant, box)
         parts, total = await stack.enter_async_context(_source(arguments.file, image))
@@ -45,7 +45,7 @@ async def load_image(arguments: Namespace, output: Output) -> int:
     return 0
 
 
-def _meant(arguments: Namespace) -> tuple[Engine, Release]:
+def _release_of_words(arguments: Namespace) -> tuple[Engine, Release]:
     """What --image names: an image, or an engine's by a version or a tag. Raises `UsageError`."""
     engine = engine_of(arguments.image, ()) or engine_named(arguments.engine)
     return engine, release_of(engine, None, arguments.image)

@@ -22,6 +22,7 @@ from gptoss_tui.domain.preflight.fetching import to_bring
 from gptoss_tui.domain.progress import LaunchProgress
 from gptoss_tui.domain.serving import EngineSnapshot
 from gptoss_tui.domain.spot.notice import SpotNotice
+from gptoss_tui.domain.upgrade import fate
 from gptoss_tui.domain.words import plural
 from gptoss_tui.errors import BoxError, EngineError, GptossError, NotFoundError, UsageError
 from gptoss_tui.remote.box import Box
@@ -70,7 +71,7 @@ def _findings(report: BoxReport, arguments: Namespace, output: Output) -> None:
     if levels["blocker"]:
         verdict = f"{plural(levels['blocker'], 'blocker')}: nothing can be launched until then"
     elif lacking := to_bring(report):
-        verdict = f"a launch needs {lacking} brought to the box first, as said above"
+        verdict = f"{lacking}, as said above"
     else:
         verdict = "nothing stands in the way of a launch"
     warned = f", {plural(levels['warning'], 'warning')}" if levels["warning"] else ""
@@ -197,5 +198,7 @@ def _tell_launch(progress: LaunchProgress, output: Output) -> None:
     phase = progress.current
     where = f", {phase.name}" if phase and progress.state == "running" else ""
     output.line(f"launch {progress.launch_id} of {progress.name}: {progress.state}{where}")
+    if progress.state == "failed" and (old := fate(progress)):
+        output.line(f"  {old}")
     if progress.error:
         output.advice(f"  {progress.error} {progress.next_step}".rstrip())

@@ -12,7 +12,8 @@ def add_release(group: argparse._ActionsContainer, default: str) -> None:
         help=f"0.32.0, a tag as :nightly, or an image; default: {default}",
     )  # fmt: skip
     group.add_argument(
-        "--image", help="REPOSITORY:TAG, or a tag; default: the engine's own of that version"
+        "--image",
+        help="REPOSITORY:TAG, or a tag as :nightly; default: the engine's own of that version",
     )
 
 
@@ -38,6 +39,7 @@ def add_load_image(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", nargs="?", metavar="FILE", help="what `docker save` wrote here")
     parser.add_argument("--engine", default="vllm", help="of a version or tag; default vllm")
     parser.add_argument(
-        "--image", help="REPOSITORY:TAG of this machine's own Docker; or a version, a tag"
+        "--image",
+        help="REPOSITORY:TAG of this machine's own Docker; or a version, or a tag as :nightly",
     )
     parser.add_argument("--yes", "-y", action="store_true", help="do not ask")

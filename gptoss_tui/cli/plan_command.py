@@ -25,7 +25,6 @@ from gptoss_tui.domain.plan.search import GPUS_A_BOX, search
 from gptoss_tui.domain.plan.settle import DEFAULT_CONTEXT
 from gptoss_tui.domain.plan.types import AUTO_CONTEXT, Plan, PlanRequest
 from gptoss_tui.domain.plan.wrong import PlanInputError
-from gptoss_tui.domain.preflight.fetching import out_of_reach
 from gptoss_tui.domain.words import plural
 from gptoss_tui.state import measurements
 from gptoss_tui.state.paths import paths
@@ -44,7 +43,10 @@ def release_in(arguments: Namespace) -> Release:
 
 
 def request_of(
-    arguments: Namespace, box: str | None = None, context: int | None = DEFAULT_CONTEXT
+    arguments: Namespace,
+    meant: Release,
+    box: str | None = None,
+    context: int | None = DEFAULT_CONTEXT,
 ) -> PlanRequest:
     """The plan's request as the words give it, without GPUs, and what `box` has shown before.
 
@@ -54,7 +56,7 @@ def request_of(
         model=arguments.model,
         gpus=(),
         engine=arguments.engine,
-        engine_version=release_in(arguments).version,
+        engine_version=meant.version,
         tensor_parallel_size=arguments.tensor_parallel_size,
         max_model_len=context if arguments.max_model_len is None else arguments.max_model_len,
         users=arguments.users,
@@ -81,19 +83,16 @@ def gpu_ids_of(arguments: Namespace) -> tuple[str, ...]:
 
 
 def chosen(
-    arguments: Namespace, request: PlanRequest, report: BoxReport, taken: frozenset[str]
+    arguments: Namespace,
+    meant: Release,
+    request: PlanRequest,
+    report: BoxReport,
+    taken: frozenset[str],
 ) -> tuple[tuple[Gpu, ...], Plan]:
     """The GPUs of a box and the plan for them, as `plan BOX` and `launch` take both by their words."""
-    meant, ids = release_in(arguments), gpu_ids_of(arguments)
+    ids = gpu_ids_of(arguments)
     gpus, made = choose.choose_for_users(report, request, ids, taken, meant.image)
-    weights_dir: str | None = getattr(arguments, "weights_dir", None)
-    lacking = out_of_reach(report, made.request, meant.image, weights_dir)
-    return gpus, _noted(made, meant.note, *lacking)
-
-
-def _noted(made: Plan, *notes: str) -> Plan:
-    told = tuple(note for note in notes if note)
-    return msgspec.structs.replace(made, warnings=(*told, *made.warnings))
+    return gpus, choose.noted(made, meant, report, getattr(arguments, "weights_dir", None))
 
 
 async def plan(arguments: Namespace, output: Output) -> int:
@@ -118,12 +117,13 @@ async def _made(arguments: Namespace) -> Plan:
         raise PlanInputError("BOX and --gpu exclude each other.", "Give one of them.")
     of_a_card = ("gpus", "gpu_memory_mib", "compute_capability")
     _refuse(arguments, of_a_card, "cannot be used with a BOX, only with --gpu NAME")
-    request = request_of(arguments, name)
+    meant = release_in(arguments)
+    request = request_of(arguments, meant, name)
     async with connected(arguments, name) as box:
         report = (await box.look()).body
         instances = (await box.instances()).body
     taken = choose.taken_gpus(instances.instances)
-    gpus, made = chosen(arguments, request, report, taken)
+    gpus, made = chosen(arguments, meant, request, report, taken)
     asked = msgspec.structs.replace(request, gpus=made.request.gpus, users=made.request.users)
     spare = choose.spare(report, gpus, taken)
     return complete(_with_context(asked, made), made, spare=spare, money=money)
@@ -135,16 +135,14 @@ def _card_plan(arguments: Namespace, money: Money) -> Plan:
     With --users the flags that are left open are chosen, as for a box.
     """
     _refuse(arguments, ("gpu_ids",), "is for a BOX: --gpu and --gpus say which cards")
-    cards = cards_of(arguments)
+    cards, meant = cards_of(arguments), release_in(arguments)
     if arguments.users is None:
-        asked = msgspec.structs.replace(request_of(arguments, context=None), gpus=cards)
+        asked = msgspec.structs.replace(request_of(arguments, meant, context=None), gpus=cards)
         made = plan_as_it_stands(asked)
     else:
-        asked = msgspec.structs.replace(request_of(arguments), gpus=cards)
+        asked = msgspec.structs.replace(request_of(arguments, meant), gpus=cards)
         made = recommend(asked)
-    return complete(
-        _with_context(asked, made), _noted(made, release_in(arguments).note), money=money
-    )
+    return complete(_with_context(asked, made), choose.noted(made, meant), money=money)
 
 
 def _with_context(asked: PlanRequest, made: Plan) -> PlanRequest:
@@ -196,7 +194,7 @@ def _search(arguments: Namespace, output: Output) -> int:
     _refuse(arguments, one_card, "cannot be used in a search: name a card by --gpu, or a BOX")
     money = money_of(arguments)
     most = gpus_of(arguments, GPUS_A_BOX)
-    request = request_of(arguments)
+    request = request_of(arguments, release_in(arguments))
     found = search(request, gpus_at_most=most, busy=money.utilization)
     reason = (
         f"{len(found)} arrangements hold it, the cheapest first."

@@ -13,7 +13,6 @@ CHANGES = {
     "launch", "cancel", "load-image", "stop", "restart", "upgrade", "chat", "forward", "repair",
     "doctor", "spot",
 }  # fmt: skip
-OBSERVES = {None, "demo", "sim", "check", "forget-key", "status", "plan", "export", "logs"}
 # Words without which the command only looks, and words with which it only shows.
 _ONLY_WITH = {"repair": "names", "doctor": "apply", "spot": "drain"}
 _NOT_WITH = {"launch": ("dry_run", "export_as"), "upgrade": ("dry_run",), "repair": ("dry_run",)}

@@ -13,15 +13,13 @@ from gptoss_tui.domain.draining import Draining
 from gptoss_tui.domain.facts import AnyFact, Fact
 from gptoss_tui.domain.instance import Notice
 from gptoss_tui.domain.spot.notice import SpotNotice, drain_time
-from gptoss_tui.errors import NotFoundError, ReadOnlyError
+from gptoss_tui.errors import NotFoundError
 from gptoss_tui.remote.box import Box
 from gptoss_tui.remote.preemption import drain_all
 
 
 async def spot(arguments: Namespace, output: Output) -> int:
     """Ends with 0 once the notice came (and the servers are drained); with 7 where none can come."""
-    if arguments.drain and arguments.read_only:
-        raise ReadOnlyError("This is a read-only session: nothing is drained.", "Leave one out.")
     async with connected_fleet(arguments, arguments.box) as (fleet, box):
         output.line(f"Waiting for the notice that {box.name} is taken back; ctrl+c ends it.")
         fact = await _notice(box, output)

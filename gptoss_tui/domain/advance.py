@@ -50,6 +50,10 @@ class PullAdvance:
         self._pace.begin_again()
         self._why = f"{why.strip() or 'it broke off'}: again in {pause} s"
 
+    def given_up(self) -> None:
+        """It is tried no more."""
+        self._why = ""
+
     def tick(self, at: datetime) -> None:
         seconds = at.timestamp()
         self._pace.note(seconds, self._pull.moved_bytes, self._pull.worked)

@@ -9,6 +9,7 @@ import msgspec
 from gptoss_tui.domain.drivers import cuda_of
 from gptoss_tui.domain.engines.base import Engine
 from gptoss_tui.domain.engines.registry import ENGINES
+from gptoss_tui.domain.engines.release import Release
 from gptoss_tui.domain.gpu import Gpu
 from gptoss_tui.domain.host import BoxReport, Disk
 from gptoss_tui.domain.instance import Instance
@@ -20,9 +21,11 @@ from gptoss_tui.domain.plan.settle import DEFAULT_USERS
 from gptoss_tui.domain.plan.types import Plan, PlanGpu, PlanRequest
 from gptoss_tui.domain.plan.wrong import PlanInputError
 from gptoss_tui.domain.preflight import MIG_SENTENCE, MIG_STEP, gpu_is_free
+from gptoss_tui.domain.preflight.fetching import out_of_reach
 from gptoss_tui.errors import DoesNotFitError, UsageError
 
 _A_LITTLE = 10**9
+_CHECK_SAYS_WHY = "`gptoss-tui check BOX` says why."
 
 
 def plan_gpu(gpu: Gpu, host_bytes: int | None = None) -> PlanGpu:
@@ -54,7 +57,10 @@ def plan_gpu(gpu: Gpu, host_bytes: int | None = None) -> PlanGpu:
 
 
 def named_gpus(report: BoxReport, ids: tuple[str, ...]) -> tuple[Gpu, ...]:
-    """The GPUs with these indices or UUIDs. Raises `UsageError` for one that is not there."""
+    """The GPUs with these indices or UUIDs.
+
+    Raises `UsageError` for one that is not there, `DoesNotFitError` for one that cannot be used.
+    """
     by_id = {str(gpu.index): gpu for gpu in report.gpus}
     by_id |= {gpu.uuid: gpu for gpu in report.gpus if gpu.uuid}
     for wanted in ids:
@@ -63,7 +69,13 @@ def named_gpus(report: BoxReport, ids: tuple[str, ...]) -> tuple[Gpu, ...]:
             raise UsageError(f"There is no GPU {wanted} on the box (there: {there}).")
     if len({by_id[wanted].index for wanted in ids}) < len(ids):
         raise UsageError("A GPU is named twice.")
-    return tuple(by_id[wanted] for wanted in ids)
+    named = tuple(by_id[wanted] for wanted in ids)
+    for gpu in named:
+        if not gpu.usable:
+            raise DoesNotFitError(
+                f"No program can start on GPU {gpu.index} ({gpu.name}).", _CHECK_SAYS_WHY
+            )
+    return named
 
 
 def choose(
@@ -87,7 +99,7 @@ def choose(
     free = tuple(
         gpu
         for gpu in report.gpus
-        if gpu_is_free(gpu) and not gpu.mig and not {str(gpu.index), gpu.uuid} & taken
+        if gpu_is_free(gpu, report) and not gpu.mig and not {str(gpu.index), gpu.uuid} & taken
     )
     if not free:
         raise _nothing_free(report)
@@ -118,29 +130,42 @@ def choose_for_users(
 ) -> tuple[tuple[Gpu, ...], Plan]:
     """As `choose`; where nobody says how many users there are, for as many of the usual as fit.
 
-    So the same words give the same plan as the wizard's form, which begins with the usual number,
-    and a card that holds fewer is still launched on. Raises as `choose` does.
+    Tight is a fit too. So the same words give the same plan as the wizard's form, which begins with
+    the usual number, and a card that holds fewer is still launched on. Raises as `choose` does.
     """
     if request.users is not None:
         return choose(report, request, ids, taken, image)
     usual = max(1, min(DEFAULT_USERS, request.max_num_seqs or DEFAULT_USERS))
-    best: tuple[tuple[Gpu, ...], Plan] | None = None
     for users in range(usual, 0, -1):
         asked = msgspec.structs.replace(request, users=users)
         gpus, made = choose(report, asked, ids, taken, image)
-        if best is None or not best[1].serves or made.verdict == "fits":
-            best = gpus, made
-        if made.verdict in ("fits", "unsupported") or (users == usual and made.serves):
+        if made.serves or made.verdict == "unsupported":
             break
-    assert best is not None
-    gpus, made = best
-    if not made.serves or made.request.users == usual:
-        return best
-    note = (
-        f"No number of users is given, and {usual} do not fit at once: planned for "
-        f"{made.request.users}."
-    )
-    return gpus, msgspec.structs.replace(made, warnings=(note, *made.warnings))
+    if not made.serves or users == usual:
+        return gpus, made
+    note = f"No number of users is given, and {usual} do not fit at once: planned for {users}."
+    return gpus, _with(made, note)
+
+
+def noted(
+    made: Plan,
+    meant: Release,
+    report: BoxReport | None = None,
+    weights_dir: str | None = None,
+    *,
+    release_told: bool = False,
+) -> Plan:
+    """The plan with a warning for each thing that its launch on this box has to fetch and cannot.
+
+    Before them stands that the release is a guess, unless it is told elsewhere (`release_told`).
+    """
+    lacking = out_of_reach(report, made.request, meant.image, weights_dir) if report else ()
+    return _with(made, "" if release_told else meant.note, *lacking)
+
+
+def _with(made: Plan, *notes: str) -> Plan:
+    """Empty notes are none."""
+    return msgspec.structs.replace(made, warnings=(*filter(None, notes), *made.warnings))
 
 
 def candidates(free: tuple[Gpu, ...], size: int) -> Iterator[tuple[Gpu, ...]]:
@@ -179,9 +204,7 @@ def _nothing_free(report: BoxReport) -> DoesNotFitError:
     if not report.gpus:
         return DoesNotFitError("The box has no GPU.", "See what `gptoss-tui check BOX` says of it.")
     if not any(gpu.usable for gpu in report.gpus):
-        return DoesNotFitError(
-            "No program can start on any GPU of the box.", "`gptoss-tui check BOX` says why."
-        )
+        return DoesNotFitError("No program can start on any GPU of the box.", _CHECK_SAYS_WHY)
     return DoesNotFitError(
         "No GPU of the box is free.",
         "Stop what runs on them, or name GPUs (--gpu-ids) to share one on purpose.",
@@ -251,7 +274,7 @@ def spare(
         if gpu.index not in ours
         and gpu.memory_total_bytes
         and not gpu.mig
-        and gpu_is_free(gpu)
+        and gpu_is_free(gpu, report)
         and not {str(gpu.index), gpu.uuid} & taken
     )
 

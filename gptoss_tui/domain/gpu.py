@@ -26,7 +26,7 @@ class Gpu(msgspec.Struct, frozen=True, kw_only=True):
 
     `memory_reserved_bytes` is what the driver keeps of the total for itself: CUDA sees the rest.
     `usable` is False where no program can start on it: it is lost, waits for a reset, or its compute
-    mode keeps others out.
+    mode lets no process in (Prohibited).
     """
 
     index: int

@@ -45,6 +45,15 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
         """Whether its container is there, and runs no more."""
         return self.state in ("exited", "failed")
 
+    @property
+    def being_launched(self) -> bool:
+        """Whether a launch of its own is under way, which a stop cancels.
+
+        Not one that takes another server's place: that one would be started again.
+        """
+        launching = self.managed and self.state == "launching"
+        return launching and self.launch_id is not None and self.replaced_by is None
+
 
 class InstanceList(Body, frozen=True, kw_only=True, tag="instances"):
     """All servers of a box, ours first."""

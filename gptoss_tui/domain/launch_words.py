@@ -35,11 +35,21 @@ def phase_words(phase: Phase, now: datetime | None = None) -> str:
     return ", ".join(text for text in said if text)
 
 
-def cancelled(progress: LaunchProgress) -> str:
-    """That a launch was cancelled, and what it has left on the box."""
+def cancel_words(progress: LaunchProgress) -> str:
+    """What became of a launch that was told to end, and what it has left on the box."""
+    launch = f"The launch of {progress.name}"
+    if progress.state == "running":
+        return (
+            f"{launch} is being cancelled: Docker still works on what it was asked for last. "
+            "`gptoss-tui status BOX` shows the end of it."
+        )
+    if progress.state == "ready":
+        return f"{launch} was over before it could be cancelled: the server is ready."
     left = "; ".join(progress.leftovers)
-    remains = f"What remains: {left}." if left else "Nothing of it remains."
-    return f"The launch of {progress.name} was cancelled. {remains}"
+    remains = f" What remains: {left}." if left else ""
+    if progress.state == "failed":
+        return f"{launch} failed before it could be cancelled. {progress.error}{remains}"
+    return f"{launch} was cancelled.{remains or ' Nothing of it remains.'}"
 
 
 def stall_advice(phase: Phase) -> str:

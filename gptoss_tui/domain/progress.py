@@ -57,6 +57,11 @@ class Phase(msgspec.Struct, frozen=True, kw_only=True):
     last_s: float | None = None
     detail: str = ""
 
+    @property
+    def took_s(self) -> float | None:
+        """What the phase took; None where it has not ended, or its times are not known."""
+        return _between(self.started_at, self.ended_at)
+
 
 class LaunchProgress(Body, frozen=True, kw_only=True, tag="launch"):
     """A launch as it stands. `error` and `next_step` are sentences, where it failed.
@@ -89,6 +94,13 @@ class LaunchProgress(Body, frozen=True, kw_only=True, tag="launch"):
         done = [phase for phase in self.phases if phase.state == "done"]
         return done[-1] if done else None
 
+    @property
+    def took_s(self) -> float | None:
+        """From the first phase to the end of the last that has ended."""
+        begun = (phase.started_at for phase in self.phases if phase.started_at is not None)
+        ended = (phase.ended_at for phase in self.phases if phase.ended_at is not None)
+        return _between(min(begun, default=None), max(ended, default=None))
+
     def knows_more_than(self, other: LaunchProgress) -> bool:
         """Whether `other`, of the same launch, leaves out phases or the cause that this one has."""
         if len(other.phases) < len(self.phases):
@@ -104,10 +116,11 @@ _AGAIN: frozenset[PhaseName] = frozenset({"load", "compile", "capture", "warmup"
 def durations(progress: LaunchProgress) -> dict[str, float]:
     """What each phase of the engine's start took, in seconds."""
     return {
-        phase.name: round((phase.ended_at - phase.started_at).total_seconds(), 1)
+        phase.name: round(phase.took_s, 1)
         for phase in progress.phases
-        if phase.name in _AGAIN
-        and phase.state == "done"
-        and phase.started_at is not None
-        and phase.ended_at is not None
+        if phase.name in _AGAIN and phase.state == "done" and phase.took_s is not None
     }
+
+
+def _between(begin: datetime | None, end: datetime | None) -> float | None:
+    return None if begin is None or end is None else (end - begin).total_seconds()

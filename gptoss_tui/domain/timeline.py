@@ -245,6 +245,8 @@ class LaunchLog:
         self._said = said
         if step == "pull":
             self._said = self._pull.error or said
+            self._pull.given_up()
+            self._set("pull", **self._pull.fields)
         self._fail(*failure_of(step, self._said))
 
     def _fail(self, sentence: str, next_step: str) -> None:

@@ -149,7 +149,7 @@ def _restored(left: str) -> str:
 def fate(progress: LaunchProgress) -> str:
     """What became of the server whose place a launch that failed was to take."""
     if name := rolled_back(progress):
-        return f"Rolled back: {name} was started again as it was before, and loads now."
+        return f"Rolled back: {name} was started again as it was before."
     replaced = progress.replaces
     told = any(left.startswith(f"{_RESTORED[0]}{replaced} ") for left in progress.leftovers)
     if replaced is None or told:  # what is left tells that it could not be started again

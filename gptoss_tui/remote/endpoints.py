@@ -83,8 +83,11 @@ class Endpoints:
             self._models[process] = _meant(instance, await client.models(api_key))
         model = self._models[process]
         async with contextlib.aclosing(client.chat(model, request, api_key)) as pieces:
+            noted = False
             async for piece in pieces:
-                if isinstance(piece, ChatDelta):
+                # A first token may be one without a text.
+                if not noted and (isinstance(piece, ChatDelta) or piece.completion_tokens):
+                    noted = True
                     await self._servers.answered(instance)
                 yield piece
 

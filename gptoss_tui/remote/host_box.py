@@ -14,7 +14,7 @@ from gptoss_tui.domain.host import BoxReport, LinkState
 from gptoss_tui.domain.instance import InstanceList, LogLine, Notice
 from gptoss_tui.domain.lag import Lag
 from gptoss_tui.domain.launch import LaunchSpec, Secrets
-from gptoss_tui.domain.launch_words import cancelled
+from gptoss_tui.domain.launch_words import cancel_words
 from gptoss_tui.domain.parse.probe import Probe
 from gptoss_tui.domain.progress import LaunchProgress
 from gptoss_tui.domain.prompts import Prompter
@@ -217,7 +217,7 @@ class HostBox:
     @changes
     async def cancel(self, launch_id: str) -> Fact[Notice]:
         progress = await launcher.cancel(self._transport, launch_id)
-        notice = Notice(text=cancelled(progress))
+        notice = Notice(text=cancel_words(progress))
         return self._hub.publish(notice, box=self._name, instance=progress.name or None)
 
     @changes

@@ -61,7 +61,7 @@ def _calls(spec: LaunchSpec) -> dict[str, Call]:
     engine = engine_named(spec.engine)
     calls = {
         "fetch": engine.fetch(spec),
-        "there": engine.there(spec),
+        "model_present": engine.model_present(spec),
         "load": engine.load(spec),
         "ask": engine.question(spec),
     }
@@ -100,7 +100,7 @@ def _variables(spec: LaunchSpec, socket: str, replaced: Replaced | None) -> str:
         "pull_query": f"fromImage={quote(repository, safe='/:')}&tag={quote(tag, safe=':')}",
         "base_url": f"http://{bracketed(host)}:{spec.port}",
         "health_path": engine.health_path,
-        **{f"{name}_path": "" for name in ("fetch", "there", "load", "ask")},
+        **{f"{name}_path": "" for name in ("fetch", "model_present", "load", "ask")},
         **{f"{name}_path": call.path for name, call in _calls(spec).items()},
         "has_key": "1" if spec.needs_api_key else "0",
         "cache_dir": spec.cache_dir or "",

@@ -8,9 +8,9 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from gptoss_tui.domain.draining import cut_told, stop_plan
+from gptoss_tui.domain.draining import check_ours, cut_told, stop_plan
 from gptoss_tui.domain.instance import Instance
-from gptoss_tui.domain.launch_words import cancelled
+from gptoss_tui.domain.launch_words import cancel_words
 from gptoss_tui.domain.spot.drain import MARGIN_S, drain_plan
 from gptoss_tui.errors import CommandError, ConflictError, NotFoundError
 from gptoss_tui.remote.draining import COUNT_S, Drain
@@ -43,19 +43,37 @@ class Lifecycle:
     async def stop(self, drain_s: int | None, grace_s: int | None) -> str:
         """Stop and remove it; returns a sentence. One that is still being launched is cancelled.
 
-        Raises `NotFoundError`, `DockerError`, `ConflictError` while an upgrade of it is under way.
+        Raises `NotFoundError`, `DockerError`, `ConflictError` while an upgrade of it is under way,
+        `CommandError` where the launch is still being cancelled.
         """
-        instance = await self._servers.ours(self._name, settled=True)
-        if instance.state == "launching" and instance.launch_id is not None:
-            with suppress(CommandError):  # it has just ended by itself: then the server is stopped
-                return cancelled(await self._servers.cancel(instance.launch_id))
-            instance = await self._servers.ours(self._name, settled=True)
+        instance = await self._servers.settled(self._name)
+        if instance.being_launched:
+            if told := await self._cancelled(instance.launch_id or ""):
+                return told
+            instance = await self._servers.settled(self._name)
+        check_ours(instance)
+        if instance.has_ended:  # its port may be another's by now, and so its requests
+            await self._servers.remove(instance)
+            return f"The container of {self._name} was removed."
         plan = stop_plan(instance, drain_s, grace_s)
         signal = partial(self._servers.signal, instance, plan.grace_s)
         cut = await self._drain.run(plan, signal)
         with suppress(NotFoundError):  # gone already
             await self._servers.remove(instance)
         return f"{self._name} was stopped and its container removed.{cut_told(instance, plan, cut)}"
+
+    async def _cancelled(self, launch_id: str) -> str:
+        """What has become of its launch; "" where that has just ended by itself.
+
+        Raises `CommandError` where it takes longer.
+        """
+        try:
+            progress = await self._servers.cancel(launch_id)
+        except CommandError:
+            return ""
+        if progress.state == "running":
+            raise CommandError(f"{self._name} is not stopped yet.", cancel_words(progress))
+        return cancel_words(progress) if progress.state == "cancelled" else ""
 
     async def drain(self, within_s: float) -> str:
         """Stop it before the box goes away; returns a sentence. Raises as `stop` does.
@@ -98,7 +116,8 @@ class Lifecycle:
 
         Raises as `stop` does, and `ConflictError` while it is being launched.
         """
-        instance = await self._servers.ours(self._name, settled=True)
+        instance = await self._servers.settled(self._name)
+        check_ours(instance)
         if instance.state == "launching":
             raise ConflictError(
                 f"{self._name} is still being launched, which a restart would break off.",

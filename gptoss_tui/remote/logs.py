@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from gptoss_tui.domain.instance import LogLine
@@ -15,6 +15,8 @@ from gptoss_tui.remote.resume import LogCursor, Stamped
 
 # So many messages may have come between the reading of what was missed and the follow behind it.
 SPARES = (32, 512, 8192)
+# Docker notes the start when it is told of it: what a server says at once has an earlier time.
+_STARTING = timedelta(seconds=2)
 _ALWAYS = {"stdout": "1", "stderr": "1", "timestamps": "1"}
 _FOLLOW, _UNTIL_NOW = {"follow": "1"}, {"follow": "0"}
 
@@ -44,10 +46,11 @@ async def docker_logs(
 
 
 class Run(NamedTuple):
-    """One run of a server: its container, and when that was started the last time."""
+    """One run of a server: its container, when that was started the last time, and last ended."""
 
     container: str
     since: datetime | None = None
+    ended: datetime | None = None
 
     @property
     def key(self) -> str:
@@ -60,8 +63,17 @@ class Run(NamedTuple):
 
     def of(self, at: datetime | None) -> str:
         """The key of the run that said a line: this one, or an earlier one in the same container."""
-        earlier = at is not None and self.since is not None and at < self.since
+        earlier = at is not None and self._begin is not None and at < self._begin
         return f"{self.container} earlier" if earlier else self.key
+
+    @property
+    def _begin(self) -> datetime | None:
+        """What was said before this is of an earlier run."""
+        if self.since is None or self.ended is None:
+            return None  # there was none
+        if self.ended < self.since:
+            return self.ended + (self.since - self.ended) / 2
+        return self.since - _STARTING  # it has ended, and the end before that is not told
 
     def is_another(self, before: str, now: str) -> bool:
         """Whether what runs `now` is told apart from what ran `before`, both keys."""
@@ -100,7 +112,10 @@ class _Log:
         about = await self._docker.get(f"{self._path}/json")
         self._tty = bool((about.get("Config") or {}).get("Tty"))
         name = str(about.get("Id") or self._path)
-        self._run = Run(name, parse_time((about.get("State") or {}).get("StartedAt")))
+        state = about.get("State") or {}
+        self._run = Run(
+            name, parse_time(state.get("StartedAt")), parse_time(state.get("FinishedAt"))
+        )
         return self._cursor.enter(name, tail, self._docker.box_now, asked)
 
     async def read(self, query: dict[str, str]) -> AsyncGenerator[Stamped, None]:

@@ -124,6 +124,7 @@ async def _asked(box: str, repair: Repair, prompter: Prompter | None, *, again: 
     if secret is None:
         raise CommandError(
             f"sudo on {box} asks for a password, and none was given: nothing was changed.",
-            "Give one, or let this user run sudo without (NOPASSWD in its sudoers).",
+            "Give one (in a script: --sudo-password-file FILE), or let this user run sudo without "
+            "(NOPASSWD in its sudoers).",
         )
     return secret.reveal().encode() + b"\n"

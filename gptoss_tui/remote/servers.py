@@ -92,22 +92,31 @@ class Servers:
             )
         return instance.container_id
 
-    async def ours(self, name: str, *, settled: bool = False) -> Instance:
-        """One of ours that has a container, as it is now. Raises `NotFoundError` for any other.
+    async def ours(self, name: str) -> Instance:
+        """One of ours that has a container, as it is now. Raises `NotFoundError` for any other."""
+        instance = await self._now(name)
+        check_ours(instance)
+        return instance
 
-        With `settled`, `ConflictError` while a launch is about to take its place, or to bring it back.
+    async def settled(self, name: str) -> Instance:
+        """The server of that name as it is now, also one to come. Raises `NotFoundError`.
+
+        Raises `ConflictError` while a launch is about to take its place, or to bring it back.
         """
-        listed = (await self.all()).instances
-        instance = next((one for one in listed if one.name == name), None)
-        if instance is None:
-            raise _unknown(name, listed)
-        if settled and (launch_id := instance.replaced_by):
+        instance = await self._now(name)
+        if launch_id := instance.replaced_by:
             raise ConflictError(
                 f"{name} is being upgraded by the launch {launch_id}, which would start it again.",
                 f"Cancel that launch first (`gptoss-tui cancel BOX {launch_id}`).",
             )
-        check_ours(instance)
         return instance
+
+    async def _now(self, name: str) -> Instance:
+        listed = (await self.all()).instances
+        for instance in listed:
+            if instance.name == name:
+                return instance
+        raise _unknown(name, listed)
 
     async def signal(self, instance: Instance, grace_s: int) -> None:
         """SIGTERM, and SIGKILL after `grace_s` seconds; returns when the container has ended."""
@@ -163,8 +172,8 @@ class Servers:
             state = "launching"
         elif healthy is None:
             state = self._state_before(instance) or "unknown"
-        elif healthy and (missing := await self._answers.missing(instance)):
-            state, detail = "unhealthy", missing
+        elif healthy and (reason := await self._answers.failure_reason(instance)):
+            state, detail = "unhealthy", reason
         return msgspec.structs.replace(instance, state=state, detail=detail, model=model)
 
     async def answered(self, instance: Instance) -> None:

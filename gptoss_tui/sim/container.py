@@ -47,6 +47,7 @@ class Container:
     created: datetime
     state: str = "created"
     started: datetime | None = None
+    finished: datetime | None = None
     exit_code: int = 0
     log: list[tuple[datetime, str]] = field(default_factory=list)
     grown: asyncio.Event = field(default_factory=asyncio.Event)
@@ -141,8 +142,8 @@ class Container:
         self.grown.set()
         self.grown = asyncio.Event()
 
-    def end(self, code: int) -> None:
-        self.state, self.exit_code = "exited", code
+    def end(self, now: datetime, code: int) -> None:
+        self.state, self.exit_code, self.finished = "exited", code, now
         self.engine, self.memory_mib, self.busy = None, 0.0, 0.0
         self.grown.set()
         self.grown = asyncio.Event()
@@ -308,7 +309,7 @@ class _Start:
         """As vLLM ends where its engine core has failed."""
         self.core(error)
         self.api("RuntimeError: Engine core initialization failed. See root cause above.")
-        self.container.end(1)
+        self.container.end(self.world.clock.now(), 1)
         self.world.changed()
 
     async def _capture(self) -> None:

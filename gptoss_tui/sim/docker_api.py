@@ -226,6 +226,7 @@ def inspect(container: Container) -> dict[str, Any]:
             "Running": container.state == "running",
             "ExitCode": container.exit_code,
             "StartedAt": _stamp(container.started),
+            "FinishedAt": _stamp(container.finished),
         },
         "Config": {key: body.get(key) for key in ("Image", "Cmd", "Env", "Labels", "Entrypoint")}
         | {"Tty": False},

@@ -11,7 +11,7 @@ from gptoss_tui.sim.servers import server
 from gptoss_tui.sim.world import World
 
 STEPS = ("fetch", "load", "ask")
-CALLS = (*STEPS, "there")
+CALLS = (*STEPS, "model_present")
 _TOKENS = re.compile(rb'"completion_tokens": *[1-9]')
 
 
@@ -33,7 +33,7 @@ async def called(  # noqa: PLR0917
     said = await _body(reply, note if step == "fetch" else None)
     if step == "fetch":
         return None if b'"status":"success"' in said else _error(said)
-    if reply.status == 200 and (step in ("there", "load") or _TOKENS.search(said)):
+    if reply.status == 200 and (step in ("model_present", "load") or _TOKENS.search(said)):
         return None
     return f"{reply.status} {said.decode(errors='replace').strip()[:300]}"
 

@@ -152,9 +152,14 @@ class BoxServer(asyncssh.SSHServer):
 
         async def streams(reader: Any, writer: Any) -> None:
             async with self._work():
-                serving = ending = asyncio.ensure_future(serve(reader, writer, handler))
+                serving: asyncio.Task[None] = asyncio.create_task(
+                    serve(reader, writer, handler), name="sim connection"
+                )
+                ending = serving
                 if container is not None:
-                    ending = asyncio.ensure_future(self._world.ended(container))
+                    ending = asyncio.create_task(
+                        self._world.ended(container), name=f"sim end of {container.name}"
+                    )
                 try:
                     await asyncio.wait({serving, ending}, return_when=asyncio.FIRST_COMPLETED)
                     if serving.done():

@@ -99,7 +99,7 @@ class _Start:
     def _killed(self) -> None:
         """It kills itself where a scheduler has failed, which a container's first process outlives."""
         self._say("Received sigquit from a child process. It usually means the child failed.")
-        self._container.end(0)
+        self._container.end(self._world.clock.now(), 0)
         self._world.changed()
 
     async def capture(self) -> None:

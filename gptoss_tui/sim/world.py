@@ -171,7 +171,7 @@ class World:
             if container.kind == "sglang":
                 said = f"[{now:%Y-%m-%d %H:%M:%S}] INFO:     Shutting down"
             container.say(now, said)
-            container.end(code)
+            container.end(now, code)
         self.changed()
 
     async def stop_by_signal(self, container: Container, grace_s: float) -> None:

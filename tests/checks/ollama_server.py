@@ -71,7 +71,7 @@ def knows_no_other(server: Server) -> None:
         server.ask(UNKNOWN)
     assert refused.value.status == 404
     assert server.call(OLLAMA.load(launch_spec(UNKNOWN))).status_code == 404
-    assert server.call(OLLAMA.there(launch_spec(UNKNOWN))).status_code == 404
+    assert server.call(OLLAMA.model_present(launch_spec(UNKNOWN))).status_code == 404
     found = diagnose([said[-1]])
     assert found.cause == "model_not_found", found
 
@@ -87,7 +87,9 @@ def fetches(server: Server, registry: Registry) -> None:
         return progress.done_bytes >= largest // 2
 
     server.pull(NAME, half)
-    assert server.call(OLLAMA.there(launch_spec())).status_code == 404, "half of it is not all"
+    assert server.call(OLLAMA.model_present(launch_spec())).status_code == 404, (
+        "half of it is not all"
+    )
     assert progress.total_bytes == largest, progress.total_bytes
     assert progress.done_bytes == largest // 2
     until("the transfer is kept", lambda: list((server.store / "models").rglob("*-partial-0")))
@@ -107,7 +109,7 @@ def fetches(server: Server, registry: Registry) -> None:
     assert again.total_bytes is not None
     assert largest <= again.total_bytes <= model.size
     assert progress.done_bytes == progress.total_bytes
-    assert server.call(OLLAMA.there(launch_spec())).status_code == 200
+    assert server.call(OLLAMA.model_present(launch_spec())).status_code == 200
     there = ModelPull()
     server.pull(NAME, there.feed)
     assert (there.detail, there.total_bytes) == ("success", None), "it was there"

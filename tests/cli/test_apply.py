@@ -96,7 +96,7 @@ def test_a_fix_that_a_person_must_choose_is_not_said_to_be_none(
     assert cli("launch", *where, "--max-model-len", "8192", "--yes", "--wait").code == 6
     told = cli("doctor", *where, "--apply", "--yes")
     assert told.code == 1
-    assert "fix: Use a larger card" in told.out
+    assert "fix: Plan it again with a shorter context" in told.out
     first, step = told.err.splitlines()
     assert first.endswith("What helps here has to be decided by you: see the fix above.")
     assert step == f"  Then launch again: gptoss-tui launch -F {where[2]} sim-1"

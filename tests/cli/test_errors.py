@@ -13,7 +13,6 @@ import asyncssh
 import pytest
 
 from gptoss_tui import errors
-from gptoss_tui.cli import read_only, run
 from gptoss_tui.cli.parser import EPILOG
 from gptoss_tui.cli.session import filled
 from gptoss_tui.errors import GptossError
@@ -290,40 +289,6 @@ def test_a_public_port_needs_a_key(cli: Cli, warm: Background) -> None:
     people, error = both(cli, "launch", "sim-1", "-F", warm.config, "-y", "--bind", "0.0.0.0")
     assert (people.code, error["code"]) == (2, "usage")
     assert "--api-key-file" in error["next_step"]
-
-
-CHANGING = (
-    "launch BOX", "launch BOX --from nowhere.yaml", "stop BOX", "restart BOX --now", "chat BOX",
-    "cancel BOX", "forward BOX", "load-image BOX nowhere.tar", "upgrade BOX --image :latest",
-    "repair BOX toolkit", "doctor BOX --apply", "spot BOX --drain",
-)  # fmt: skip
-
-
-@pytest.mark.parametrize("words", CHANGING)
-def test_read_only_refuses_what_changes_before_anything_else(cli: Cli, words: str) -> None:
-    """No box of that name is there, and the secret is not either: neither is looked for."""
-    secret = ("--password-file", "/nowhere/at/all")
-    command, *more = words.replace("BOX", "nowhere.invalid").split()
-    people, error = both(cli, command, *more, "--read-only", *secret)
-    assert (people.code, error["code"]) == (1, "read_only")
-    assert error["message"] == f"This is a read-only session: {command} could change the box."
-
-
-def test_each_command_either_changes_a_box_or_observes_it() -> None:
-    assert {words.partition(" ")[0] for words in CHANGING} == read_only.CHANGES
-    assert set(run.COMMANDS) == read_only.CHANGES | read_only.OBSERVES
-    assert not read_only.CHANGES & read_only.OBSERVES
-
-
-def test_read_only_lets_see_what_would_be_done(cli: Cli, serving: Background) -> None:
-    where = ("sim-1", "-F", serving.config, "--read-only")
-    for words in (
-        ("status", *where), ("logs", *where, "--tail", "1"), ("doctor", *where), ("repair", *where),
-        ("launch", *where, "--dry-run"), ("launch", *where, "--export-as", "compose"),
-        ("upgrade", *where, "--engine-version", "0.31.0", "--dry-run"),
-    ):  # fmt: skip
-        assert cli(*words).code == 0, words
-    assert serving.do(lambda box: len(box.world.containers)) == 1
 
 
 def test_a_name_may_stand_behind_the_flags(cli: Cli, serving: Background) -> None:

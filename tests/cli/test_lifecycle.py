@@ -92,16 +92,43 @@ def test_a_time_that_makes_no_sense_is_refused_before_anything_is_asked(
     assert f"{words[-1]!r} is no number" in refused.err
 
 
-@pytest.mark.parametrize("command", ["stop", "restart"])
-def test_what_is_only_being_launched_is_refused_before_anything_is_asked(
-    cli: Cli, boxes: Callable[..., Background], monkeypatch: pytest.MonkeyPatch, command: str
+def test_the_stop_of_what_is_only_being_launched_asks_about_the_launch(
+    cli: Cli, boxes: Callable[..., Background], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not about requests, which it has none of."""
+    asked: list[str] = []
+
+    def answer(question: str) -> bool:
+        asked.append(question)
+        return len(asked) > 1
+
+    monkeypatch.setattr(lifecycle_command, "_asks", lambda arguments: True)
+    monkeypatch.setattr(lifecycle_command, "confirm", answer)
+    slow = boxes(Profile("cold", (H100,)), speed=0.01)
+    where = ("sim-1", "-F", slow.config)
+    assert cli("launch", *where, "--yes").code == 0
+    for words, code, told in [
+        (("stop", *where), 130, ""),
+        (
+            ("stop", *where, "--now"),
+            0,
+            "The launch of gpt-oss-20b was cancelled. Nothing of it remains.\n",
+        ),
+    ]:
+        result = cli(*words)
+        assert (result.code, result.out) == (code, told), result.err
+    assert asked == ["gpt-oss-20b on sim-1 is still being launched. Cancel its launch?"] * 2
+
+
+def test_a_restart_of_what_is_only_being_launched_is_refused_before_anything_is_asked(
+    cli: Cli, boxes: Callable[..., Background], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is warned of, and the next step can be typed as it stands."""
     monkeypatch.setattr(lifecycle_command, "_asks", lambda arguments: True)
     slow = boxes(Profile("cold", (H100,)), speed=0.01)
     where = ("sim-1", "-F", slow.config)
     launch_id = cli("launch", *where, "--yes", "--json").documents[-1]["launch_id"]
-    refused = cli(command, *where)
+    refused = cli("restart", *where)
     assert (refused.code, refused.out) == (7, "")
     first, step = refused.err.splitlines()
     assert first.endswith("gpt-oss-20b is still being launched: there is no container to stop.")
@@ -150,7 +177,7 @@ def test_a_server_that_has_ended_takes_no_requests_to_warn_of(
     where = ("sim-1", "-F", dying.config)
     assert cli("launch", *where, "--yes", "--wait").code == 6
     result = cli("stop", *where, "--yes")
-    assert result.out == "gpt-oss-20b was stopped and its container removed.\n"
+    assert result.out == "The container of gpt-oss-20b was removed.\n"
 
 
 def test_a_restart_waits_until_it_serves_again(cli: Cli, serving: Background) -> None:
@@ -159,6 +186,41 @@ def test_a_restart_waits_until_it_serves_again(cli: Cli, serving: Background) ->
     assert result.code == 0, result.err
     assert result.out.splitlines()[-1] == "ready: gpt-oss-20b serves again"
     assert serving.do(containers) == [before]
+
+
+def test_a_restart_waits_for_an_answer_whatever_its_launch_has_told(
+    cli: Cli, boxes: Callable[..., Background], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lifecycle_command, "LOOK_S", 0.01)
+    dumb = boxes(replace(WARM, faults=frozenset({"no_answer"})))
+    where = ("sim-1", "-F", dumb.config)
+    assert cli("launch", *where, "--yes", "--wait").code == 6
+    silent = cli("restart", *where, "--now", "--yes", "--wait")
+    assert (silent.code, "its model does not answer" in silent.err) == (6, True)
+
+    def mend(box: SimBox) -> None:
+        box.world.profile = replace(box.world.profile, faults=frozenset())
+
+    dumb.do(mend)
+    result = cli("restart", *where, "--now", "--yes", "--wait")
+    assert result.code == 0, result.err
+    assert result.out.splitlines()[-1] == "ready: gpt-oss-20b serves again"
+    (container,) = dumb.do(containers)
+    assert container.restart_policy == "unless-stopped", "the answer counts for all who look"
+
+
+def test_a_restart_asks_a_server_with_a_key_where_it_is_given(
+    cli: Cli, warm: Background, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (cli.home.parent / "key").write_text("k-123")
+    where = ("sim-1", "-F", warm.config)
+    key = ("--api-key-file", str(cli.home.parent / "key"))
+    assert cli("launch", *where, "--yes", "--wait", *key).code == 0
+    again = ("restart", *where, "--now", "--yes", "--wait")
+    without = cli(*again)
+    assert (without.code, "its model was not asked" in without.out) == (0, True), without.err
+    monkeypatch.setenv("GPTOSS_TUI_API_KEY", "k-123")
+    assert cli(*again).out.splitlines()[-1] == "ready: gpt-oss-20b serves again"
 
 
 def test_an_upgrade_shows_its_plan_and_takes_the_place(cli: Cli, old: Background) -> None:
@@ -210,6 +272,10 @@ def test_a_new_version_that_dies_is_set_aside_and_the_old_one_started(
     (failed,) = (one for one in old.do(containers) if one is not before)
     assert failed.name.startswith("gpt-oss-20b-")
     assert (failed.state, failed.name in result.err) == ("exited", True)
+    shown = cli("status", *where).out
+    assert "Rolled back: gpt-oss-20b was started again as it was before." in shown
+    removed = cli("stop", "sim-1", failed.name, "-F", old.config, "--yes")
+    assert removed.out.strip().endswith(f"The container of {failed.name} was removed."), "none cut"
 
 
 def test_the_cause_of_a_failure_is_told_without_its_container(
@@ -222,7 +288,9 @@ def test_the_cause_of_a_failure_is_told_without_its_container(
     for container in dying.do(containers):
         dying.do(lambda box, one=container: box.world.remove(one))  # type: ignore[misc]
     shown = cli("status", *where)
-    assert "gpt-oss-20b: failed\n  The GPU's memory ran out. Use a larger card" in shown.out
+    assert (
+        "gpt-oss-20b: failed\n  The GPU's memory ran out. Plan it again with a shorter" in shown.out
+    )
     told = cli("status", *where, "--json").document["launches"][0]["body"]
     assert told["diagnosis"]["cause"] == "gpu_memory"
     assert "CUDA out of memory" in told["diagnosis"]["evidence"][0]

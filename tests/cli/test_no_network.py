@@ -19,9 +19,10 @@ def test_where_nothing_is_on_it_a_launch_needs_both_brought(cli: Cli, boxes: Box
     where = ("sim-1", "-F", boxes(OFFLINE).config)
     told = cli("check", *where).out
     assert NOTHING not in told
-    assert "a launch needs an image and the weights brought to the box first, as said above" in told
+    assert "a launch needs an image brought to the box first, and one of vLLM or SGLang" in told
+    assert "the weights too, as said above" in told
     assert f"{IMAGE}, and none is there." in told
-    assert f"{MODEL}, and none is there." in told
+    assert f"{MODEL}, and none is in the Hugging Face cache." in told
     assert f"gptoss-tui load-image -F {where[2]} sim-1 FILE" in told
     for command in (("plan",), ("launch", "--dry-run")):
         notes = [line for line in cli(*command, *where).out.splitlines() if "  note: " in line]
@@ -45,7 +46,7 @@ def test_what_is_on_it_already_needs_no_network(cli: Cli, boxes: Boxes) -> None:
 
 def test_with_the_image_alone_the_weights_are_lacking(cli: Cli, boxes: Boxes) -> None:
     where = ("sim-1", "-F", boxes(replace(OFFLINE, image_cached=True)).config)
-    assert "a launch needs the weights brought to the box first" in cli("check", *where).out
+    assert "a launch of vLLM or SGLang needs the weights brought" in cli("check", *where).out
     plan = cli("launch", *where, "--dry-run").out
     assert MODEL in plan
     assert IMAGE not in plan

@@ -184,7 +184,7 @@ def test_what_a_plan_does_not_know_is_no_row_of_zero(cli: Cli) -> None:
     assert "\n  sglang serve openai/gpt-oss-20b --context-length" in sglang
     ollama = cli("plan", "--gpu", "NVIDIA L40S", "--engine", "ollama").out
     assert (
-        "\n  GiB of all GPUs: 11.7 weights, 1.4 graphs and buffers, 3.1 KV cache (+/- 1.0), 44.4 in all"
+        "\n  GiB of all GPUs: 11.8 weights, 1.2 graphs and buffers, 3.1 KV cache (+/- 0.5), 44.4 in all"
         in ollama
     )
     assert "KV cache: 131,072 tokens, one request of 131,072 tokens at once" in ollama

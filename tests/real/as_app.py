@@ -76,7 +76,8 @@ class Seen:
             self._link(body)
             return
         if isinstance(body, LogLine):  # which has its own time
-            self.lines.take(body.text)
+            if not body.ours:
+                self.lines.take(body.text)
             return
         if (untrue := _untrue(body)) or self.gone_for() > IN_FLIGHT_S:
             wrong = untrue and self.phase == "up" and self.gone_since

@@ -72,7 +72,7 @@ class Kept:
             return
         if isinstance(fact.body, LinkState):
             self.links.append(fact.body)
-        elif isinstance(fact.body, LogLine):
+        elif isinstance(fact.body, LogLine) and not fact.body.ours:
             self.lines.append(int(fact.body.text))
         elif isinstance(fact.body, GpuSnapshot):
             self.samples += 1

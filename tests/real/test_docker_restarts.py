@@ -51,7 +51,7 @@ class Told:
 
     def take(self, fact: AnyFact) -> None:
         body = fact.body
-        if isinstance(body, LogLine):
+        if isinstance(body, LogLine) and not body.ours:
             self.lines.append(body.text)
         elif isinstance(body, InstanceList):
             self.claims += [one.state for one in body.instances] or ["no server"]

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from gptoss_tui.domain.chat import ChatDelta, ChatRequest
+from gptoss_tui.domain.chat import ChatDelta, ChatDone, ChatRequest
 from gptoss_tui.domain.instance import Instance
 from gptoss_tui.domain.secret import Secret
 from gptoss_tui.errors import EngineError
@@ -43,11 +43,13 @@ class _Client:
 class _Servers:
     def __init__(self, instance: Instance) -> None:
         self.instance = instance
+        self.noted = 0
 
     async def named(self, name: str) -> Instance:
         return self.instance
 
-    async def answered(self, instance: Instance) -> None: ...
+    async def answered(self, instance: Instance) -> None:
+        self.noted += 1
 
 
 async def _answer(ends: Endpoints) -> str:
@@ -91,3 +93,34 @@ async def test_a_server_without_a_model_is_told_as_that(monkeypatch: pytest.Monk
     ends = Endpoints(None, _Servers(one), EngineClients(None), Beat(REAL))  # type: ignore[arg-type]
     with pytest.raises(EngineError, match="one serves no model"):
         await _answer(ends)
+
+
+def _piece(text: str) -> ChatDelta:
+    return ChatDelta(channel="answer", text=text)
+
+
+def _done(tokens: int | None) -> ChatDone:
+    return ChatDone(total_s=1.0, completion_tokens=tokens)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "noted"),
+    [
+        ((_piece("a"), _piece("b"), _done(2)), 1),
+        ((_done(1),), 1),  # a first token without a text
+        ((_done(None),), 0),
+    ],
+)
+async def test_an_answer_is_noted_once(
+    monkeypatch: pytest.MonkeyPatch, pieces: tuple[ChatDelta | ChatDone, ...], noted: int
+) -> None:
+    async def chat(*words: Any) -> AsyncGenerator[ChatDelta | ChatDone, None]:
+        for piece in pieces:
+            yield piece
+
+    monkeypatch.setattr(engine_clients, "EngineClient", _Client)
+    monkeypatch.setattr(_Client, "chat", chat)
+    servers = _Servers(Instance(name="one", port=8000, container_id="c1", engine="vllm"))
+    ends = Endpoints(None, servers, EngineClients(None), Beat(REAL))  # type: ignore[arg-type]
+    await _answer(ends)
+    assert servers.noted == noted

@@ -93,7 +93,7 @@ async def test_a_server_that_dies_while_it_loads_tells_its_cause(tmp_path: Path)
     assert last.state == "failed"
     assert "memory" in last.error
     assert last.error == "The GPU's memory ran out."
-    assert "--max-num-batched-tokens" in last.next_step
+    assert "a shorter context" in last.next_step
     assert any("stopped container gpt-oss-20b" in left for left in last.leftovers)
     assert (instance.state, instance.exit_code) == ("failed", 1)
     assert "Engine core initialization failed" in lines[-1]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
@@ -216,7 +217,7 @@ async def test_a_model_that_is_there_needs_no_registry(client: str, tmp_path: Pa
 
 
 async def test_a_model_that_is_not_there_needs_one(client: str, tmp_path: Path) -> None:
-    async with world_here(tmp_path, "no_network") as here:
+    async with world_here(tmp_path, "no_network", cached=False) as here:
         progress = await here.launched(here.spec("ollama"))
     assert progress.state == "failed"
     assert progress.diagnosis is not None
@@ -242,6 +243,38 @@ async def test_a_cancelled_fetch_leaves_no_container(client: str, tmp_path: Path
     weights = next(phase for phase in progress.phases if phase.name == "weights")
     assert weights.state == "failed"
     assert weights.done_bytes
+
+
+async def test_a_cancel_while_docker_is_busy_is_told_in_the_log(
+    client: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The shell hears the signal when Docker has answered, in the middle of a call of its own."""
+    asked, answer = asyncio.Event(), asyncio.Event()
+    handle = DockerApi.handle
+
+    async def busy(self: DockerApi, request: Request) -> Response:
+        if request.path.endswith("/containers/create"):
+            asked.set()
+            await answer.wait()
+        return await handle(self, request)
+
+    monkeypatch.setattr(DockerApi, "handle", busy)
+    transport = LocalTransport()
+    async with world_here(tmp_path) as here, asyncio.timeout(60):
+        spec = here.spec("vllm")
+        here.world.images.add(spec.image)
+        await launcher.start(transport, spec, Secrets(), here.socket)
+        await asked.wait()
+        folder = tmp_path / "state/gptoss-tui/launches" / spec.launch_id
+        os.kill(int((folder / "pid").read_text()), signal.SIGTERM)
+        answer.set()
+        async with aclosing(follow_log(transport, spec.launch_id, 0)) as lines:
+            async for line in lines:
+                if line.endswith(" end"):
+                    break
+        progress = (await launcher.one_record(transport, spec.launch_id)).progress
+        assert not here.world.containers
+    assert (progress.state, progress.leftovers) == ("cancelled", (f"the image {spec.image}",))
 
 
 async def test_a_server_that_dies_while_it_loads(client: str, tmp_path: Path) -> None:

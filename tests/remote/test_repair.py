@@ -213,7 +213,7 @@ async def test_what_we_left_stopped_is_removed_and_nothing_else(tmp_path: Path) 
         box, world = await rig.box(), rig.sim.boxes[0].world
         for name, labels in (("ours", {"io.gptoss-tui.spec": "{}"}), ("theirs", {})):
             container = world.create(name, {"Image": "x", "Labels": labels})
-            container.end(1)
+            container.end(world.clock.now(), 1)
         made = await prepared(box, "stale-containers")
         assert [line.split()[0] for line in made.preview] == ["ours"]
         async with aclosing(carry_out(rig.fleet, "sim-1", made)) as facts:

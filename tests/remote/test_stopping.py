@@ -14,9 +14,11 @@ from gptoss_tui.domain.chat import ChatDone, ChatMessage, ChatRequest
 from gptoss_tui.domain.draining import Draining
 from gptoss_tui.domain.facts import AnyFact
 from gptoss_tui.domain.launch import Secrets
-from gptoss_tui.errors import ConflictError, GptossError, NotFoundError
+from gptoss_tui.errors import CommandError, ConflictError, GptossError, NotFoundError
 from gptoss_tui.remote.box import Box
 from gptoss_tui.remote.docker import Docker
+from gptoss_tui.sim import launches
+from gptoss_tui.sim.profile import H100, Profile
 from gptoss_tui.sim.world import World
 from tests.remote.support import Rig, bodies, replaced, serving, simulated, spec_on, until, watched
 
@@ -208,6 +210,39 @@ async def test_a_stop_of_a_server_that_is_being_launched_cancels_the_launch(
         assert (await box.instances()).body.instances == ()
     assert told.startswith(f"The launch of {NAME} was cancelled. What remains: the image ")
     assert (last.state, last.error) == ("cancelled", "The launch was cancelled.")
+
+
+async def test_a_stop_while_the_image_is_pulled_cancels_the_launch(tmp_path: Path) -> None:
+    async with simulated(tmp_path, Profile("cold", (H100,)), speed=0.05) as rig:
+        box = await rig.box()
+        spec = await spec_on(box)
+        await box.launch(spec, Secrets())
+        (coming,) = (await box.instances()).body.instances
+        assert (coming.being_launched, coming.container_id) == (True, None)
+        told = (await box.stop(NAME)).body.text
+        assert (await watched(box, spec.launch_id))[-1].state == "cancelled"
+    assert told == f"The launch of {NAME} was cancelled. Nothing of it remains."
+
+
+async def test_a_cancel_that_takes_longer_is_no_stop_that_was_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Docker creates the container yet, say: the box answers before the launch has ended."""
+
+    async def gives_up(world: World, launch_id: str) -> tuple[str, int]:
+        return "@1767225600 create\n", 0
+
+    async with simulated(tmp_path, speed=0.05) as rig:
+        box = await rig.box()
+        launch_id = await loading(box, rig.sim.boxes[0].world)
+        with monkeypatch.context() as patched:
+            patched.setattr(launches, "cancel", gives_up)
+            told = (await box.cancel(launch_id)).body.text
+            with pytest.raises(CommandError, match="not stopped yet") as caught:
+                await box.stop(NAME)
+        await box.cancel(launch_id)
+    assert told == caught.value.next_step
+    assert told.startswith(f"The launch of {NAME} is being cancelled: ")
 
 
 async def test_a_server_that_is_being_launched_is_not_restarted(tmp_path: Path) -> None:

@@ -307,15 +307,15 @@ async def test_a_key_of_the_server_is_needed_and_enough(rig: Rig, box: Box) -> N
     assert pieces[-1].finish_reason == "stop"
 
 
-async def test_a_launch_that_is_not_serving_yet_cannot_be_stopped(tmp_path: Path) -> None:
+async def test_a_launch_that_has_no_container_yet_has_no_log(tmp_path: Path) -> None:
     from gptoss_tui.sim.profile import H100, Profile
 
     async with simulated(tmp_path, Profile("cold", (H100,)), speed=1.0) as rig:
         box = await rig.box()
         spec = await spec_on(box)
         await box.launch(spec, Secrets())
-        with pytest.raises(NotFoundError, match="still being launched") as caught:
-            await box.stop(spec.name)
         with pytest.raises(NotFoundError, match="has no container"):
             await bodies(box.logs(spec.name))
+        with pytest.raises(NotFoundError, match="still being launched") as caught:
+            await box.restart(spec.name)
     assert "Cancel the launch" in caught.value.next_step

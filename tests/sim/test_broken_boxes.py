@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
 from gptoss_tui.domain.host import Finding
 from gptoss_tui.domain.launch import Secrets
+from gptoss_tui.sim import launches
+from gptoss_tui.sim.container import Container
 from gptoss_tui.sim.faults import FAULTS, Fault
+from gptoss_tui.sim.first_answer import called
 from gptoss_tui.sim.profile import H100, Profile, profiles
+from gptoss_tui.sim.world import World
 from tests.remote.support import WARM, serving, simulated, spec_on, transport_of, watched
 
 # fault: code, level, repair
@@ -127,6 +131,26 @@ async def test_a_launch_ends_where_a_real_one_would(
         last = (await watched(box, spec.launch_id))[-1]
     assert (last.state, last.current and last.current.name) == ("failed", phase)
     assert last.error.startswith(words)
+
+
+@pytest.mark.parametrize(("fault", "asked"), [("no_forwarding", True), ("disk_full", False)])
+async def test_a_pull_that_had_begun_does_not_ask_whether_the_model_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Fault, asked: bool
+) -> None:
+    """As `ready.sh`: only a registry that could not be asked is not needed."""
+    steps: list[str] = []
+
+    async def noted(world: World, container: Container, step: str, *more: Any) -> str | None:
+        steps.append(step)
+        return await called(world, container, step, *more)
+
+    monkeypatch.setattr(launches, "called", noted)
+    async with simulated(tmp_path, replace(COLD, faults=frozenset({fault}))) as rig:
+        box = await rig.box()
+        spec = await spec_on(box, engine="ollama")
+        await box.launch(spec, Secrets())
+        assert (await watched(box, spec.launch_id))[-1].state == "failed"
+    assert steps == ["fetch", *(["model_present"] if asked else [])]
 
 
 @pytest.mark.parametrize("engine", ["vllm", "ollama"])

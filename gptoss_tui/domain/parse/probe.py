@@ -51,8 +51,8 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     of models that are not launched here. `state_denied` and `hub_denied` are the folder of launches
     and the model cache, where this user may not write there; `hub_dangling` a link on the way to the
     cache that leads nowhere, as "LINK -> TARGET"; `read_only` file systems that nobody may write to,
-    by what would lie there; `roomiest` the mounted disk with the most room. `avx2` is False where the
-    processor tells of none. `gpus_lost` and `gpus_to_reset` are GPUs of which the driver says so.
+    by what would lie there; `largest_free` the mounted disk with the most room. `avx2` is False where
+    the processor tells of none. `gpus_lost` and `gpus_to_reset` are GPUs of which the driver says so.
     `unprivileged`: no process here may ever do what Docker has to (CAP_SYS_ADMIN).
     """
 
@@ -85,7 +85,7 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     owners: tuple[Owner, ...] = ()
     ports: Ports = Ports()
     inodes: tuple[Inodes, ...] = ()
-    roomiest: Disk | None = None
+    largest_free: Disk | None = None
     resolvers: Resolvers = Resolvers()
     reached: tuple[Reach, ...] = ()
     incomplete_bytes: int = 0
@@ -141,7 +141,7 @@ def parse_probe(text: str, gpu_fields: tuple[str, ...] = nvidia_smi.GPU_FIELDS) 
         owners=tuple(filter(None, map(_owner, found["owners"]))),
         ports=probe_host.ports(found["ports"]),
         inodes=probe_host.inodes(found["inodes"]),
-        roomiest=_roomiest("".join(found["roomiest"])),
+        largest_free=_largest_free("".join(found["largest_free"])),
         resolvers=probe_host.resolvers(found["resolvers"]),
         reached=probe_host.reached(found),
         incomplete_bytes=_incomplete(found),
@@ -172,12 +172,6 @@ def _unprivileged(capabilities: str) -> bool:
         return False
 
 
-def _usable(gpu: Gpu, broken: tuple[int, ...], mode: str | None) -> bool:
-    """https://docs.nvidia.com/deploy/mps/index.html has the compute modes."""
-    shut = mode == "Prohibited" or (mode == "Exclusive_Process" and bool(gpu.processes))
-    return gpu.index not in broken and not shut
-
-
 def _report(
     system: dict[str, str], found: Sections, gpus: tuple[Gpu, ...], broken: tuple[int, ...]
 ) -> BoxReport:
@@ -187,7 +181,7 @@ def _report(
     banner = "\n".join(found["banner"])
     health, fields, _ = answer(found["health"], nvidia_smi.HEALTH_FIELDS)
     rows = nvidia_smi.parse_health(health, fields)
-    modes = {row.index: row.compute_mode for row in rows}
+    shut = {*broken, *(row.index for row in rows if row.compute_mode == "Prohibited")}
     return BoxReport(
         hostname=system.get("hostname") or "?",
         user=system.get("user") or None,
@@ -203,10 +197,7 @@ def _report(
         driver_version=nvidia_smi.driver_of(health, fields)
         or nvidia_smi.parse_driver_version(banner),
         cuda_version=nvidia_smi.parse_cuda_version(banner),
-        gpus=tuple(
-            msgspec.structs.replace(gpu, usable=_usable(gpu, broken, modes.get(gpu.index)))
-            for gpu in gpus
-        ),
+        gpus=tuple(msgspec.structs.replace(gpu, usable=gpu.index not in shut) for gpu in gpus),
         health=rows,
         disks=tuple(filter(None, map(_disk, found["disks"]))),
         cached=tuple(model for model in _models(found) if _ours(model)),
@@ -256,11 +247,11 @@ def _disk(line: str) -> Disk | None:
     return Disk(role=role, path=path, total_bytes=kib(total), free_bytes=kib(free))
 
 
-def _roomiest(line: str) -> Disk | None:
+def _largest_free(line: str) -> Disk | None:
     """`810000000 /opt/dlami/nvme`, in KiB."""
     free, _, path = line.strip().partition(" ")
     size = kib(free)
-    return Disk(role="roomiest", path=path, free_bytes=size) if size and path else None
+    return Disk(role="largest_free", path=path, free_bytes=size) if size and path else None
 
 
 def _owner(line: str) -> Owner | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from gptoss_tui.domain.gpu import GIB, MIB
 from gptoss_tui.domain.host import Disk, Finding
+from gptoss_tui.domain.preflight.fetching import models_there
 from gptoss_tui.domain.preflight.seen import Seen
 
 _LITTLE = 30 * GIB
@@ -37,11 +38,17 @@ _ROLES = {"docker": "images", "weights": "model weights", "state": "the logs of 
 
 
 def _read_only(seen: Seen) -> Iterator[Finding]:
-    """The kernel mounts a disk so after errors: https://docs.kernel.org/admin-guide/ext4.html"""
+    """The kernel mounts a disk so after errors: https://docs.kernel.org/admin-guide/ext4.html
+
+    A disk of models alone is often meant to be so.
+    """
     shut = {role: at for role, at in seen.probe.read_only.items() if role in _ROLES}
-    if shut:
-        points = " and ".join(dict.fromkeys(shut.values()))
-        things = " and ".join(_ROLES[role] for role in shut)
+    if seen.elsewhere:
+        shut.pop("docker", None)
+    broken = {at for role, at in shut.items() if role != "weights"}
+    if broken:
+        points = " and ".join(at for at in dict.fromkeys(shut.values()) if at in broken)
+        things = " and ".join(_ROLES[role] for role, at in shut.items() if at in broken)
         yield Finding(
             code="disk_read_only",
             level="blocker",
@@ -49,6 +56,16 @@ def _read_only(seen: Seen) -> Iterator[Finding]:
             "it is mounted read-only. The kernel does that when a disk has errors.",
             do="See sudo dmesg | grep -iE 'i/o error|remount', and reboot the box (it checks its disks "
             "then). If it comes again, take another box.",
+            topic="disks",
+        )
+    kept = shut.get("weights", "")
+    if kept and kept not in broken and not models_there(seen.report):
+        yield Finding(
+            code="cache_read_only",
+            level="warning",
+            what=f"The model cache lies on {kept}, which is mounted read-only, and has no whole "
+            "model: vLLM and SGLang cannot fetch one.",
+            do="Name a folder that can be written to (HF_HOME), or launch with --weights-dir.",
             topic="disks",
         )
 
@@ -128,7 +145,7 @@ def _little(seen: Seen, disk: Disk) -> Finding:
         do = "See what can go: docker system df; docker image prune. Or move Docker's data-root"
     else:
         do = "Free some space, or keep the cache on another disk (HF_HOME)"
-    other = seen.probe.roomiest
+    other = seen.probe.largest_free
     if other is not None and (other.free_bytes or 0) > _LITTLE:
         do += f": {other.path} has {(other.free_bytes or 0) / GIB:,.0f} GiB free"
     held = ""

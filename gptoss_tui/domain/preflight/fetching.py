@@ -30,13 +30,20 @@ def models_there(report: BoxReport) -> tuple[str, ...]:
 
 
 def to_bring(report: BoxReport) -> str:
-    """What has to be brought to the box before anything can be launched; else nothing."""
+    """A sentence of what has to be brought to the box before a launch, without its end; else nothing.
+
+    The weights are those of the Hugging Face cache: Ollama has a store of its own, which may hold
+    some.
+    """
     codes = {finding.code for finding in report.findings}
-    lacking = (
-        "an image" if REGISTRY in codes and not images_there(report.docker) else "",
-        "the weights" if HUB in codes and not models_there(report) else "",
-    )
-    return " and ".join(what for what in lacking if what)
+    image = REGISTRY in codes and not images_there(report.docker)
+    weights = HUB in codes and not models_there(report)
+    if image:
+        more = ", and one of vLLM or SGLang the weights too" if weights else ""
+        return f"a launch needs an image brought to the box first{more}"
+    if weights:
+        return "a launch of vLLM or SGLang needs the weights brought to the box first"
+    return ""
 
 
 def out_of_reach(

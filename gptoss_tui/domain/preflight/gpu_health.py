@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from gptoss_tui.domain.host import Finding, GpuHealth
 from gptoss_tui.domain.parse.probe_host import Xid
 from gptoss_tui.domain.preflight.seen import Seen
+from gptoss_tui.domain.words import plural
 
 # What says that a card or its links are faulty; others come of programs that went wrong.
 # https://docs.nvidia.com/deploy/xid-errors/index.html
@@ -112,9 +113,8 @@ def _xids(seen: Seen) -> Iterator[Finding]:
 
 def _told(seen: Seen) -> bool:
     """Whether it is said already that a GPU is gone, or waits for a reset."""
-    probe = seen.probe
-    gone = len(seen.report.gpus) < max(1, len(probe.hardware.cards))
-    return gone or bool(probe.gpus_lost or probe.gpus_to_reset)
+    gone = not seen.report.gpus or seen.cards_missing > 0
+    return gone or bool(seen.probe.gpus_lost or seen.probe.gpus_to_reset)
 
 
 def _ago(seen: Seen, xid: Xid) -> str:
@@ -148,13 +148,12 @@ def _lanes(seen: Seen) -> Iterator[Finding]:
     narrow = [link for link in seen.probe.detail.links if link.lanes <= 2 and link.most >= 8]
     if narrow:
         first = narrow[0]
-        lanes = "1 PCIe lane" if first.lanes == 1 else f"{first.lanes} PCIe lanes"
         yield Finding(
             code="gpu_lanes",
             level="warning",
-            what=f"GPU {', '.join(str(link.index) for link in narrow)} is connected by {lanes} of "
-            f"{first.most} (a riser, or a bad contact): loading a model takes very long, and several "
-            "GPUs slow each other down.",
+            what=f"GPU {', '.join(str(link.index) for link in narrow)} is connected by "
+            f"{plural(first.lanes, 'PCIe lane')} of {first.most} (a riser, or a bad contact): "
+            "loading a model takes very long, and several GPUs slow each other down.",
             do="Choose another box, or have the card seated in a full slot. On this one: one GPU for "
             "each server.",
             topic="GPU health",

@@ -8,13 +8,11 @@ from gptoss_tui.domain.gpu import GIB, Gpu
 from gptoss_tui.domain.host import Finding, Level
 from gptoss_tui.domain.parse.numbers import whole
 from gptoss_tui.domain.preflight.no_gpu import fell, unreached, why_none
-from gptoss_tui.domain.preflight.occupants import Occupants, occupants
+from gptoss_tui.domain.preflight.occupants import Occupants, is_taken_alone, occupants
 from gptoss_tui.domain.preflight.seen import Seen
 
 # vLLM's MXFP4 kernels start at compute capability 8.0 (vLLM source, gpt_oss_mxfp4).
 MIN_CAPABILITY = (8, 0)
-
-_EXCLUSIVE = "Exclusive_Process"
 
 MIG_SENTENCE = (
     "GPU {index} ({name}) is in MIG mode: it is had in slices, and no launch can take it."
@@ -44,6 +42,8 @@ def check(seen: Seen) -> Iterator[Finding]:
     busy = [one for one in held if one.busy]
     ours = [one for one in held if one.ours and not one.busy]
     shut = [gpu for gpu in gpus if modes.get(gpu.index) == "Prohibited"]
+    # Our own server leaves when it is stopped, or another version takes its place.
+    shared = [one.gpu for one in held if is_taken_alone(one.gpu, seen.report) and one.strangers]
     # One that cannot be used is no obstacle while there are others.
     if old:
         yield _too_old(old, _level(old, gpus))
@@ -51,7 +51,7 @@ def check(seen: Seen) -> Iterator[Finding]:
         yield _sliced(sliced, _level(sliced, gpus))
     if shut:
         yield _shut(shut, _level(shut, gpus))
-    if shared := [gpu for gpu in gpus if gpu.processes and modes.get(gpu.index) == _EXCLUSIVE]:
+    if shared:
         yield _exclusive(shared, _level(shared, gpus))
     if lost:
         yield _lost(lost, _level(lost, gpus))
@@ -71,15 +71,13 @@ def check(seen: Seen) -> Iterator[Finding]:
 
 
 def _missing(seen: Seen) -> Iterator[Finding]:
-    """Cards on the bus that the driver does not tell of; a container may be given some of them."""
-    cards = [card for card in seen.probe.hardware.cards if card.driver != "vfio-pci"]
-    lost = len(cards) - len(seen.report.gpus)
-    if lost > 0 and not seen.report.is_container:
+    if seen.cards_missing:
+        told = len(seen.report.gpus)
         yield Finding(
             code="gpu_missing",
             level="warning",
-            what=f"The box has {len(cards)} NVIDIA cards, and the driver tells of "
-            f"{len(seen.report.gpus)}: one {'fell off the bus' if fell(seen) else 'may have failed'}"
+            what=f"The box has {told + seen.cards_missing} NVIDIA cards, and the driver tells of "
+            f"{told}: one {'fell off the bus' if fell(seen) else 'may have failed'}"
             f"{unreached(seen)}.",
             do="See the kernel log (sudo dmesg | grep NVRM), and reboot the box, powered off and on "
             "at best. The others can be used meanwhile.",

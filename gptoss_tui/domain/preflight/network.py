@@ -47,7 +47,7 @@ def _registry(seen: Seen, reached: dict[str, Reach]) -> Iterator[Finding]:
         )
         return
     there = images_there(seen.docker)
-    yield _unreached(seen, reach, REGISTRY, f"No image can be pulled, {_left(there)}")
+    yield _unreached(seen, reach, REGISTRY, f"No image can be pulled, {_left(there, 'there')}")
 
 
 def _hub(seen: Seen, reached: dict[str, Reach]) -> Iterator[Finding]:
@@ -66,11 +66,14 @@ def _hub(seen: Seen, reached: dict[str, Reach]) -> Iterator[Finding]:
         )
         return
     there = models_there(seen.report)
-    yield _unreached(seen, reach, HUB, f"No model can be fetched, {_left(there)}")
+    left = _left(there, "in the Hugging Face cache")
+    yield _unreached(seen, reach, HUB, f"No model can be fetched, {left}")
 
 
-def _left(there: tuple[str, ...]) -> str:
-    return f"those that are there can be used: {', '.join(there)}" if there else "and none is there"
+def _left(there: tuple[str, ...], where: str) -> str:
+    if not there:
+        return f"and none is {where}"
+    return f"those that are there can be used: {', '.join(there)}"
 
 
 def _unreached(seen: Seen, reach: Reach, code: str, so: str) -> Finding:

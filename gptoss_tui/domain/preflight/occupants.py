@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gptoss_tui.domain.gpu import GIB, MIB, Gpu, GpuProcess
+from gptoss_tui.domain.host import BoxReport
 from gptoss_tui.domain.preflight.seen import Seen
 
 # A desktop, a monitor or the driver itself hold some memory on an idle card.
@@ -25,9 +26,12 @@ class Occupants:
         """Whether somebody else has memory on it."""
         if not self.ours:
             return not _is_empty(self.gpu)
-        return any(
-            _much(process) for process in self.gpu.processes if process.pid not in self.names
-        )
+        return any(map(_much, self.strangers))
+
+    @property
+    def strangers(self) -> tuple[GpuProcess, ...]:
+        """The processes that are none of our servers'."""
+        return tuple(one for one in self.gpu.processes if one.pid not in self.names)
 
     @property
     def words(self) -> str:
@@ -43,9 +47,18 @@ class Occupants:
         return f"{process.name} (pid {process.pid}){whose}{memory}"
 
 
-def gpu_is_free(gpu: Gpu) -> bool:
+def gpu_is_free(gpu: Gpu, report: BoxReport) -> bool:
     """Whether a program can start on this GPU, and nobody has memory on it (unknown: nobody)."""
-    return gpu.usable and _is_empty(gpu)
+    return gpu.usable and _is_empty(gpu) and not is_taken_alone(gpu, report)
+
+
+def is_taken_alone(gpu: Gpu, report: BoxReport) -> bool:
+    """Whether its compute mode lets one process in, and that is there.
+
+    https://docs.nvidia.com/deploy/mps/index.html has the compute modes.
+    """
+    modes = {health.index: health.compute_mode for health in report.health}
+    return bool(gpu.processes) and modes.get(gpu.index) == "Exclusive_Process"
 
 
 def _is_empty(gpu: Gpu) -> bool:

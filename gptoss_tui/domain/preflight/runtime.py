@@ -82,17 +82,13 @@ def _by_docker(seen: Seen, docker: DockerInfo) -> Iterator[Finding]:
     toolkit = seen.probe.toolkit
     if docker.cdi_devices:
         yield from _by_cdi(seen)
-    elif "nvidia" in docker.runtimes and _gone(seen, docker):
+    elif "nvidia" in docker.runtimes and _gone(seen):
         yield _missing(
             seen,
             "Docker's settings name the runtime nvidia, but its program is not on this box any "
             "more: no container can see the GPUs.",
         )
-    elif (
-        "nvidia" in docker.runtimes
-        and toolkit.gone
-        and not (docker.rootless or _elsewhere(seen, docker))
-    ):
+    elif "nvidia" in docker.runtimes and toolkit.gone and not (docker.rootless or seen.elsewhere):
         yield Finding(
             code="gpu_runtime_unconfigured",
             level="blocker",
@@ -133,15 +129,10 @@ def _installed(seen: Seen) -> Iterator[Finding]:
     )
 
 
-def _gone(seen: Seen, docker: DockerInfo) -> bool:
+def _gone(seen: Seen) -> bool:
     """Told to Docker in the file that was read here, and none of its programs is there."""
     toolkit = seen.probe.toolkit
-    return toolkit.configured and not toolkit.installed and not _elsewhere(seen, docker)
-
-
-def _elsewhere(seen: Seen, docker: DockerInfo) -> bool:
-    """Whether the Engine may have other files than those that were read."""
-    return docker.desktop or (seen.report.is_container and not seen.probe.docker.runs_here)
+    return toolkit.configured and not toolkit.installed and not seen.elsewhere
 
 
 def _missing(seen: Seen, what: str) -> Finding:

@@ -3,7 +3,8 @@
 # progress objects of Docker, and event lines "@UNIX_SECONDS EVENT [REST]". It ends with the launch.
 #
 # Argument: the launch's folder, with `vars` (shell assignments), `create.json`, the bodies of the
-# calls to the server (`ask.json`, and for some `fetch.json`, `there.json`, `load.json`), `secrets.tar` for secrets.
+# calls to the server (`ask.json`, and for some `fetch.json`, `model_present.json`,
+# `load.json`), `secrets.tar` for secrets.
 set -u
 dir=$1
 cd "$dir" || exit 1
@@ -19,7 +20,8 @@ child=
 sudo=
 [ -r "$docker_socket" ] && [ -w "$docker_socket" ] || sudo='sudo -n'
 
-say() { printf '@%s %s\n' "$(date +%s)" "$*"; }
+exec 3>&1 # a cancel may come while a call has its output in a file: what is said goes into the log
+say() { printf '@%s %s\n' "$(date +%s)" "$*" >&3; }
 answer() { [ -p answer ] && printf '%s\n' "$*" >answer; }
 
 # --- the Docker Engine API, by whatever can speak HTTP to a socket ------------------------------
@@ -113,7 +115,7 @@ cancelled() {
     # Our own group: the client that pulls, with its parents. (dash's kill knows no `--`.)
     $sudo sh -c 'kill -TERM "-$1"' kill "$$" 2>/dev/null
     [ -z "$child" ] || wait "$child"
-    [ "$step" != pull ] || echo # what the client wrote last may be half a line
+    [ "$step" != pull ] || echo >&3 # what the client wrote last may be half a line
     drop_container; restore
     case $step in
         pull) pulled ;;

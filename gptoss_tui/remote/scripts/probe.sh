@@ -302,9 +302,12 @@ disks() {
     printf '%s' "$inodes" | tr '|' '\n'
     section read_only
     printf '%s' "$shut" | tr '|' '\n'
-    section roomiest
-    # shellcheck disable=SC2046 # mount points, one by one
-    brief df -Pk $(awk '$3 ~ /^(ext[234]|xfs|btrfs|zfs|f2fs)$/ && $4 !~ /^ro/ {print $2}' /proc/mounts) |
+    section largest_free
+    # A container has single files mounted, as /etc/hosts: nothing is kept in those.
+    folders=$(awk '$3 ~ /^(ext[234]|xfs|btrfs|zfs|f2fs)$/ && $4 !~ /^ro/ {print $2}' /proc/mounts 2>/dev/null |
+        while read -r path; do [ -d "$path" ] && printf '%s\n' "$path"; done)
+    # shellcheck disable=SC2086 # folders, one by one
+    [ -z "$folders" ] || brief df -Pk $folders |
         awk 'NR > 1 && $4 > most {most = $4; at = $6} END {if (at) print most, at}'
 
     section cached

@@ -84,8 +84,8 @@ fetch_once() { # its JSON lines go into the log, as Docker's do
     wait "$child"; child=
     tail -n 3 fetched | grep -q '"status":"success"'
 }
-there() {
-    posted "$there_path" there.json 30
+model_present() {
+    posted "$model_present_path" model_present.json 30
     [ "$status" = 200 ]
 }
 fetch() { # a pull call of the server; what has come is kept, so trying again goes on
@@ -94,7 +94,7 @@ fetch() { # a pull call of the server; what has come is kept, so trying again go
     until fetch_once; do
         running
         # A registry that cannot be asked is not needed where all of the model is there.
-        grep -q '"total"' fetched || ! there || break
+        grep -q '"total"' fetched || ! model_present || break
         why=$(sed -n 's/.*"error":"\(.*\)".*/\1/p' fetched | tail -n 1 | sed 's/\\"/"/g')
         tries=$((tries + 1))
         case $why in *'not exist'* | *'not found'* | *'no space left'*) tries=9 ;; esac
