@@ -168,7 +168,7 @@ def test_a_model_takes_with_it_what_it_alone_has_of_the_store(cache: Cache, run:
 def test_a_container_that_began_since_keeps_everything(
     cache: Cache, run: Run, tmp_path: Path
 ) -> None:
-    half = cache.blob("a/b", "aa11.incomplete")
+    half = cache.blob("a/c", "ee55.incomplete")  # another test has aa11 open
     docker = tmp_path / "bin" / "docker"
     docker.write_text(
         '#!/bin/sh\ncase $1 in ps) echo cafe ;; inspect) echo "$CACHE" ;; esac\n'.replace(
