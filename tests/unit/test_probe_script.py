@@ -162,7 +162,8 @@ def test_broken_settings_are_read_where_the_journal_is_shut(
     (tmp_path / "daemon.json").write_text(SETTINGS)
     signs = machine.look("docker_signs", etc_docker=tmp_path).docker
     assert signs.why.startswith(f"{tmp_path}/daemon.json cannot be read: ")
-    assert signs.why.endswith("line 3 column 1")
+    # Python 3.13 points at the comma, older ones at what follows it.
+    assert signs.why.endswith(("line 2 column 63", "line 3 column 1"))
 
 
 def test_a_runtime_that_is_not_where_docker_looks_is_told(machine: Machine, tmp_path: Path) -> None:
