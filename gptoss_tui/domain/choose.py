@@ -78,6 +78,15 @@ def named_gpus(report: BoxReport, ids: tuple[str, ...]) -> tuple[Gpu, ...]:
     return named
 
 
+def free_gpus(report: BoxReport, taken: frozenset[str]) -> tuple[Gpu, ...]:
+    """The whole GPUs on which nobody is; `taken` holds indices or UUIDs that running servers have."""
+    return tuple(
+        gpu
+        for gpu in report.gpus
+        if gpu_is_free(gpu, report) and not gpu.mig and not {str(gpu.index), gpu.uuid} & taken
+    )
+
+
 def choose(
     report: BoxReport,
     request: PlanRequest,
@@ -96,11 +105,7 @@ def choose(
     if ids:
         gpus = named_gpus(report, ids)
         return gpus, recommend(_on(request, gpus, report))
-    free = tuple(
-        gpu
-        for gpu in report.gpus
-        if gpu_is_free(gpu, report) and not gpu.mig and not {str(gpu.index), gpu.uuid} & taken
-    )
+    free = free_gpus(report, taken)
     if not free:
         raise _nothing_free(report)
     wanted = request.tensor_parallel_size
@@ -270,12 +275,8 @@ def spare(
     ours = {gpu.index for gpu in chosen}
     return tuple(
         plan_gpu(gpu, report.memory_total_bytes)
-        for gpu in report.gpus
-        if gpu.index not in ours
-        and gpu.memory_total_bytes
-        and not gpu.mig
-        and gpu_is_free(gpu, report)
-        and not {str(gpu.index), gpu.uuid} & taken
+        for gpu in free_gpus(report, taken)
+        if gpu.index not in ours and gpu.memory_total_bytes
     )
 
 

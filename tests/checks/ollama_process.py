@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +21,7 @@ from gptoss_tui.domain.plan.planner import plan
 from gptoss_tui.domain.plan.types import DEFAULT_VERSIONS
 from gptoss_tui.remote.engine_client import EngineClient
 from gptoss_tui.remote.local_transport import LocalTransport
+from tests.checks.process import ended, free_port
 from tests.unit.make import request, spec
 
 OLLAMA = engine_named("ollama")
@@ -50,7 +49,7 @@ class Server:
     def __init__(
         self, program: tuple[str, ...], launch: LaunchSpec, store: Path, more: Mapping[str, str]
     ) -> None:
-        self.port = _free_port()
+        self.port = free_port()
         self.store = store
         self._log = store / f"{self.port}.log"
         own = {
@@ -133,19 +132,5 @@ def started(
 ) -> Iterator[Server]:
     with tempfile.TemporaryDirectory() as folder:
         server = Server(program, launch, store or Path(folder), more)
-        try:
+        with ended(server):
             yield server
-        except BaseException:
-            print("\n".join(server.log[-60:]))
-            raise
-        finally:
-            if server.process.poll() is None:
-                os.killpg(server.process.pid, signal.SIGKILL)
-                server.process.wait()
-            server.http.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])

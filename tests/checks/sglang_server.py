@@ -31,6 +31,7 @@ from gptoss_tui.domain.parse.sse import SseParser
 from gptoss_tui.domain.plan.planner import plan
 from gptoss_tui.domain.plan.types import DEFAULT_VERSIONS
 from gptoss_tui.domain.serving import EngineSnapshot
+from tests.checks.process import ended, free_port
 from tests.checks.sglang_cpu import installed, tiny_model
 from tests.real.waiting import until
 from tests.unit.make import request, spec
@@ -65,7 +66,7 @@ class Server:
         entrypoint = SGLANG.container_entrypoint(launch)
         assert entrypoint is not None
         (folder / "api_key").write_text(KEY)
-        self.port = _free_port()
+        self.port = free_port()
         places = {
             WEIGHTS_MOUNT: str(launch.weights_dir), str(SGLANG.container_port): str(self.port),
         }  # fmt: skip
@@ -120,22 +121,8 @@ class Server:
 def started(python: Path, launch: LaunchSpec, *more: str) -> Iterator[Server]:
     with tempfile.TemporaryDirectory() as folder:
         server = Server(python, launch, Path(folder), *more)
-        try:
+        with ended(server):
             yield server
-        except BaseException:
-            print("\n".join(server.log[-60:]))
-            raise
-        finally:
-            if server.process.poll() is None:
-                os.killpg(server.process.pid, signal.SIGKILL)
-                server.process.wait()
-            server.http.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 # --- what is checked ------------------------------------------------------------------------------

@@ -14,7 +14,6 @@ from gptoss_tui.domain.gpu_access import gpu_access
 from gptoss_tui.domain.host import BoxReport
 from gptoss_tui.domain.instance import Instance
 from gptoss_tui.domain.launch import LaunchSpec, Secrets
-from gptoss_tui.domain.preflight import gpu_is_free
 from gptoss_tui.domain.spec import checked_name, checked_port
 from gptoss_tui.errors import ConflictError, DoesNotFitError, UsageError
 
@@ -58,8 +57,7 @@ def _gpus(
         mine = set(spec.gpu_ids)
         found = tuple(gpu for gpu in report.gpus if {gpu.uuid, str(gpu.index)} & mine)
         if len(found) != len(mine):
-            free = (gpu for gpu in report.gpus if gpu_is_free(gpu, report) and not gpu.mig)
-            found = tuple(gpu for gpu in free if not _ids(gpu) & taken)[: len(mine)]
+            found = choose.free_gpus(report, taken)[: len(mine)]
     if len(found) != len(spec.gpu_ids):
         raise DoesNotFitError(
             f"{spec.name} takes {len(spec.gpu_ids)} GPUs; {len(found)} can be had.",
